@@ -1,0 +1,3 @@
+//! The async executor of one Worker: tasks, wakers, timers, wait queues.
+
+#![forbid(unsafe_code)]

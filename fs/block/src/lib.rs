@@ -1,0 +1,3 @@
+//! Block devices and the write-back block cache.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The second extended file system, read and write.
+
+#![forbid(unsafe_code)]

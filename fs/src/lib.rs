@@ -1,0 +1,3 @@
+//! The virtual file system and its in-memory file systems.
+
+#![forbid(unsafe_code)]

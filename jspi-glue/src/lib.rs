@@ -1,0 +1,3 @@
+//! JavaScript, WebAssembly objects and Workers around the kernel.
+
+#![forbid(unsafe_code)]

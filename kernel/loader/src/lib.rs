@@ -1,0 +1,3 @@
+//! Rewrites guest modules and generates their system-call shims.
+
+#![forbid(unsafe_code)]

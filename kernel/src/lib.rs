@@ -1,0 +1,3 @@
+//! Processes, signals, file descriptors, pipes, terminals.
+
+#![forbid(unsafe_code)]

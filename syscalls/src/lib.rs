@@ -1,0 +1,3 @@
+//! The system calls of Linux on top of the kernel.
+
+#![forbid(unsafe_code)]

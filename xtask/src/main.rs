@@ -1,0 +1,3 @@
+//! The tasks of this repository: check, build, test, bench.
+
+fn main() {}
