@@ -1,0 +1,389 @@
+//! What a file system offers: inodes, and the operations of a directory on its names.
+//!
+//! All operations are synchronous and never wait (ADR 0003).
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+
+use super::file::FileOps;
+use crate::io::{Sink, Source};
+
+/// The type of a file, as `S_IFMT` of `inode(7)` distinguishes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
+    /// A socket of the file system.
+    Socket,
+}
+
+impl FileType {
+    /// The `S_IFMT` bits of `st_mode`.
+    pub const fn mode_bits(self) -> u32 {
+        match self {
+            Self::Fifo => 0o010_000,
+            Self::CharDevice => 0o020_000,
+            Self::Directory => 0o040_000,
+            Self::BlockDevice => 0o060_000,
+            Self::Regular => 0o100_000,
+            Self::Symlink => 0o120_000,
+            Self::Socket => 0o140_000,
+        }
+    }
+
+    /// The type in the `S_IFMT` bits of `mode`, if they name one.
+    pub const fn from_mode(mode: u32) -> Option<Self> {
+        Some(match mode & 0o170_000 {
+            0o010_000 => Self::Fifo,
+            0o020_000 => Self::CharDevice,
+            0o040_000 => Self::Directory,
+            0o060_000 => Self::BlockDevice,
+            0o100_000 => Self::Regular,
+            0o120_000 => Self::Symlink,
+            0o140_000 => Self::Socket,
+            _ => return None,
+        })
+    }
+
+    /// `d_type` of `readdir(3)`: the `S_IFMT` bits shifted right by 12.
+    pub const fn dirent_type(self) -> u8 {
+        match self {
+            Self::Fifo => 1,
+            Self::CharDevice => 2,
+            Self::Directory => 4,
+            Self::BlockDevice => 6,
+            Self::Regular => 8,
+            Self::Symlink => 10,
+            Self::Socket => 12,
+        }
+    }
+}
+
+/// A point in time since 1970-01-01 00:00:00 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// 0 to 999,999,999.
+    pub nanoseconds: u32,
+}
+
+/// What `stat(2)` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Identifies the mounted file system (`st_dev`).
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// File type.
+    pub file_type: FileType,
+    /// Permission bits, with set-id and sticky bits: 12 bits.
+    pub permissions: u32,
+    /// Hard links.
+    pub nr_links: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number of a device file, else 0.
+    pub rdev: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Preferred block size for I/O, in bytes.
+    pub block_size: u32,
+    /// Allocated 512-byte units.
+    pub nr_blocks: u64,
+    /// Last access.
+    pub atime: Timestamp,
+    /// Last change of the contents.
+    pub mtime: Timestamp,
+    /// Last change of the inode.
+    pub ctime: Timestamp,
+}
+
+/// A change of attributes; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAttributes {
+    /// New permission bits (12 bits).
+    pub permissions: Option<u32>,
+    /// New owner.
+    pub uid: Option<u32>,
+    /// New group.
+    pub gid: Option<u32>,
+    /// New size in bytes; growing leaves a hole.
+    pub size: Option<u64>,
+    /// New access time.
+    pub atime: Option<Timestamp>,
+    /// New modification time.
+    pub mtime: Option<Timestamp>,
+    /// New change time.
+    pub ctime: Option<Timestamp>,
+}
+
+/// What a new name in a directory stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewNode<'a> {
+    /// An empty regular file.
+    Regular,
+    /// An empty directory.
+    Directory,
+    /// A symbolic link to a path.
+    Symlink(&'a [u8]),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device with its number.
+    CharDevice(u64),
+    /// A block device with its number.
+    BlockDevice(u64),
+}
+
+/// Owner and mode of a new inode, and the time of its birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewAttributes {
+    /// Permission bits after the umask.
+    pub permissions: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Now.
+    pub time: Timestamp,
+}
+
+/// One entry that `Inode::read_dir` reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirEntry<'a> {
+    /// Name, without `/` or NUL.
+    pub name: &'a [u8],
+    /// Inode number.
+    pub inode: u64,
+    /// Type, as far as the directory knows it.
+    pub file_type: Option<FileType>,
+    /// Where the next call goes on after this entry.
+    pub next_cookie: u64,
+}
+
+/// `renameat2(2)`'s three ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameMode {
+    /// Replace what is there.
+    Replace,
+    /// Fail with `EEXIST` when something is there.
+    NoReplace,
+    /// Swap the two names.
+    Exchange,
+}
+
+/// What `statfs(2)` tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSystemStatus {
+    /// Magic number of the type.
+    pub magic: u32,
+    /// Bytes per block.
+    pub block_size: u32,
+    /// Blocks in all, free, and free for ordinary users.
+    pub nr_blocks: u64,
+    /// Free blocks.
+    pub nr_free: u64,
+    /// Free blocks for ordinary users.
+    pub nr_available: u64,
+    /// Inodes in all.
+    pub nr_inodes: u64,
+    /// Free inodes.
+    pub nr_free_inodes: u64,
+    /// Longest name in bytes.
+    pub name_max: u32,
+}
+
+/// A mounted file system.
+pub trait FileSystem: Send + Sync + fmt::Debug {
+    /// The type's name in `/proc/mounts`.
+    fn type_name(&self) -> &'static str;
+
+    /// The root directory.
+    fn root(&self) -> Arc<dyn Inode>;
+
+    /// Sizes and free space.
+    ///
+    /// # Errors
+    /// `EIO` when the disk fails.
+    fn status(&self) -> Result<FileSystemStatus>;
+
+    /// Writes everything back to the device.
+    ///
+    /// # Errors
+    /// `EIO` when the disk fails.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A file of any type, as its file system sees it. Identity is (`device`, `inode`) of its metadata.
+///
+/// Permissions are checked above, in `vfs::path`; names are checked for length and slashes there too.
+/// Default implementations say what an inode of another type answers.
+pub trait Inode: Send + Sync + fmt::Debug {
+    /// The attributes now.
+    ///
+    /// # Errors
+    /// `EIO`, `EUCLEAN`.
+    fn metadata(&self) -> Result<Metadata>;
+
+    /// Changes attributes. The caller gives `ctime`.
+    ///
+    /// # Errors
+    /// `EROFS`, `ENOSPC`, `EFBIG`, `EIO`, `EPERM` where the type has fixed attributes.
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()>;
+
+    /// Finds `name` in this directory; never `.` or `..`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EIO`.
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let _ = name;
+        Err(Errno::ENOTDIR.into())
+    }
+
+    /// Makes `name` in this directory.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOTDIR`, `ENOSPC`, `EROFS`, `EPERM` where the type cannot.
+    fn create(
+        &self,
+        name: &[u8],
+        node: &NewNode<'_>,
+        attributes: &NewAttributes,
+    ) -> Result<Arc<dyn Inode>> {
+        let _ = (name, node, attributes);
+        Err(Errno::ENOTDIR.into())
+    }
+
+    /// Gives `target`, an inode of the same file system, one more name.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EMLINK`, `ENOSPC`, `EROFS`, `EPERM`.
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
+        let _ = (name, target, time);
+        Err(Errno::EPERM.into())
+    }
+
+    /// Removes a name that is not a directory's.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EISDIR`, `EROFS`.
+    fn unlink(&self, name: &[u8], time: Timestamp) -> Result<()> {
+        let _ = (name, time);
+        Err(Errno::EPERM.into())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ENOTEMPTY`, `EROFS`.
+    fn rmdir(&self, name: &[u8], time: Timestamp) -> Result<()> {
+        let _ = (name, time);
+        Err(Errno::EPERM.into())
+    }
+
+    /// Moves `old_name` to `new_name` in `new_directory`, of the same file system.
+    ///
+    /// # Errors
+    /// As `rename(2)`.
+    fn rename(
+        &self,
+        old_name: &[u8],
+        new_directory: &Arc<dyn Inode>,
+        new_name: &[u8],
+        mode: RenameMode,
+        time: Timestamp,
+    ) -> Result<()> {
+        let _ = (old_name, new_directory, new_name, mode, time);
+        Err(Errno::EPERM.into())
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` for any other type, `EIO`.
+    fn read_link(&self) -> Result<Vec<u8>> {
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Where a magic link of procfs (`/proc/PID/fd/N`, `exe`, `cwd`) leads without a path walk.
+    fn follow(&self) -> Option<Result<super::path::Location>> {
+        None
+    }
+
+    /// Reports entries from `cookie` (0: the start) until `report` says `false`. Without `.` and `..`.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `EIO`.
+    fn read_dir(
+        &self,
+        cookie: u64,
+        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        let _ = (cookie, report);
+        Err(Errno::ENOTDIR.into())
+    }
+
+    /// Reads from byte `offset` into `sink` until it is full or the file ends; returns bytes moved.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL`, `EIO`, and what the sink says.
+    fn read_at(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize> {
+        let _ = (offset, sink);
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Writes all of `source` at byte `offset`, growing the file; returns bytes moved, fewer
+    /// only when the disk is full after some.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EFBIG`, `EROFS`, `EIO`, and what the source says.
+    fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
+        let _ = (offset, source, time);
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The behaviour of an open file when it is not plain bytes at offsets: devices, ttys.
+    /// `None`: `read_at` and `write_at` serve. Fifos and sockets are opened by the kernel.
+    ///
+    /// # Errors
+    /// `ENXIO` for a device without a driver.
+    fn open(&self) -> Result<Option<Arc<dyn FileOps>>> {
+        Ok(None)
+    }
+
+    /// Counts changes of the contents since boot; a cache of the contents is valid while
+    /// (`device`, `inode`, `version`) stays. `None`: contents are made on each read.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
+    /// For the file system's own use: its concrete type behind an `Arc<dyn Inode>`.
+    fn as_any(&self) -> &dyn Any;
+}
