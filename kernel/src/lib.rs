@@ -1,3 +1,29 @@
-//! Processes, signals, file descriptors, pipes, terminals.
+//! Processes, signals, file descriptors, pipes, terminals: the kernel without its system calls.
+//!
+//! State is shared by all Workers; each object has its own [`executor::sync::Lock`]. The order in
+//! which locks may nest (ADR 0002), outermost first:
+//!
+//! 1. the process tree, 2. a part of a [`process::Process`], 3. a task's identities, then its call,
+//! 4. an open file's offset, 5. an inode or file system, 6. a pipe or terminal, 7. a wait queue,
+//! 8. the executor.
+//!
+//! No lock is held across an `.await` or while a waker is called.
 
 #![forbid(unsafe_code)]
+
+pub mod call;
+pub mod device;
+pub mod exec;
+pub mod fd_table;
+pub mod ipc;
+pub mod kernel;
+pub mod memory;
+pub mod open_file;
+pub mod platform;
+pub mod poll;
+pub mod process;
+pub mod signal;
+pub mod testing;
+pub mod tty;
+
+pub use crate::kernel::{Kernel, Parts};

@@ -1,0 +1,154 @@
+//! The kernel of one pod: what all its processes share.
+
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+use executor::sync::Lock;
+use executor::{Executor, WorkerId};
+use fs::vfs::path::Location;
+use slab::Slab;
+
+use crate::exec::ProgramCache;
+use crate::platform::{Platform, Slot};
+use crate::process::{ProcessTable, Task};
+use crate::tty::Terminals;
+
+/// How many more tasks the parent's Worker may have than the emptiest before a child starts there.
+const IMBALANCE: usize = 32;
+/// The most guests at once.
+const MAX_SLOTS: usize = 60_000;
+
+/// One pod.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The host.
+    pub platform: Arc<dyn Platform>,
+    /// All processes.
+    pub processes: ProcessTable,
+    /// All loaded programs.
+    pub programs: ProgramCache,
+    /// All terminals.
+    pub terminals: Terminals,
+    /// The mounted file systems.
+    pub vfs: Arc<fs::vfs::Vfs>,
+    /// `uname -n`.
+    pub hostname: Lock<Vec<u8>>,
+    /// Monotonic time of the boot, in nanoseconds.
+    pub booted_ns: u64,
+    executors: Vec<Arc<Executor>>,
+    seats: Lock<Slab<Seat>>,
+}
+
+/// Who sits in a slot.
+#[derive(Debug)]
+struct Seat {
+    worker: WorkerId,
+    task: Option<Arc<Task>>,
+}
+
+/// What a kernel is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The host.
+    pub platform: Arc<dyn Platform>,
+    /// How programs are loaded.
+    pub loader: kernel_loader::Options,
+    /// The mounted file systems.
+    pub vfs: Arc<fs::vfs::Vfs>,
+    /// One executor for each Worker, in the order of their ids.
+    pub executors: Vec<Arc<Executor>>,
+    /// `uname -n`.
+    pub hostname: Vec<u8>,
+}
+
+impl Kernel {
+    /// A kernel without processes but init.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let programs = ProgramCache::new(parts.loader, Arc::clone(&parts.platform));
+        Arc::new(Self {
+            booted_ns: parts.platform.monotonic_ns(),
+            platform: parts.platform,
+            processes: ProcessTable::new(),
+            programs,
+            terminals: Terminals::default(),
+            vfs: parts.vfs,
+            hostname: Lock::new(parts.hostname),
+            executors: parts.executors,
+            seats: Lock::new(Slab::new()),
+        })
+    }
+
+    /// The root directory of the pod.
+    ///
+    /// # Errors
+    /// `ENOENT` before a root is mounted.
+    pub fn root(&self) -> Result<Location> {
+        self.vfs.root().ok_or_else(|| Errno::ENOENT.because("no root is mounted"))
+    }
+
+    /// The executors, one for each Worker.
+    pub fn executors(&self) -> &[Arc<Executor>] {
+        &self.executors
+    }
+
+    /// How many guests each Worker has.
+    pub fn guests_per_worker(&self) -> Vec<usize> {
+        let seats = self.seats.lock();
+        self.executors
+            .iter()
+            .map(|executor| seats.iter().filter(|(_, s)| s.worker == executor.worker()).count())
+            .collect()
+    }
+
+    /// The task in a slot.
+    pub fn task(&self, slot: Slot) -> Option<Arc<Task>> {
+        let index = usize::try_from(slot.0).ok()?;
+        self.seats.lock().get(index)?.task.clone()
+    }
+
+    /// Chooses a Worker for a new task: beside its parent, unless another has far fewer.
+    pub(crate) fn place(&self, beside: Option<WorkerId>, affinity: u64) -> Arc<Executor> {
+        let counts = self.guests_per_worker();
+        let allowed = |index: &usize| {
+            u32::try_from(*index).ok().and_then(|index| affinity.checked_shr(index)).unwrap_or(0) & 1
+                == 1
+        };
+        let count = |index: usize| counts.get(index).copied().unwrap_or(0);
+        let emptiest = (0..self.executors.len())
+            .filter(allowed)
+            .min_by_key(|&index| count(index))
+            .unwrap_or(0);
+        let parent = beside
+            .and_then(|worker| usize::try_from(worker.0).ok())
+            .filter(allowed)
+            .filter(|&index| count(index) <= count(emptiest).saturating_add(IMBALANCE));
+        let chosen = self.executors.get(parent.unwrap_or(emptiest)).or(self.executors.first());
+        #[expect(clippy::expect_used, reason = "a pod has at least one Worker")]
+        Arc::clone(chosen.expect("a pod has a Worker"))
+    }
+
+    pub(crate) fn claim_slot(&self, executor: &Executor) -> Result<Slot> {
+        let mut seats = self.seats.lock();
+        if seats.len() >= MAX_SLOTS {
+            return Err(Errno::EAGAIN.because("no seat for one more guest"));
+        }
+        let index = seats.insert(Seat { worker: executor.worker(), task: None });
+        u32::try_from(index).map(Slot).map_err(|_| Errno::EAGAIN.into())
+    }
+
+    pub(crate) fn occupy_slot(&self, slot: Slot, task: &Arc<Task>) {
+        if let Some(seat) = usize::try_from(slot.0).ok().and_then(|index| {
+            // The guard lives for this statement only.
+            let mut seats = self.seats.lock();
+            seats.get_mut(index).map(|seat| seat.task = Some(Arc::clone(task)))
+        }) {
+            seat
+        }
+    }
+
+    pub(crate) fn release_slot(&self, slot: Slot) {
+        let Ok(index) = usize::try_from(slot.0) else { return };
+        let seat = self.seats.lock().try_remove(index);
+        drop(seat);
+    }
+}

@@ -1,0 +1,89 @@
+//! The one seam to the outside world: time, randomness, the log, the machines that run guests.
+//!
+//! `jspi-glue` implements it with JavaScript; tests use `testing::FakePlatform`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use abi::Result;
+use fs::vfs::file::GuestMemory;
+
+use crate::exec::Image;
+
+/// How urgent a message of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The kernel is broken.
+    Error,
+    /// Something the user may want to know, e.g. a call that is not implemented.
+    Warning,
+    /// For people who look for a fault.
+    Info,
+}
+
+/// The index of a guest's seat: it names the same task in the kernel, its shim and its Worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// A guest's linear memory, reached from the Worker that runs the guest and from no other.
+pub trait UserMemory: GuestMemory + Send + Sync + fmt::Debug {
+    /// Copies the bytes at `address` up to a NUL, which is not included.
+    ///
+    /// # Errors
+    /// `EFAULT` when the memory ends first, `ENAMETOOLONG` when `max` bytes hold no NUL.
+    fn copy_in_string(&self, address: u32, max: usize) -> Result<Vec<u8>>;
+
+    /// Sets `len` bytes at `address`.
+    ///
+    /// # Errors
+    /// `EFAULT` when any byte is outside the memory.
+    fn fill(&self, address: u32, byte: u8, len: u32) -> Result<()>;
+
+    /// The size now, in pages of 64 KiB.
+    fn size_pages(&self) -> u32;
+
+    /// Grows by `pages` of 64 KiB.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the host refuses.
+    fn grow(&self, pages: u32) -> Result<()>;
+}
+
+/// Why a guest runs no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuestEnd {
+    /// `_start` returned, or the shim trapped because the kernel said so.
+    Left,
+    /// A trap of the guest's own: the engine's message.
+    Trapped(String),
+}
+
+/// What the kernel needs from its host.
+pub trait Platform: Send + Sync + fmt::Debug {
+    /// Nanoseconds of a clock that never goes back, the same on every Worker.
+    fn monotonic_ns(&self) -> u64;
+
+    /// Nanoseconds since 1970-01-01 00:00:00 UTC.
+    fn realtime_ns(&self) -> u64;
+
+    /// Fills `bytes` with random numbers fit for keys.
+    fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Shows a message to whoever runs the pod.
+    fn log(&self, level: Level, message: &str);
+
+    /// The memory of the guest in `slot`.
+    fn memory(&self, slot: Slot) -> Arc<dyn UserMemory>;
+
+    /// Makes an instance of `image` in `slot` on the calling Worker, and lets it run soon.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the engine has no memory left, `ENOEXEC` when it refuses the module.
+    fn start_guest(&self, slot: Slot, image: &Image) -> Result<()>;
+
+    /// Lets the parked guest in `slot`, of the calling Worker, run on: its shim asks for the result.
+    fn resume_guest(&self, slot: Slot);
+
+    /// A process has ended, with this wait status.
+    fn process_ended(&self, pid: crate::process::Pid, status: i32);
+}

@@ -1,0 +1,283 @@
+//! How processes begin and end: spawn, vfork, exec, exit.
+//!
+//! `vfork` lends the calling instance the child's identity (ADR 0007): the child runs in the
+//! parent's instance until it execs, when it gets an instance of its own, or exits. Both calls
+//! then return the child's pid to the instance, which is the parent again.
+
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+use executor::sync::Lock;
+use fs::vfs::path::Location;
+
+use super::table::{INIT, RunState};
+use super::{
+    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Resource, Task,
+};
+use crate::exec::{self, Executable};
+use crate::fd_table::FdTable;
+use crate::kernel::Kernel;
+use crate::memory::AddressSpace;
+use crate::signal::{self, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN, SignalInfo, SignalState};
+
+/// `CLD_*` codes of `SIGCHLD`.
+const CLD_EXITED: i32 = 1;
+const CLD_KILLED: i32 = 2;
+const CLD_STOPPED: i32 = 5;
+
+/// Deepest nesting of `vfork` in one instance.
+const MAX_LOANS: usize = 4;
+
+/// The wait status of a process that called `exit` with `code`.
+pub const fn exit_status(code: i32) -> i32 {
+    (code & 0xff) << 8
+}
+
+/// The wait status of a process that a signal ended.
+pub const fn signal_status(number: u8) -> i32 {
+    number as i32
+}
+
+/// A process that the host starts, as a child of init and leader of a session.
+#[derive(Debug)]
+pub struct Spawn {
+    /// Path of the program.
+    pub path: Vec<u8>,
+    /// Arguments, the program's name first.
+    pub argv: Vec<Vec<u8>>,
+    /// Environment, `NAME=value` each.
+    pub envp: Vec<Vec<u8>>,
+    /// Working directory; `None`: `/`.
+    pub cwd: Option<Vec<u8>>,
+    /// Its open files.
+    pub files: FdTable,
+    /// Its controlling terminal.
+    pub terminal: Option<u64>,
+}
+
+impl Kernel {
+    /// Starts a process for the host.
+    ///
+    /// # Errors
+    /// As `execve(2)`, and `EAGAIN` when there is no room for one more.
+    pub fn spawn(self: &Arc<Self>, spawn: Spawn) -> Result<Arc<Process>> {
+        let root = self.root()?;
+        let parts = ProcessParts {
+            files: spawn.files,
+            fs: FsContext { root: root.clone(), cwd: root, umask: 0o022 },
+            signals: SignalState::default(),
+            memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
+            program: ProgramInfo::default(),
+            limits: Limits::default(),
+            affinity: u64::MAX,
+            nice: 0,
+            credentials: Arc::new(Credentials::root()),
+        };
+        let now = self.platform.monotonic_ns();
+        let process = self.processes.add(INIT, |pid| Process::new(pid, now, parts))?;
+        let started = self.start_spawned(&process, &spawn.path, spawn.argv, &spawn.envp, spawn.cwd);
+        if let Err(error) = started {
+            process.files().close_all();
+            self.processes.end(process.pid, exit_status(127));
+            self.processes.remove(process.pid);
+            return Err(error);
+        }
+        self.processes.new_session(process.pid)?;
+        self.processes.set_terminal(process.pid, spawn.terminal);
+        if let Some(terminal) = spawn.terminal {
+            self.terminals.attach(terminal, process.pid);
+        }
+        Ok(process)
+    }
+
+    fn start_spawned(
+        self: &Arc<Self>,
+        process: &Arc<Process>,
+        path: &[u8],
+        argv: Vec<Vec<u8>>,
+        envp: &[Vec<u8>],
+        cwd: Option<Vec<u8>>,
+    ) -> Result<()> {
+        if let Some(cwd) = cwd {
+            let location = process.walk(&cwd)?;
+            process.fs.lock().cwd = location;
+        }
+        let location = process.walk(path)?;
+        let executable = exec::prepare(self, process, location, path, argv, envp)?;
+        self.start_task(process, executable, None)
+    }
+
+    /// Lends `task` the identity of a new child (vfork(2)); 0, as the child sees it.
+    ///
+    /// # Errors
+    /// `EAGAIN` at `RLIMIT_NPROC`, without a free pid, or nested too deep.
+    pub fn vfork(self: &Arc<Self>, task: &Arc<Task>) -> Result<u32> {
+        if task.nr_loans() >= MAX_LOANS {
+            return Err(Errno::EAGAIN.because("vfork is nested too deep"));
+        }
+        let parent = task.process();
+        let limit = parent.limits.lock().soft(Resource::Processes);
+        if u64::try_from(self.processes.len()).is_ok_and(|count| count >= limit) {
+            return Err(Errno::EAGAIN.because("RLIMIT_NPROC"));
+        }
+        let now = self.platform.monotonic_ns();
+        let parts = parent.parts_for_child();
+        let child = self.processes.add(parent.pid, |pid| Process::new(pid, now, parts))?;
+        task.borrow_identity(&child);
+        Ok(0)
+    }
+
+    /// Replaces the program of `task`'s process (execve(2)). `Ok(Some(pid))`: the process had its
+    /// identity on loan, now runs on its own, and the instance is its parent again. `Ok(None)`:
+    /// the instance is over.
+    ///
+    /// # Errors
+    /// As `execve(2)`; the old program then goes on.
+    pub fn exec(
+        self: &Arc<Self>,
+        task: &Arc<Task>,
+        location: Location,
+        path: &[u8],
+        argv: Vec<Vec<u8>>,
+        envp: &[Vec<u8>],
+    ) -> Result<Option<Pid>> {
+        let process = task.process();
+        if let Some(status) = self.fatal_signal(task, &process) {
+            return Ok(self.leave(task, status));
+        }
+        let metadata = location.inode().metadata()?;
+        let executable = exec::prepare(self, &process, location, path, argv, envp)?;
+        let credentials = process.credentials().after_exec(&metadata);
+        if credentials != *process.credentials() {
+            process.set_credentials(credentials);
+        }
+        process.files().close_on_exec();
+        process.signals.lock().reset_for_exec();
+        if task.nr_loans() == 0 {
+            task.set_next(executable);
+            return Ok(None);
+        }
+        self.start_task(&process, executable, Some(task))?;
+        task.return_identity();
+        Ok(Some(process.pid))
+    }
+
+    /// Ends `task`'s process (exit_group(2)). `Some(pid)`: the identity was on loan and the
+    /// instance is the parent again; `None`: the instance is over.
+    pub fn leave(&self, task: &Arc<Task>, status: i32) -> Option<Pid> {
+        let process = task.process();
+        let status = self.fatal_signal(task, &process).unwrap_or(status);
+        self.exit_process(&process, status);
+        task.return_identity().map(|child| child.pid)
+    }
+
+    /// The status of a fatal signal that came while the identity was on loan.
+    fn fatal_signal(&self, task: &Task, process: &Process) -> Option<i32> {
+        if task.nr_loans() == 0 {
+            return None;
+        }
+        match process.signals.lock().peek() {
+            Some(signal::Taken::Terminate(info)) => Some(signal_status(info.number)),
+            _ => None,
+        }
+    }
+
+    fn start_task(
+        self: &Arc<Self>,
+        process: &Arc<Process>,
+        executable: Executable,
+        beside: Option<&Task>,
+    ) -> Result<()> {
+        let affinity = process.affinity.load(std::sync::atomic::Ordering::Relaxed);
+        let executor = self.place(beside.map(|task| task.executor().worker()), affinity);
+        let slot = self.claim_slot(&executor)?;
+        let task = Task::new(self, slot, Arc::clone(&executor), process, executable);
+        self.occupy_slot(slot, &task);
+        executor.spawn(task.drive()).detach();
+        Ok(())
+    }
+
+    /// Gives `process` the memory map and the names of its new program.
+    pub(super) fn install(&self, process: &Process, executable: &Executable) {
+        let program = &executable.image.program.program;
+        let space = AddressSpace::new(
+            executable.image.program.stack_top(),
+            program.heap_base,
+            program.memory.max_pages,
+        );
+        *process.memory.lock() = Arc::new(Lock::new(space));
+        *process.program.lock() = ProgramInfo {
+            location: Some(executable.location.clone()),
+            comm: executable.comm.clone(),
+            cmdline: executable.cmdline.clone(),
+            environ: executable.environ.clone(),
+        };
+    }
+
+    /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
+    pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
+        let Some(ended) = self.processes.end(process.pid, status) else { return };
+        process.files().close_all();
+        self.session_leader_left(process.pid);
+        for orphan in ended.orphans_ended {
+            self.processes.remove(orphan);
+        }
+        self.platform.process_ended(process.pid, status);
+        if ended.is_adopted {
+            self.processes.remove(process.pid);
+            return;
+        }
+        let Some(parent) = ended.parent else { return };
+        let action = parent.signals.lock().action(signal::CHLD);
+        if action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0 {
+            self.processes.remove(process.pid);
+        }
+        let (code, value) = match status & 0x7f {
+            0 => (CLD_EXITED, status >> 8),
+            number => (CLD_KILLED, number),
+        };
+        self.tell_parent(&parent, process, code, value);
+    }
+
+    /// Stops a process because of signal `number`, and tells its parent.
+    pub(super) fn stop_process(&self, process: &Arc<Process>, number: u8) {
+        let Some(parent) = self.processes.set_stopped(process.pid, number) else { return };
+        if parent.signals.lock().action(signal::CHLD).flags & SA_NOCLDSTOP == 0 {
+            self.tell_parent(&parent, process, CLD_STOPPED, i32::from(number));
+        } else {
+            parent.children_changed.wake_all();
+        }
+    }
+
+    fn tell_parent(&self, parent: &Arc<Process>, child: &Process, code: i32, value: i32) {
+        let info = SignalInfo {
+            number: signal::CHLD,
+            code,
+            pid: child.pid,
+            uid: child.credentials().ruid,
+            value,
+        };
+        parent.post_signal(self, info);
+        parent.children_changed.wake_all();
+    }
+
+    /// The end of a session's leader hangs its terminal up for the others (setsid(2)).
+    fn session_leader_left(&self, pid: Pid) {
+        let Some(relations) = self.processes.relations(pid) else { return };
+        if relations.session != pid {
+            return;
+        }
+        if let Some(terminal) = relations.terminal {
+            if let Some(group) = self.terminals.detach(terminal, pid) {
+                self.signal_group(group, signal::HUP);
+                self.signal_group(group, signal::CONT);
+            }
+            self.processes.set_terminal(pid, None);
+        }
+    }
+
+    /// Whether a process is there and has not ended.
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        matches!(self.processes.state_of(pid), Some(RunState::Running | RunState::Stopped(_)))
+    }
+}

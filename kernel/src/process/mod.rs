@@ -1,0 +1,184 @@
+//! Processes: what they own, how they relate, how they begin and end.
+//!
+//! - [`Process`]: what a process owns; each part behind its own lock
+//! - [`table`]: who is whose child, group and session; who waits for whom
+//! - [`task`]: the one thread of execution of a process, its system call and its guest
+//! - [`life`]: spawn, vfork, exec, exit
+//! - [`signals`]: sending
+//!
+//! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
+
+mod credentials;
+mod life;
+mod limits;
+mod signals;
+pub mod table;
+mod task;
+mod timers;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use executor::sync::{Lock, LockGuard};
+use executor::wait_queue::WaitQueue;
+use fs::vfs::path::Location;
+
+pub use credentials::Credentials;
+pub use life::{Spawn, exit_status, signal_status};
+pub use signals::Target;
+pub use limits::{Limit, Limits, Resource};
+pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
+pub use task::Task;
+pub use timers::IntervalTimer;
+
+use crate::fd_table::FdTable;
+use crate::memory::AddressSpace;
+use crate::signal::SignalState;
+
+/// A process id, as `getpid(2)` returns it.
+pub type Pid = i32;
+
+/// Where a process stands in the file system.
+#[derive(Clone, Debug)]
+pub struct FsContext {
+    /// What `/` means.
+    pub root: Location,
+    /// What a relative path starts at.
+    pub cwd: Location,
+    /// Permission bits that new files do not get.
+    pub umask: u32,
+}
+
+/// What `/proc/PID` shows of the program.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramInfo {
+    /// The file it came from.
+    pub location: Option<Location>,
+    /// Its short name.
+    pub comm: Vec<u8>,
+    /// `argv`, each ended by NUL.
+    pub cmdline: Vec<u8>,
+    /// `envp`, each ended by NUL.
+    pub environ: Vec<u8>,
+}
+
+/// One process.
+pub struct Process {
+    /// Its id.
+    pub pid: Pid,
+    /// Monotonic time of its birth, in nanoseconds.
+    pub started_ns: u64,
+    /// Open files.
+    pub files: Lock<FdTable>,
+    /// Root, working directory, umask.
+    pub fs: Lock<FsContext>,
+    /// Signal actions, mask, pending signals.
+    pub signals: Lock<SignalState>,
+    /// Its memory map; shared with the parent between `vfork` and `exec`.
+    pub memory: Lock<Arc<Lock<AddressSpace>>>,
+    /// What `/proc` shows.
+    pub program: Lock<ProgramInfo>,
+    /// Resource limits.
+    pub limits: Lock<Limits>,
+    /// Woken when a child ends, stops or continues.
+    pub children_changed: WaitQueue,
+    /// Woken when this process stops or continues.
+    pub state_changed: WaitQueue,
+    /// `ITIMER_REAL`.
+    pub real_timer: Lock<IntervalTimer>,
+    /// Workers that it may run on, one bit each.
+    pub affinity: AtomicU64,
+    /// System calls made.
+    pub nr_calls: AtomicU64,
+    /// Nice value.
+    pub nice: std::sync::atomic::AtomicI32,
+    credentials: Lock<Arc<Credentials>>,
+    task: Lock<Weak<Task>>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Process({})", self.pid)
+    }
+}
+
+impl Process {
+    fn new(pid: Pid, started_ns: u64, parts: ProcessParts) -> Arc<Self> {
+        Arc::new(Self {
+            pid,
+            started_ns,
+            files: Lock::new(parts.files),
+            fs: Lock::new(parts.fs),
+            signals: Lock::new(parts.signals),
+            memory: Lock::new(parts.memory),
+            program: Lock::new(parts.program),
+            limits: Lock::new(parts.limits),
+            children_changed: WaitQueue::new(),
+            state_changed: WaitQueue::new(),
+            real_timer: Lock::new(IntervalTimer::default()),
+            affinity: AtomicU64::new(parts.affinity),
+            nr_calls: AtomicU64::new(0),
+            nice: std::sync::atomic::AtomicI32::new(parts.nice),
+            credentials: Lock::new(parts.credentials),
+            task: Lock::new(Weak::new()),
+        })
+    }
+
+    /// What a child of this process starts with (fork(2)).
+    fn parts_for_child(&self) -> ProcessParts {
+        ProcessParts {
+            files: self.files.lock().clone(),
+            fs: self.fs.lock().clone(),
+            signals: self.signals.lock().for_child(),
+            memory: Arc::clone(&self.memory.lock()),
+            program: self.program.lock().clone(),
+            limits: self.limits.lock().clone(),
+            affinity: self.affinity.load(Ordering::Relaxed),
+            nice: self.nice.load(Ordering::Relaxed),
+            credentials: self.credentials(),
+        }
+    }
+
+    /// Who it acts as, now.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.lock())
+    }
+
+    /// Acts as somebody else from now on.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        *self.credentials.lock() = Arc::new(credentials);
+    }
+
+    /// Open files, locked.
+    pub fn files(&self) -> LockGuard<'_, FdTable> {
+        self.files.lock()
+    }
+
+    /// The memory map; lock the result.
+    pub fn address_space(&self) -> Arc<Lock<AddressSpace>> {
+        Arc::clone(&self.memory.lock())
+    }
+
+    /// The task that runs as this process, while there is one.
+    pub fn task(&self) -> Option<Arc<Task>> {
+        self.task.lock().upgrade()
+    }
+
+    fn set_task(&self, task: &Arc<Task>) {
+        *self.task.lock() = Arc::downgrade(task);
+    }
+}
+
+/// The parts that a new process is made of.
+struct ProcessParts {
+    files: FdTable,
+    fs: FsContext,
+    signals: SignalState,
+    memory: Arc<Lock<AddressSpace>>,
+    program: ProgramInfo,
+    limits: Limits,
+    affinity: u64,
+    nice: i32,
+    credentials: Arc<Credentials>,
+}

@@ -1,0 +1,110 @@
+//! Sending signals: kill(2), and what the kernel sends itself.
+
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+
+use super::table::{ProcessTable, RunState};
+use super::{Pid, Process};
+use crate::kernel::Kernel;
+use crate::signal::{self, SignalInfo, SignalSet};
+
+/// Whom `kill(2)` means by its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One process.
+    Process(Pid),
+    /// A process group.
+    Group(Pid),
+    /// All that the sender may signal, but init and itself.
+    All,
+}
+
+impl Process {
+    /// Makes a signal pending here and has the process look at it.
+    pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
+        if info.number == signal::CONT || info.number == signal::KILL {
+            kernel.processes.continue_stopped(self, info.number == signal::CONT);
+        }
+        let wanted = self.signals.lock().post(info);
+        if wanted {
+            self.attend();
+        }
+    }
+
+    /// Has the task look at its signals at the end of its call, and ends a wait.
+    pub(super) fn attend(&self) {
+        if let Some(task) = self.task() {
+            task.request_attention();
+        }
+    }
+
+    /// Replaces the signal mask; returns the old one.
+    pub fn set_signal_mask(&self, mask: SignalSet) -> SignalSet {
+        let (old, attention) = {
+            let mut signals = self.signals.lock();
+            let old = signals.mask();
+            signals.set_mask(mask);
+            (old, signals.needs_attention())
+        };
+        if attention {
+            self.attend();
+        }
+        old
+    }
+}
+
+impl Kernel {
+    /// Sends `info` to `target` as `sender` may; number 0 only checks (kill(2)).
+    ///
+    /// # Errors
+    /// `ESRCH` when there is nobody, `EPERM` when none of them may be signalled.
+    pub fn send_signal(&self, sender: &Process, target: Target, info: SignalInfo) -> Result<()> {
+        let targets = self.processes.targets(target, sender.pid);
+        if targets.is_empty() {
+            return Err(Errno::ESRCH.into());
+        }
+        let mut reached = false;
+        for process in targets {
+            if self.may_signal(sender, &process, info.number) {
+                reached = true;
+                if info.number != 0 {
+                    process.post_signal(self, info);
+                }
+            }
+        }
+        if reached { Ok(()) } else { Err(Errno::EPERM.into()) }
+    }
+
+    /// Sends a signal of the kernel's own to a process group.
+    pub fn signal_group(&self, group: Pid, number: u8) {
+        let info = SignalInfo { number, code: 0x80, ..SignalInfo::default() };
+        for process in self.processes.targets(Target::Group(group), 0) {
+            process.post_signal(self, info);
+        }
+    }
+
+    fn may_signal(&self, sender: &Process, target: &Process, number: u8) -> bool {
+        let from = sender.credentials();
+        let to = target.credentials();
+        from.is_privileged()
+            || [from.ruid, from.euid].iter().any(|&uid| uid == to.ruid || uid == to.suid)
+            || (number == signal::CONT
+                && self.processes.session_of(sender.pid) == self.processes.session_of(target.pid))
+    }
+}
+
+impl ProcessTable {
+    /// Continues `process` if it is stopped, and tells its parent so when `report`.
+    fn continue_stopped(&self, process: &Arc<Process>, report: bool) {
+        let was_stopped = matches!(self.state_of(process.pid), Some(RunState::Stopped(_)));
+        if !was_stopped {
+            return;
+        }
+        let parent = self.set_running(process.pid, report);
+        process.state_changed.wake_all();
+        if let (Some(parent), true) = (parent, report) {
+            parent.children_changed.wake_all();
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Who is whose child, process group and session; who stopped or ended; who may be waited for.
+//!
+//! One lock over the whole tree, held for lookups and pointer changes only.
+//!
+//! ```text
+//! running <──CONT── stopped        running ──exit──> zombie ──wait──> gone
+//!    └─────STOP──────^
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+use executor::sync::Lock;
+
+use super::signals::Target;
+use super::{Pid, Process};
+
+/// The kernel's own process: it adopts orphans and waits for them.
+pub const INIT: Pid = 1;
+/// As Linux's default `kernel.pid_max`.
+const PID_MAX: Pid = 32768;
+
+/// What a process is doing, as far as others can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Running, ready, or waiting in a call.
+    Running,
+    /// Stopped by a signal.
+    Stopped(u8),
+    /// Ended, with this wait status; not waited for yet.
+    Zombie(i32),
+}
+
+/// Whom `wait4(2)` and `waitid(2)` wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitFor {
+    /// Any child.
+    Any,
+    /// One child.
+    Pid(Pid),
+    /// Children of a process group.
+    Group(Pid),
+}
+
+/// What they wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitOptions {
+    /// `WEXITED`: ended children.
+    pub exited: bool,
+    /// `WSTOPPED`/`WUNTRACED`: stopped ones.
+    pub stopped: bool,
+    /// `WCONTINUED`: continued ones.
+    pub continued: bool,
+    /// `WNOWAIT`: leave the child waitable.
+    pub keep: bool,
+}
+
+/// What a wait found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitEvent {
+    /// The child.
+    pub pid: Pid,
+    /// Its real user.
+    pub uid: u32,
+    /// The status word of `wait(2)`.
+    pub status: i32,
+    /// System calls it made, as a measure of its use.
+    pub nr_calls: u64,
+}
+
+/// The status word of a continued child.
+const CONTINUED_STATUS: i32 = 0xffff;
+
+#[derive(Debug)]
+struct Entry {
+    process: Arc<Process>,
+    parent: Pid,
+    group: Pid,
+    session: Pid,
+    /// The session's controlling terminal, by number.
+    terminal: Option<u64>,
+    state: RunState,
+    /// Stopped, and nobody has been told.
+    stop_unreported: bool,
+    /// Continued, and nobody has been told.
+    continue_unreported: bool,
+    children: Vec<Pid>,
+}
+
+/// What `/proc/PID/stat` tells of the relations of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relations {
+    /// Parent.
+    pub parent: Pid,
+    /// Process group.
+    pub group: Pid,
+    /// Session.
+    pub session: Pid,
+    /// Controlling terminal.
+    pub terminal: Option<u64>,
+    /// Running, stopped or ended.
+    pub state: RunState,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    entries: BTreeMap<Pid, Entry>,
+    last_pid: Pid,
+}
+
+/// All processes.
+#[derive(Debug, Default)]
+pub struct ProcessTable {
+    tree: Lock<Tree>,
+}
+
+/// What `exit` leaves to do.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Who is told.
+    pub(super) parent: Option<Arc<Process>>,
+    /// Whether init is the parent: it waits at once.
+    pub(super) is_adopted: bool,
+    /// Init's new children that had ended already.
+    pub(super) orphans_ended: Vec<Pid>,
+}
+
+impl ProcessTable {
+    /// An empty table; the first process becomes init.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Finds a free pid and adds the process that `make` makes of it, as a child of `parent`.
+    ///
+    /// # Errors
+    /// `EAGAIN` when all pids are taken.
+    pub(super) fn add(
+        &self,
+        parent: Pid,
+        make: impl FnOnce(Pid) -> Arc<Process>,
+    ) -> Result<Arc<Process>> {
+        let mut tree = self.tree.lock();
+        let pid = tree.free_pid().ok_or_else(|| Errno::EAGAIN.because("all pids are taken"))?;
+        let process = make(pid);
+        let (group, session, terminal) = match tree.entries.get_mut(&parent) {
+            Some(entry) => {
+                entry.children.push(pid);
+                (entry.group, entry.session, entry.terminal)
+            }
+            None => (pid, pid, None),
+        };
+        tree.last_pid = pid;
+        let entry = Entry {
+            process: Arc::clone(&process),
+            parent,
+            group,
+            session,
+            terminal,
+            state: RunState::Running,
+            stop_unreported: false,
+            continue_unreported: false,
+            children: Vec::new(),
+        };
+        tree.entries.insert(pid, entry);
+        Ok(process)
+    }
+
+    /// The process with this id, zombies included.
+    pub fn find(&self, pid: Pid) -> Option<Arc<Process>> {
+        self.tree.lock().entries.get(&pid).map(|entry| Arc::clone(&entry.process))
+    }
+
+    /// Every pid, ascending.
+    pub fn pids(&self) -> Vec<Pid> {
+        self.tree.lock().entries.keys().copied().collect()
+    }
+
+    /// How many processes there are.
+    pub fn len(&self) -> usize {
+        self.tree.lock().entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Parent, group, session, terminal and state of a process.
+    pub fn relations(&self, pid: Pid) -> Option<Relations> {
+        let tree = self.tree.lock();
+        let entry = tree.entries.get(&pid)?;
+        Some(Relations {
+            parent: entry.parent,
+            group: entry.group,
+            session: entry.session,
+            terminal: entry.terminal,
+            state: entry.state,
+        })
+    }
+
+    /// Whether it runs, is stopped or has ended.
+    pub fn state_of(&self, pid: Pid) -> Option<RunState> {
+        self.tree.lock().entries.get(&pid).map(|entry| entry.state)
+    }
+
+    /// The session of a process.
+    pub fn session_of(&self, pid: Pid) -> Option<Pid> {
+        self.tree.lock().entries.get(&pid).map(|entry| entry.session)
+    }
+
+    /// Makes a process the leader of a new session and group (setsid(2)).
+    ///
+    /// # Errors
+    /// `EPERM` when it leads a process group already, `ESRCH`.
+    pub fn new_session(&self, pid: Pid) -> Result<Pid> {
+        let mut tree = self.tree.lock();
+        if tree.entries.values().any(|entry| entry.group == pid && entry.session != pid)
+            || tree.entries.get(&pid).is_some_and(|entry| entry.group == pid)
+        {
+            return Err(Errno::EPERM.because("it leads a process group"));
+        }
+        let entry = tree.entries.get_mut(&pid).ok_or(Errno::ESRCH)?;
+        entry.group = pid;
+        entry.session = pid;
+        entry.terminal = None;
+        Ok(pid)
+    }
+
+    /// Moves a process to a group of its session (setpgid(2)).
+    ///
+    /// # Errors
+    /// `ESRCH` when it is neither the caller nor its child, `EPERM` for session leaders, other
+    /// sessions and unknown groups, `EINVAL` for a negative group.
+    pub fn set_group(&self, caller: Pid, pid: Pid, group: Pid) -> Result<()> {
+        if group < 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let mut tree = self.tree.lock();
+        let session = tree.entries.get(&caller).map(|entry| entry.session);
+        let entry = tree.entries.get(&pid).ok_or(Errno::ESRCH)?;
+        if pid != caller && entry.parent != caller {
+            return Err(Errno::ESRCH.because("neither the caller nor its child"));
+        }
+        if Some(entry.session) != session || entry.session == pid {
+            return Err(Errno::EPERM.because("a session leader, or of another session"));
+        }
+        let group = if group == 0 { pid } else { group };
+        let exists = group == pid
+            || tree
+                .entries
+                .values()
+                .any(|other| other.group == group && Some(other.session) == session);
+        if !exists {
+            return Err(Errno::EPERM.because("no such group in the session"));
+        }
+        if let Some(entry) = tree.entries.get_mut(&pid) {
+            entry.group = group;
+        }
+        Ok(())
+    }
+
+    /// Gives the session of `leader` a controlling terminal, or takes it away.
+    pub fn set_terminal(&self, leader: Pid, terminal: Option<u64>) {
+        let mut tree = self.tree.lock();
+        for entry in tree.entries.values_mut().filter(|entry| entry.session == leader) {
+            entry.terminal = terminal;
+        }
+    }
+
+    /// Marks a process stopped; returns its parent, which is to be told.
+    pub(super) fn set_stopped(&self, pid: Pid, signal: u8) -> Option<Arc<Process>> {
+        let mut tree = self.tree.lock();
+        let entry = tree.entries.get_mut(&pid)?;
+        entry.state = RunState::Stopped(signal);
+        entry.stop_unreported = true;
+        entry.continue_unreported = false;
+        let parent = entry.parent;
+        tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process))
+    }
+
+    /// Marks a stopped process running; returns its parent.
+    pub(super) fn set_running(&self, pid: Pid, report: bool) -> Option<Arc<Process>> {
+        let mut tree = self.tree.lock();
+        let entry = tree.entries.get_mut(&pid)?;
+        entry.state = RunState::Running;
+        entry.stop_unreported = false;
+        entry.continue_unreported = report;
+        let parent = entry.parent;
+        tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process))
+    }
+
+    /// Makes a process a zombie and gives its children to init. `None` when it was one already.
+    pub(super) fn end(&self, pid: Pid, status: i32) -> Option<Ended> {
+        let mut tree = self.tree.lock();
+        let entry = tree.entries.get_mut(&pid)?;
+        if matches!(entry.state, RunState::Zombie(_)) {
+            return None;
+        }
+        entry.state = RunState::Zombie(status);
+        let parent = entry.parent;
+        let orphans = std::mem::take(&mut entry.children);
+        let mut orphans_ended = Vec::new();
+        for &orphan in &orphans {
+            if let Some(child) = tree.entries.get_mut(&orphan) {
+                child.parent = INIT;
+                if matches!(child.state, RunState::Zombie(_)) {
+                    orphans_ended.push(orphan);
+                }
+            }
+        }
+        if let Some(init) = tree.entries.get_mut(&INIT) {
+            init.children.extend(orphans);
+        }
+        let parent_process = tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process));
+        Some(Ended { parent: parent_process, is_adopted: parent == INIT, orphans_ended })
+    }
+
+    /// Removes a zombie for good.
+    pub(super) fn remove(&self, pid: Pid) {
+        self.tree.lock().remove(pid);
+    }
+
+    /// Looks for a child of `parent` that `who` and `options` ask for; `Ok(None)`: not yet.
+    ///
+    /// # Errors
+    /// `ECHILD` when no child could ever match.
+    pub fn poll_children(
+        &self,
+        parent: Pid,
+        who: WaitFor,
+        options: WaitOptions,
+    ) -> Result<Option<WaitEvent>> {
+        let mut tree = self.tree.lock();
+        let children = tree.entries.get(&parent).map(|entry| entry.children.clone());
+        let mut candidates = 0_usize;
+        for pid in children.unwrap_or_default() {
+            let Some(entry) = tree.entries.get_mut(&pid) else { continue };
+            let matches = match who {
+                WaitFor::Any => true,
+                WaitFor::Pid(wanted) => wanted == pid,
+                WaitFor::Group(group) => entry.group == group,
+            };
+            if !matches {
+                continue;
+            }
+            candidates = candidates.saturating_add(1);
+            let Some(status) = entry.report(options) else { continue };
+            let event = WaitEvent {
+                pid,
+                uid: entry.process.credentials().ruid,
+                status,
+                nr_calls: entry.process.nr_calls.load(std::sync::atomic::Ordering::Relaxed),
+            };
+            if matches!(entry.state, RunState::Zombie(_)) && !options.keep {
+                tree.remove(pid);
+            }
+            return Ok(Some(event));
+        }
+        if candidates == 0 {
+            return Err(Errno::ECHILD.into());
+        }
+        Ok(None)
+    }
+
+    /// The living processes that a signal to `target` from `sender` would reach.
+    pub fn targets(&self, target: Target, sender: Pid) -> Vec<Arc<Process>> {
+        let tree = self.tree.lock();
+        let chosen = |entry: &&Entry| match target {
+            Target::Process(pid) => entry.process.pid == pid,
+            Target::Group(group) => entry.group == group && entry.process.pid != INIT,
+            Target::All => entry.process.pid != INIT && entry.process.pid != sender,
+        };
+        tree.entries.values().filter(chosen).map(|entry| Arc::clone(&entry.process)).collect()
+    }
+
+    /// Whether a process group of the session exists (tcsetpgrp(3)).
+    pub fn is_group_in_session(&self, group: Pid, session: Pid) -> bool {
+        let tree = self.tree.lock();
+        tree.entries.values().any(|entry| entry.group == group && entry.session == session)
+    }
+}
+
+impl Entry {
+    /// The status to report for `options`, marking it reported.
+    fn report(&mut self, options: WaitOptions) -> Option<i32> {
+        match self.state {
+            RunState::Zombie(status) if options.exited => Some(status),
+            RunState::Stopped(signal) if options.stopped && self.stop_unreported => {
+                self.stop_unreported = options.keep;
+                Some(i32::from(signal) << 8 | 0x7f)
+            }
+            RunState::Running if options.continued && self.continue_unreported => {
+                self.continue_unreported = options.keep;
+                Some(CONTINUED_STATUS)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Tree {
+    fn free_pid(&self) -> Option<Pid> {
+        let is_free = |pid: &Pid| {
+            !self.entries.contains_key(pid)
+                && !self.entries.values().any(|entry| entry.group == *pid || entry.session == *pid)
+        };
+        let next = self.last_pid.saturating_add(1);
+        let quick = |pid: Pid| !self.entries.contains_key(&pid);
+        if next < PID_MAX && quick(next) {
+            return Some(next);
+        }
+        (300..PID_MAX).find(is_free)
+    }
+
+    fn remove(&mut self, pid: Pid) {
+        if let Some(entry) = self.entries.remove(&pid)
+            && let Some(parent) = self.entries.get_mut(&entry.parent)
+        {
+            parent.children.retain(|&child| child != pid);
+        }
+    }
+}

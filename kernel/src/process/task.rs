@@ -1,0 +1,484 @@
+//! A task: the thread of execution of a process, its system call, and the guest that runs it.
+//!
+//! ```text
+//!            ┌──────── guest runs (Wasm) <──────────┐
+//!            │ call                                 │ resume: the shim asks `take_result`
+//!            v                                      │
+//!   syscalls::dispatch ── Ready ──> settle ── value ┘ (without parking)
+//!            │ Pending                ^
+//!            v                        │ Ready
+//!         parked ──wake──> driver polls the call
+//! ```
+//! The *driver* is the task's future on its Worker's executor. It starts the guest, polls the
+//! call that the guest is parked in, and cleans up when the guest has ended.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use abi::Errno;
+use executor::Executor;
+use executor::sync::Lock;
+
+use super::{Process, RunState};
+use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
+use crate::exec::Executable;
+use crate::kernel::Kernel;
+use crate::platform::{GuestEnd, Slot, UserMemory};
+use crate::signal::{self, Frame, SA_RESTART, Taken};
+
+/// What the shim does next; the constants are part of the ABI between shim and kernel.
+pub mod entry {
+    /// Park; then ask for the result.
+    pub const PENDING: u32 = abi::special::PENDING;
+    /// Trap: this instance is over.
+    pub const DIE: u32 = abi::special::DIE;
+    /// Ask for the result, run handlers, then return it.
+    pub const SIGNAL: u32 = abi::special::SIGNAL;
+    /// As a result after [`SIGNAL`]: make the same call again.
+    pub const RESTART: u32 = abi::special::RESTART;
+}
+
+type PendingCall = Pin<Box<dyn Future<Output = Answer<u32>> + Send>>;
+
+#[derive(Default)]
+struct CallState {
+    pending: Option<PendingCall>,
+    /// What `take_result` gives: first the last, then the one before.
+    results: Vec<u32>,
+    frame: Frame,
+    guest_end: Option<GuestEnd>,
+    next: Option<Executable>,
+    driver: Option<Waker>,
+}
+
+/// One thread of execution.
+pub struct Task {
+    /// Its seat in the Worker.
+    pub slot: Slot,
+    memory: Arc<dyn UserMemory>,
+    executor: Arc<Executor>,
+    kernel: Weak<Kernel>,
+    /// Whose identity it has: the last one counts; more than one between `vfork` and `exec`.
+    identities: Lock<Vec<Arc<Process>>>,
+    attention: AtomicBool,
+    state: Lock<CallState>,
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task({:?} on {:?})", self.slot, self.executor.worker())
+    }
+}
+
+impl Sleeper for Task {
+    fn is_interrupted(&self) -> bool {
+        self.attention.load(Ordering::Acquire) && self.process().signals.lock().needs_attention()
+    }
+
+    fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.kernel.upgrade().map_or(0, |kernel| kernel.platform.monotonic_ns())
+    }
+}
+
+impl Task {
+    pub(super) fn new(
+        kernel: &Arc<Kernel>,
+        slot: Slot,
+        executor: Arc<Executor>,
+        process: &Arc<Process>,
+        executable: Executable,
+    ) -> Arc<Self> {
+        let task = Arc::new(Self {
+            slot,
+            memory: kernel.platform.memory(slot),
+            executor,
+            kernel: Arc::downgrade(kernel),
+            identities: Lock::new(vec![Arc::clone(process)]),
+            attention: AtomicBool::new(false),
+            state: Lock::new(CallState { next: Some(executable), ..CallState::default() }),
+        });
+        process.set_task(&task);
+        task
+    }
+
+    /// Whose identity the guest has now.
+    #[expect(clippy::expect_used, reason = "the first identity is never taken away")]
+    pub fn process(&self) -> Arc<Process> {
+        Arc::clone(self.identities.lock().last().expect("a task has an identity"))
+    }
+
+    /// The pid of that identity, without counting a reference.
+    pub fn pid(&self) -> super::Pid {
+        self.identities.lock().last().map_or(0, |process| process.pid)
+    }
+
+    /// The guest's memory.
+    pub const fn memory(&self) -> &Arc<dyn UserMemory> {
+        &self.memory
+    }
+
+    /// The executor of its Worker.
+    pub const fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// How many identities are on loan to it.
+    pub(super) fn nr_loans(&self) -> usize {
+        self.identities.lock().len().saturating_sub(1)
+    }
+
+    pub(super) fn borrow_identity(self: &Arc<Self>, child: &Arc<Process>) {
+        child.set_task(self);
+        self.identities.lock().push(Arc::clone(child));
+    }
+
+    pub(super) fn return_identity(&self) -> Option<Arc<Process>> {
+        let mut identities = self.identities.lock();
+        if identities.len() < 2 {
+            return None;
+        }
+        let child = identities.pop();
+        let back = identities.last().cloned();
+        drop(identities);
+        if back.is_some_and(|process| process.signals.lock().needs_attention()) {
+            self.attention.store(true, Ordering::Release);
+        }
+        child
+    }
+
+    pub(super) fn set_next(&self, executable: Executable) {
+        self.state.lock().next = Some(executable);
+    }
+
+    /// Has the task look at its signals; ends a wait.
+    pub fn request_attention(&self) {
+        self.attention.store(true, Ordering::Release);
+        let waker = self.state.lock().driver.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Ends a system call on its first try: what the shim gets.
+    pub fn finish(self: &Arc<Self>, outcome: Outcome<u32>) -> u32 {
+        match outcome {
+            Outcome::Ready(answer) => {
+                let code = self.settle(answer);
+                if code == entry::PENDING || code == entry::DIE { code } else { self.direct(code) }
+            }
+            Outcome::Pending(call) => {
+                let Some(waker) = self.state.lock().driver.clone() else {
+                    return entry::DIE;
+                };
+                let mut call = call;
+                match call.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(answer) => self.finish(Outcome::Ready(answer)),
+                    Poll::Pending => {
+                        self.state.lock().pending = Some(call);
+                        entry::PENDING
+                    }
+                }
+            }
+        }
+    }
+
+    /// A code that goes back without parking.
+    const fn direct(&self, code: u32) -> u32 {
+        code
+    }
+
+    /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
+    pub fn take_result(&self) -> u32 {
+        self.state.lock().results.pop().unwrap_or(entry::DIE)
+    }
+
+    /// Turns an answer into a code, looking at signals when there are any.
+    fn settle(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
+        if !self.attention.load(Ordering::Acquire) {
+            return match answer {
+                Ok(value) => value,
+                Err(Fault::Error(error)) => negated(error.errno),
+                Err(Fault::TimedOut) => negated(Errno::ETIMEDOUT),
+                Err(Fault::Interrupted(_)) => self.after_signal(entry::RESTART),
+            };
+        }
+        self.settle_with_signals(answer)
+    }
+
+    fn settle_with_signals(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
+        let Some(kernel) = self.kernel.upgrade() else { return entry::DIE };
+        let process = self.process();
+        if matches!(kernel.processes.state_of(process.pid), Some(RunState::Zombie(_)) | None) {
+            return entry::DIE;
+        }
+        let mut signals = process.signals.lock();
+        // Look before taking: a handler is taken when the shim asks for it.
+        match signals.peek() {
+            None => {
+                // Drop what does nothing.
+                let _nothing = signals.take();
+                if !signals.needs_attention() {
+                    self.attention.store(false, Ordering::Release);
+                }
+                if let (Some(mask), Err(Fault::Interrupted(_))) = (signals.saved_mask.take(), &answer)
+                {
+                    signals.set_mask(mask);
+                }
+                drop(signals);
+                match answer {
+                    Ok(value) => value,
+                    Err(Fault::Error(error)) => negated(error.errno),
+                    Err(Fault::TimedOut) => negated(Errno::ETIMEDOUT),
+                    Err(Fault::Interrupted(_)) => self.after_signal(entry::RESTART),
+                }
+            }
+            Some(Taken::Handle(_, action)) => {
+                drop(signals);
+                let result = match answer {
+                    Ok(value) => value,
+                    Err(Fault::Error(error)) => negated(error.errno),
+                    Err(Fault::TimedOut) => negated(Errno::ETIMEDOUT),
+                    Err(Fault::Interrupted(Restart::Sys)) if action.flags & SA_RESTART != 0 => {
+                        entry::RESTART
+                    }
+                    Err(Fault::Interrupted(_)) => negated(Errno::EINTR),
+                };
+                self.after_signal(result)
+            }
+            Some(Taken::Terminate(info)) => {
+                drop(signals);
+                if self.nr_loans() > 0 {
+                    // The child has no instance yet: it ends when it would exec or exit.
+                    self.attention.store(false, Ordering::Release);
+                    return match answer {
+                        Ok(value) => value,
+                        Err(Fault::Error(error)) => negated(error.errno),
+                        Err(_) => negated(Errno::EINTR),
+                    };
+                }
+                kernel.exit_process(&process, super::signal_status(info.number));
+                entry::DIE
+            }
+            Some(Taken::Stop(info)) => {
+                let _taken = signals.take();
+                drop(signals);
+                kernel.stop_process(&process, info.number);
+                let stopped = Stopped { kernel, process, answer: Some(answer) };
+                self.finish(Outcome::Pending(Box::pin(stopped.run())))
+            }
+        }
+    }
+
+    fn after_signal(&self, result: u32) -> u32 {
+        self.state.lock().results.push(result);
+        entry::SIGNAL
+    }
+
+    /// Takes the next signal that has a handler and writes its frame; the handler's index,
+    /// 0 for none, or [`entry::DIE`].
+    pub fn next_signal(self: &Arc<Self>, stack_pointer: u32) -> u32 {
+        let Some(kernel) = self.kernel.upgrade() else { return entry::DIE };
+        let process = self.process();
+        loop {
+            let mut signals = process.signals.lock();
+            match signals.take() {
+                None => {
+                    self.attention.store(false, Ordering::Release);
+                    if let Some(mask) = signals.saved_mask.take() {
+                        signals.set_mask(mask);
+                        if signals.needs_attention() {
+                            self.attention.store(true, Ordering::Release);
+                            continue;
+                        }
+                    }
+                    return 0;
+                }
+                Some(Taken::Handle(info, action)) => {
+                    let frame = signal::write_frame(
+                        &mut signals,
+                        &*self.memory,
+                        stack_pointer,
+                        &info,
+                        &action,
+                    );
+                    drop(signals);
+                    let Ok(frame) = frame else {
+                        kernel.exit_process(&process, super::signal_status(signal::SEGV));
+                        return entry::DIE;
+                    };
+                    self.state.lock().frame = frame;
+                    return frame.handler;
+                }
+                Some(Taken::Terminate(info)) => {
+                    drop(signals);
+                    kernel.exit_process(&process, super::signal_status(info.number));
+                    return entry::DIE;
+                }
+                Some(Taken::Stop(info)) => {
+                    // Stops at the end of the next call, which a handler's return makes.
+                    drop(signals);
+                    process.post_signal(&kernel, info);
+                    return 0;
+                }
+            }
+        }
+    }
+
+    /// A word of the frame that [`Task::next_signal`] wrote: 0 stack pointer, 1 number,
+    /// 2 `siginfo_t`, 3 `ucontext_t`.
+    pub fn frame_word(&self, which: u32) -> u32 {
+        let frame = self.state.lock().frame;
+        match which {
+            0 => frame.stack_pointer,
+            1 => frame.number,
+            2 => frame.siginfo,
+            _ => frame.ucontext,
+        }
+    }
+
+    /// A handler has returned: restores the mask that its frame keeps.
+    pub fn return_from_signal(&self, ucontext: u32) {
+        let process = self.process();
+        let mut signals = process.signals.lock();
+        let restored = signal::restore_mask(&mut signals, &*self.memory, ucontext);
+        if restored.is_err() || signals.needs_attention() {
+            drop(signals);
+            self.attention.store(true, Ordering::Release);
+        }
+    }
+
+    /// The host says that the guest runs no more.
+    pub fn guest_ended(&self, end: GuestEnd) {
+        let mut state = self.state.lock();
+        state.guest_end = Some(end);
+        let waker = state.driver.clone();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Drives the guest until its process has ended.
+    pub(super) async fn drive(self: Arc<Self>) {
+        let Some(kernel) = self.kernel.upgrade() else { return };
+        poll_fn(|context| {
+            self.state.lock().driver = Some(context.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        loop {
+            let Some(executable) = self.state.lock().next.take() else { break };
+            kernel.install(&self.process(), &executable);
+            if let Err(error) = kernel.platform.start_guest(self.slot, &executable.image) {
+                let reason = format!("pid {}: {error}", self.pid());
+                kernel.platform.log(crate::platform::Level::Error, &reason);
+                kernel.exit_process(&self.process(), super::signal_status(signal::KILL));
+                break;
+            }
+            let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
+            if self.state.lock().next.is_some() {
+                continue;
+            }
+            self.guest_is_gone(&kernel, end);
+            break;
+        }
+        kernel.release_slot(self.slot);
+    }
+
+    fn poll_guest(self: &Arc<Self>, kernel: &Kernel, context: &mut Context<'_>) -> Poll<GuestEnd> {
+        let (end, call) = {
+            let mut state = self.state.lock();
+            (state.guest_end.take(), state.pending.take())
+        };
+        if let Some(end) = end {
+            return Poll::Ready(end);
+        }
+        if let Some(mut call) = call {
+            match call.as_mut().poll(context) {
+                Poll::Pending => self.state.lock().pending = Some(call),
+                Poll::Ready(answer) => {
+                    drop(call);
+                    let code = self.settle(answer);
+                    if code != entry::PENDING {
+                        self.state.lock().results.push(code);
+                        kernel.platform.resume_guest(self.slot);
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The guest is over and nothing follows it: ends whoever it still was.
+    fn guest_is_gone(&self, kernel: &Kernel, end: GuestEnd) {
+        loop {
+            let process = self.process();
+            let is_alive =
+                matches!(kernel.processes.state_of(process.pid), Some(RunState::Running | RunState::Stopped(_)));
+            if is_alive {
+                let status = match &end {
+                    GuestEnd::Left => super::exit_status(0),
+                    GuestEnd::Trapped(message) => {
+                        let line = format!("pid {}: {message}", process.pid);
+                        kernel.platform.log(crate::platform::Level::Info, &line);
+                        super::signal_status(trap_signal(message))
+                    }
+                };
+                kernel.exit_process(&process, status);
+            }
+            if self.return_identity().is_none() {
+                break;
+            }
+        }
+    }
+}
+
+/// The signal that a processor would have raised for a trap with this message.
+fn trap_signal(message: &str) -> u8 {
+    let message = message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["divide by zero", "division by zero", "integer overflow", "divide result"]) {
+        signal::FPE
+    } else if has(&["unreachable"]) {
+        signal::ABRT
+    } else {
+        signal::SEGV
+    }
+}
+
+/// `-errno` as the guest sees it.
+const fn negated(errno: Errno) -> u32 {
+    errno.number().wrapping_neg().cast_unsigned()
+}
+
+/// A call that ended while its process is stopped.
+struct Stopped {
+    kernel: Arc<Kernel>,
+    process: Arc<Process>,
+    answer: Option<Answer<u32>>,
+}
+
+impl Stopped {
+    /// Waits until the process may go on, then gives the answer.
+    async fn run(mut self) -> Answer<u32> {
+        let mut registration = None;
+        poll_fn(|context| {
+            registration = Some(self.process.state_changed.register(context.waker()));
+            match self.kernel.processes.state_of(self.process.pid) {
+                Some(RunState::Stopped(_)) => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+        drop(registration);
+        self.answer.take().unwrap_or(Err(Fault::Error(Errno::EINTR.into())))
+    }
+}

@@ -1,0 +1,138 @@
+//! Signals: what a process does on each, what is pending, what is blocked (signal(7)).
+//!
+//! ```text
+//! send ──1──> pending ──2──> taken ──3──> handler runs in the guest ──4──> mask restored
+//!                  └───────────2'──> default: terminate, stop, or nothing
+//! ```
+//! 1. [`SignalState::post`]; an ignored signal goes no further. 2. At the end of a system call,
+//!    [`SignalState::take`] picks the lowest that is not blocked. 3. [`frame`] writes the frame;
+//!    the shim calls the handler. 4. `signal_return` reads the mask back from the frame.
+
+mod frame;
+mod state;
+
+pub use frame::{Frame, restore_mask, write_frame};
+pub use state::{
+    Action, AltStack, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
+    SA_SIGINFO, SIG_DFL, SIG_IGN, SignalInfo, SignalState, Taken,
+};
+
+/// What a signal does when the process has not said (signal(7), "Standard signals").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Ends the process.
+    Terminate,
+    /// Nothing.
+    Ignore,
+    /// Stops the process.
+    Stop,
+    /// Continues a stopped process.
+    Continue,
+}
+
+/// The default disposition of signal `number`.
+pub const fn default_disposition(number: u8) -> Disposition {
+    match number {
+        CHLD | URG | WINCH => Disposition::Ignore,
+        CONT => Disposition::Continue,
+        STOP | TSTP | TTIN | TTOU => Disposition::Stop,
+        _ => Disposition::Terminate,
+    }
+}
+
+/// `SIGHUP`.
+pub const HUP: u8 = 1;
+/// `SIGINT`.
+pub const INT: u8 = 2;
+/// `SIGQUIT`.
+pub const QUIT: u8 = 3;
+/// `SIGILL`.
+pub const ILL: u8 = 4;
+/// `SIGABRT`.
+pub const ABRT: u8 = 6;
+/// `SIGFPE`.
+pub const FPE: u8 = 8;
+/// `SIGKILL`.
+pub const KILL: u8 = 9;
+#[cfg(test)]
+const USR1_FOR_TESTS: u8 = 10;
+/// `SIGSEGV`.
+pub const SEGV: u8 = 11;
+/// `SIGPIPE`.
+pub const PIPE: u8 = 13;
+/// `SIGALRM`.
+pub const ALRM: u8 = 14;
+/// `SIGTERM`.
+pub const TERM: u8 = 15;
+/// `SIGCHLD`.
+pub const CHLD: u8 = 17;
+/// `SIGCONT`.
+pub const CONT: u8 = 18;
+/// `SIGSTOP`.
+pub const STOP: u8 = 19;
+/// `SIGTSTP`.
+pub const TSTP: u8 = 20;
+/// `SIGTTIN`.
+pub const TTIN: u8 = 21;
+/// `SIGTTOU`.
+pub const TTOU: u8 = 22;
+/// `SIGURG`.
+pub const URG: u8 = 23;
+/// `SIGXFSZ`.
+pub const XFSZ: u8 = 25;
+/// `SIGWINCH`.
+pub const WINCH: u8 = 28;
+/// The highest signal number.
+pub const MAX: u8 = 64;
+/// The lowest real-time signal as the kernel counts them.
+pub const RT_MIN: u8 = 32;
+
+/// A set of signals: bit `n - 1` stands for signal `n`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SignalSet(pub u64);
+
+impl SignalSet {
+    /// The set of one signal; empty for a number out of range.
+    pub const fn of(number: u8) -> Self {
+        match number {
+            1..=MAX => Self(1 << (number - 1)),
+            _ => Self(0),
+        }
+    }
+
+    /// Whether `number` is in it.
+    pub const fn contains(self, number: u8) -> bool {
+        self.0 & Self::of(number).0 != 0
+    }
+
+    /// With `other`'s members.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Without `other`'s members.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it has no members.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The members, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (1..=MAX).filter(move |&number| self.contains(number))
+    }
+}
+
+/// The signals that stop a process by default.
+pub const STOP_SIGNALS: SignalSet = SignalSet::of(STOP)
+    .with(SignalSet::of(TSTP))
+    .with(SignalSet::of(TTIN))
+    .with(SignalSet::of(TTOU));
+
+/// The signals that no process blocks, ignores or handles.
+pub const UNBLOCKABLE: SignalSet = SignalSet::of(KILL).with(SignalSet::of(STOP));
