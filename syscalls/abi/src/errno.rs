@@ -10,7 +10,6 @@ macro_rules! errnos {
         /// An error number of Linux, as `errno(3)` and `include/uapi/asm-generic/errno.h` give it.
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
-        #[expect(clippy::upper_case_acronyms, reason = "the names of errno(3)")]
         pub enum Errno {
             $(#[doc = $text] $name = $number,)*
         }

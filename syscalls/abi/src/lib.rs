@@ -1,10 +1,25 @@
 //! The numbers, layouts and names that a guest of Shoal sees (layer 0).
 //!
 //! Everything here is append-only: a number that was published never changes its meaning.
+//!
+//! - [`table`]: the system calls, one row each; [`unimplemented`]: the ones that are not there
+//! - [`linux32`]: the import names of 32-bit guests
+//! - [`types`]: ids and addresses
+//! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod errno;
+pub mod flags;
+pub mod limits;
+pub mod linux32;
+pub mod special;
+pub mod table;
+pub mod types;
+pub mod unimplemented;
 
 pub use errno::{Errno, Error, Result};
+pub use linux32::linux32_number;
+pub use table::name_of;
+pub use types::{Fd, OpenFlags, Pid, Signal, SignalSet, Tid, UserAddr};
