@@ -1,3 +1,27 @@
-//! JavaScript, WebAssembly objects and Workers around the kernel.
+//! The kernel as a WebAssembly module: what it imports from its host, what it exports, and how it
+//! reaches the memories of its guests (layer 6).
+//!
+//! Every Worker of the pool has an instance of this module; all share one memory, and so one
+//! kernel. What belongs to a Worker alone (the seats of its guests) is in thread-locals.
+//!
+//! - [`imports`]: the host's functions; plain numbers only, so that no glue code is generated
+//! - [`exports`]: the kernel's functions for the shim (hot) and for the host (control)
+//! - [`guest_memory`]: calls through the function table into the memory helpers of a frame
+//! - [`platform`]: the kernel's seam, on top of the imports
+//! - [`pod`]: the one kernel of the module, made at boot
+//! - [`streams`]: standard input and output that are no terminal
+//! - [`host_files`]: a folder of the machine (Node)
+//!
+//! All `unsafe` code of the project is in this crate, in `imports`, `exports` and `guest_memory`.
 
-#![forbid(unsafe_code)]
+#![expect(unsafe_code, reason = "imports, exports and calls into other instances need it")]
+#![cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "runs in WebAssembly only"))]
+
+pub mod exports;
+mod guest_memory;
+mod host_files;
+mod imports;
+mod platform;
+mod pod;
+mod streams;
+mod wire;

@@ -84,6 +84,10 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// Lets the parked guest in `slot`, of the calling Worker, run on: its shim asks for the result.
     fn resume_guest(&self, slot: Slot);
 
+    /// Takes the guest of `slot` away, on its Worker: zeroes what it has used of its memory, which
+    /// is the stack below `stack_top` and everything from there to `end`.
+    fn end_guest(&self, slot: Slot, stack_top: u32, end: u32);
+
     /// A process has ended, with this wait status.
     fn process_ended(&self, pid: crate::process::Pid, status: i32);
 }

@@ -383,7 +383,10 @@ impl Task {
                 kernel.exit_process(&self.process(), super::signal_status(signal::KILL));
                 break;
             }
+            let space = self.process().address_space();
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
+            let (stack_top, dirty_end) = space.lock().dirty_range();
+            kernel.platform.end_guest(self.slot, stack_top, dirty_end);
             if self.state.lock().next.is_some() {
                 continue;
             }

@@ -1,0 +1,194 @@
+//! The host's functions. Strings and byte slices are (address, length) in the kernel's memory.
+//!
+//! The TypeScript side is `sdk/src/worker/imports.ts`; names and order of arguments agree.
+
+#[cfg(target_family = "wasm")]
+mod host {
+    #[link(wasm_import_module = "host")]
+    unsafe extern "C" {
+        pub(super) safe fn monotonic_ms() -> f64;
+        pub(super) safe fn realtime_ms() -> f64;
+        pub(super) safe fn random(address: u32, len: u32);
+        pub(super) safe fn log(level: u32, address: u32, len: u32);
+        pub(super) safe fn process_ended(pid: i32, status: i32, nr_outputs: u32);
+        pub(super) safe fn output(stream: u32, number: u32, address: u32, len: u32);
+        pub(super) safe fn input_taken(stream: u32, len: u32);
+        pub(super) safe fn start_guest(
+            slot: u32,
+            program: u32,
+            guest: u32,
+            guest_len: u32,
+            shim: u32,
+            shim_len: u32,
+            min_pages: u32,
+            stack_pointer: u32,
+        ) -> i32;
+        pub(super) safe fn run_guest(slot: u32, argument: u32);
+        pub(super) safe fn resume_guest(slot: u32);
+        pub(super) safe fn end_guest(slot: u32, stack_top: u32, end: u32);
+        pub(super) safe fn ring(worker: u32);
+        pub(super) safe fn files(
+            operation: u32,
+            path: u32,
+            path_len: u32,
+            a: f64,
+            b: f64,
+            buffer: u32,
+            buffer_len: u32,
+        ) -> f64;
+    }
+}
+
+/// Natively there is no host: the crate compiles, so that clippy and docs see it.
+#[cfg(not(target_family = "wasm"))]
+mod host {
+    pub(super) fn monotonic_ms() -> f64 {
+        0.0
+    }
+    pub(super) fn realtime_ms() -> f64 {
+        0.0
+    }
+    pub(super) fn random(_address: u32, _len: u32) {}
+    pub(super) fn log(_level: u32, _address: u32, _len: u32) {}
+    pub(super) fn process_ended(_pid: i32, _status: i32, _nr_outputs: u32) {}
+    pub(super) fn output(_stream: u32, _number: u32, _address: u32, _len: u32) {}
+    pub(super) fn input_taken(_stream: u32, _len: u32) {}
+    #[expect(clippy::too_many_arguments, reason = "as the import")]
+    pub(super) fn start_guest(
+        _slot: u32,
+        _program: u32,
+        _guest: u32,
+        _guest_len: u32,
+        _shim: u32,
+        _shim_len: u32,
+        _min_pages: u32,
+        _stack_pointer: u32,
+    ) -> i32 {
+        -38
+    }
+    pub(super) fn run_guest(_slot: u32, _argument: u32) {}
+    pub(super) fn resume_guest(_slot: u32) {}
+    pub(super) fn end_guest(_slot: u32, _stack_top: u32, _end: u32) {}
+    pub(super) fn ring(_worker: u32) {}
+    pub(super) fn files(
+        _operation: u32,
+        _path: u32,
+        _path_len: u32,
+        _a: f64,
+        _b: f64,
+        _buffer: u32,
+        _buffer_len: u32,
+    ) -> f64 {
+        -38.0
+    }
+}
+
+/// Address and length of a slice, as the host takes them.
+fn parts(bytes: &[u8]) -> (u32, u32) {
+    (address_of(bytes.as_ptr()), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+}
+
+/// A pointer as a number: 32 bits in WebAssembly.
+#[expect(clippy::as_conversions, reason = "pointers have no other way to become numbers")]
+#[expect(clippy::cast_possible_truncation, reason = "32 bits in WebAssembly")]
+pub(crate) fn address_of<T>(pointer: *const T) -> u32 {
+    pointer.addr() as u32
+}
+
+/// Milliseconds of the pod's monotonic clock.
+pub(crate) fn monotonic_ms() -> f64 {
+    host::monotonic_ms()
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn realtime_ms() -> f64 {
+    host::realtime_ms()
+}
+
+/// Fills `bytes` from the host's generator for keys.
+pub(crate) fn random(bytes: &mut [u8]) {
+    let (address, len) = parts(bytes);
+    host::random(address, len);
+}
+
+/// Shows a line to whoever runs the pod: 0 error, 1 warning, 2 information.
+pub(crate) fn log(level: u32, message: &str) {
+    let (address, len) = parts(message.as_bytes());
+    host::log(level, address, len);
+}
+
+/// A process has ended, after `nr_outputs` calls of [`output`].
+pub(crate) fn process_ended(pid: i32, status: i32, nr_outputs: u32) {
+    host::process_ended(pid, status, nr_outputs);
+}
+
+/// Bytes for stream `stream`: the `number`th output of the pod, from 1.
+pub(crate) fn output(stream: u32, number: u32, bytes: &[u8]) {
+    let (address, len) = parts(bytes);
+    host::output(stream, number, address, len);
+}
+
+/// A guest has read `len` bytes of the input of `stream`.
+pub(crate) fn input_taken(stream: u32, len: u32) {
+    host::input_taken(stream, len);
+}
+
+/// What [`start_guest`] needs.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// Seat.
+    pub(crate) slot: u32,
+    /// Number of the program: the host compiles each once.
+    pub(crate) program: u32,
+    /// The rewritten module.
+    pub(crate) guest: &'a [u8],
+    /// Its shim.
+    pub(crate) shim: &'a [u8],
+    /// Least size of the memory in pages of 64 KiB.
+    pub(crate) min_pages: u32,
+    /// Initial stack pointer.
+    pub(crate) stack_pointer: u32,
+}
+
+/// Makes an instance; the index of the first memory helper in the function table, or `-errno`.
+pub(crate) fn start_guest(start: &Start<'_>) -> i32 {
+    let (guest, guest_len) = parts(start.guest);
+    let (shim, shim_len) = parts(start.shim);
+    host::start_guest(
+        start.slot,
+        start.program,
+        guest,
+        guest_len,
+        shim,
+        shim_len,
+        start.min_pages,
+        start.stack_pointer,
+    )
+}
+
+/// Calls `_start` soon, on a stack of its own.
+pub(crate) fn run_guest(slot: u32, argument: u32) {
+    host::run_guest(slot, argument);
+}
+
+/// Resolves the promise that a guest is parked on.
+pub(crate) fn resume_guest(slot: u32) {
+    host::resume_guest(slot);
+}
+
+/// Takes a guest's memory back; zeroes the stack below `stack_top` and all from there to `end`.
+pub(crate) fn end_guest(slot: u32, stack_top: u32, end: u32) {
+    host::end_guest(slot, stack_top, end);
+}
+
+/// Wakes another Worker by a message, where `Atomics.waitAsync` is missing.
+pub(crate) fn ring(worker: u32) {
+    host::ring(worker);
+}
+
+/// One operation on the machine's files; see [`crate::host_files`].
+pub(crate) fn files(operation: u32, path: &[u8], a: f64, b: f64, buffer: &mut [u8]) -> f64 {
+    let (path, path_len) = parts(path);
+    let (address, len) = parts(buffer);
+    host::files(operation, path, path_len, a, b, address, len)
+}

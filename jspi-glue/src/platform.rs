@@ -1,0 +1,151 @@
+//! The kernel's seam, on top of the host's functions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use abi::{Errno, Result};
+use executor::{Clock, Pender, WorkerId};
+use kernel::exec::Image;
+use kernel::platform::{Level, Platform, Slot, UserMemory};
+
+use crate::guest_memory::{self, WebMemory};
+use crate::{imports, pod};
+
+/// Nanoseconds from the host's milliseconds.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes an integer no other way; negative and huge values saturate"
+)]
+fn nanoseconds(milliseconds: f64) -> u64 {
+    (milliseconds * 1e6) as u64
+}
+
+/// Numbers the outputs of the pod, so that the host shows them in order.
+static NR_OUTPUTS: AtomicU32 = AtomicU32::new(0);
+
+/// Sends `bytes` to the host as the next output of the pod.
+///
+/// The caller holds the lock of the stream, so that numbers and contents have the same order.
+pub(crate) fn output(stream: u32, bytes: &[u8]) {
+    let number = NR_OUTPUTS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    imports::output(stream, number, bytes);
+}
+
+/// The clock of executors and kernel.
+#[derive(Debug)]
+pub(crate) struct WebClock;
+
+impl Clock for WebClock {
+    fn now_ns(&self) -> u64 {
+        nanoseconds(imports::monotonic_ms())
+    }
+}
+
+/// The bell of a Worker: a word that it waits on by `Atomics.waitAsync`.
+#[derive(Debug)]
+pub(crate) struct Doorbell;
+
+/// One bell for each Worker.
+static BELLS: [AtomicU32; pod::MAX_WORKERS] = [const { AtomicU32::new(0) }; pod::MAX_WORKERS];
+
+/// The address of a Worker's bell.
+pub(crate) fn bell_address(worker: usize) -> u32 {
+    BELLS.get(worker).map_or(0, |bell| imports::address_of(std::ptr::from_ref(bell)))
+}
+
+impl Pender for Doorbell {
+    fn notify(&self, worker: WorkerId) {
+        let Some(bell) = usize::try_from(worker.0).ok().and_then(|index| BELLS.get(index)) else {
+            return;
+        };
+        bell.fetch_add(1, Ordering::SeqCst);
+        notify_all(bell);
+        imports::ring(worker.0);
+    }
+}
+
+#[cfg(target_family = "wasm")]
+fn notify_all(bell: &AtomicU32) {
+    // SAFETY: the address is a live, aligned word of the shared memory.
+    let _woken =
+        unsafe { core::arch::wasm32::memory_atomic_notify(bell.as_ptr().cast::<i32>(), u32::MAX) };
+}
+
+#[cfg(not(target_family = "wasm"))]
+const fn notify_all(_bell: &AtomicU32) {}
+
+/// The host as the kernel sees it.
+#[derive(Debug)]
+pub(crate) struct WebPlatform;
+
+impl Platform for WebPlatform {
+    fn monotonic_ns(&self) -> u64 {
+        nanoseconds(imports::monotonic_ms())
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        nanoseconds(imports::realtime_ms())
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        imports::random(bytes);
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let level = match level {
+            Level::Error => 0,
+            Level::Warning => 1,
+            Level::Info => 2,
+        };
+        imports::log(level, message);
+    }
+
+    fn memory(&self, slot: Slot) -> Arc<dyn UserMemory> {
+        Arc::new(WebMemory(slot))
+    }
+
+    fn start_guest(&self, slot: Slot, image: &Image) -> Result<()> {
+        let program = &image.program.program;
+        let base = imports::start_guest(&imports::Start {
+            slot: slot.0,
+            program: image.program.id.0,
+            guest: &program.guest,
+            shim: &program.shim,
+            min_pages: u32::try_from(program.memory.min_pages).unwrap_or(u32::MAX),
+            stack_pointer: image.stack.address,
+        });
+        let base = match u32::try_from(base) {
+            Ok(base) => base,
+            Err(_) if base == -Errno::ENOMEM.number() => {
+                return Err(Errno::ENOMEM.because("the engine has no memory for one more guest"));
+            }
+            Err(_) => return Err(Errno::ENOEXEC.because("the engine refuses the module")),
+        };
+        let task = pod::kernel().and_then(|kernel| kernel.task(slot));
+        guest_memory::seat(slot, task, base);
+        WebMemory(slot).copy_out_all(image.stack.address, &image.stack.bytes)?;
+        imports::run_guest(slot.0, image.stack.address);
+        Ok(())
+    }
+
+    fn resume_guest(&self, slot: Slot) {
+        imports::resume_guest(slot.0);
+    }
+
+    fn end_guest(&self, slot: Slot, stack_top: u32, end: u32) {
+        imports::end_guest(slot.0, stack_top, end);
+        guest_memory::seat(slot, None, 0);
+    }
+
+    fn process_ended(&self, pid: kernel::process::Pid, status: i32) {
+        imports::process_ended(pid, status, NR_OUTPUTS.load(Ordering::Relaxed));
+    }
+}
+
+impl WebMemory {
+    fn copy_out_all(self, address: u32, bytes: &[u8]) -> Result<()> {
+        fs::vfs::file::GuestMemory::copy_out(&self, address, bytes)
+    }
+}
