@@ -10,6 +10,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod coverage;
 pub mod errno;
 pub mod flags;
 pub mod layout;
