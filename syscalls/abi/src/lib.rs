@@ -2,7 +2,7 @@
 //!
 //! Everything here is append-only: a number that was published never changes its meaning.
 //!
-//! - [`table`]: the system calls, one row each; [`unimplemented`]: the ones that are not there
+//! - [`table`]: the system calls, one row each; [`mod@unimplemented`]: the ones that are not there
 //! - [`linux32`]: the import names of 32-bit guests
 //! - [`types`]: ids and addresses; [`layout`]: structures as bytes
 //! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see

@@ -10,10 +10,10 @@ pub const PENDING: u32 = 0x8000_0001;
 /// The task is dead: the shim traps, so that its frames are gone for good.
 pub const DIE: u32 = 0x8000_0003;
 
-/// A signal handler has to run: the shim calls it, then `rt_sigreturn`, then asks again.
+/// Signal handlers have to run: the shim asks for the result, calls them, then returns it.
 pub const SIGNAL: u32 = 0x8000_0005;
 
-/// The call was interrupted and is to be made again with the same arguments.
+/// As the result behind [`SIGNAL`]: the call is to be made again with the same arguments.
 pub const RESTART: u32 = 0x8000_0007;
 
 /// Numbers from here stand for imports that no table knows: this plus the import's index.
