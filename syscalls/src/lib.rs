@@ -1,3 +1,29 @@
-//! The system calls of Linux on top of the kernel.
+//! The system calls of Linux: decodes and checks arguments, copies guest memory, calls the kernel
+//! (layer 5).
+//!
+//! [`enter`] is the door: a number and six words come in, one word goes out. Rows of
+//! `abi::table` name the handlers; each family has a file here, and a handler reads like its
+//! manual page. Everything from a guest is an allegation until it was checked here.
 
 #![forbid(unsafe_code)]
+
+mod arg;
+mod buffer;
+mod context;
+mod credentials;
+mod dir;
+mod dispatch;
+mod fd;
+mod file;
+mod futex;
+mod memory;
+mod pipe;
+mod poll;
+mod process;
+mod signal;
+mod system;
+mod time;
+mod tty;
+
+pub use context::Cx;
+pub use dispatch::enter;

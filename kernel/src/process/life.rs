@@ -168,7 +168,11 @@ impl Kernel {
         let process = task.process();
         let status = self.fatal_signal(task, &process).unwrap_or(status);
         self.exit_process(&process, status);
-        task.return_identity().map(|child| child.pid)
+        let child = task.return_identity();
+        if child.is_none() {
+            task.request_attention();
+        }
+        child.map(|child| child.pid)
     }
 
     /// The status of a fatal signal that came while the identity was on loan.
@@ -211,6 +215,7 @@ impl Kernel {
             comm: executable.comm.clone(),
             cmdline: executable.cmdline.clone(),
             environ: executable.environ.clone(),
+            loaded: Some(Arc::clone(&executable.image.program)),
         };
     }
 

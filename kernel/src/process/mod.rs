@@ -32,6 +32,7 @@ pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;
 pub use timers::IntervalTimer;
 
+use crate::exec::LoadedProgram;
 use crate::fd_table::FdTable;
 use crate::memory::AddressSpace;
 use crate::signal::SignalState;
@@ -61,6 +62,8 @@ pub struct ProgramInfo {
     pub cmdline: Vec<u8>,
     /// `envp`, each ended by NUL.
     pub environ: Vec<u8>,
+    /// The program, for what its loader could not resolve.
+    pub loaded: Option<Arc<LoadedProgram>>,
 }
 
 /// One process.
@@ -153,6 +156,15 @@ impl Process {
     /// Open files, locked.
     pub fn files(&self) -> LockGuard<'_, FdTable> {
         self.files.lock()
+    }
+
+    /// The name of an import of its program that is no system call.
+    pub fn unknown_import(&self, index: u32) -> String {
+        let program = self.program.lock();
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| program.loaded.as_ref()?.program.unknown_imports.get(index).cloned())
+            .unwrap_or_else(|| format!("number {index}"))
     }
 
     /// The memory map; lock the result.

@@ -156,6 +156,7 @@ impl Task {
 
     pub(super) fn set_next(&self, executable: Executable) {
         self.state.lock().next = Some(executable);
+        self.attention.store(true, Ordering::Release);
     }
 
     /// Has the task look at its signals; ends a wait.
@@ -216,7 +217,10 @@ impl Task {
     fn settle_with_signals(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
         let Some(kernel) = self.kernel.upgrade() else { return entry::DIE };
         let process = self.process();
-        if matches!(kernel.processes.state_of(process.pid), Some(RunState::Zombie(_)) | None) {
+        if self.state.lock().next.is_some()
+            || matches!(kernel.processes.state_of(process.pid), Some(RunState::Zombie(_)) | None)
+        {
+            self.attention.store(process.signals.lock().needs_attention(), Ordering::Release);
             return entry::DIE;
         }
         let mut signals = process.signals.lock();

@@ -1,0 +1,67 @@
+//! From a number to a handler: made from the table.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use abi::Errno;
+use abi::special::UNKNOWN_BASE;
+use executor::sync::Lock;
+use kernel::Kernel;
+use kernel::call::{Fault, Outcome};
+use kernel::platform::Level;
+use kernel::process::Task;
+
+use crate::arg::{FromArg, IntoOutcome, Words};
+use crate::context::Cx;
+use crate::{
+    credentials, dir, fd, file, futex, memory, pipe, poll, process, signal, system, time, tty,
+};
+
+/// Makes system call `number` for `task`; what the shim does with the result is in
+/// [`kernel::process::Task`].
+pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6]) -> u32 {
+    let outcome = dispatch(Cx { kernel, task }, number, args);
+    task.finish(outcome)
+}
+
+macro_rules! dispatcher {
+    ($(($number:literal, $kind:ident, $family:ident :: $name:ident,
+        ($($arg:ident : $type:ty),*), $level:ident $(($note:literal))?, $man:literal,
+        linux32 = $linux32:literal),)*) => {
+        fn dispatch(cx: Cx<'_>, number: u32, args: &[u32; 6]) -> Outcome<u32> {
+            #[expect(unused_imports, reason = "the table names them as the ABI does")]
+            use abi::types::{Fd, OpenFlags, Pid, UserAddr};
+            #[expect(unused_mut, unused_variables, reason = "calls without arguments")]
+            match number {
+                $($number => {
+                    let mut words = Words(args, 0);
+                    $(let $arg = <$type>::from_arg(&mut words);)*
+                    $family::$name(cx, $($arg),*).into_outcome()
+                })*
+                _ => unknown(cx, number),
+            }
+        }
+    };
+}
+
+abi::for_each_syscall!(dispatcher);
+
+/// Numbers that were named in the log already.
+static NAMED: Lock<BTreeSet<u32>> = Lock::new(BTreeSet::new());
+
+/// `ENOSYS`, and the call's name in the log, once.
+fn unknown(cx: Cx<'_>, number: u32) -> Outcome<u32> {
+    if NAMED.lock().insert(number) {
+        let who = cx.task.pid();
+        let message = match abi::table::name_of(number) {
+            Some(name) => format!("pid {who}: system call {name} is not implemented"),
+            None if number >= UNKNOWN_BASE => {
+                let import = cx.process().unknown_import(number.wrapping_sub(UNKNOWN_BASE));
+                format!("pid {who}: import {import} is not implemented")
+            }
+            None => format!("pid {who}: there is no system call {number}"),
+        };
+        cx.kernel.platform.log(Level::Warning, &message);
+    }
+    Outcome::Ready(Err(Fault::from(Errno::ENOSYS)))
+}

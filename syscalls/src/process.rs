@@ -1,0 +1,249 @@
+//! Processes: ids, groups, sessions, vfork, exec, exit, wait.
+
+use std::sync::Arc;
+
+use abi::types::{Fd, Pid, UserAddr};
+use abi::{Errno, Result};
+use kernel::call::{Outcome, Restart};
+use kernel::poll::wait_for;
+use kernel::process::{WaitEvent, WaitFor, WaitOptions, exit_status};
+
+use crate::context::Cx;
+
+const WNOHANG: u32 = 1;
+const WUNTRACED: u32 = 2;
+const WEXITED: u32 = 4;
+const WCONTINUED: u32 = 8;
+const WNOWAIT: u32 = 0x0100_0000;
+
+/// getpid(2).
+pub(crate) fn getpid(cx: Cx<'_>) -> Result<i32> {
+    Ok(cx.task.pid())
+}
+
+/// gettid(2): a process has one thread.
+pub(crate) fn gettid(cx: Cx<'_>) -> Result<i32> {
+    getpid(cx)
+}
+
+/// getppid(2).
+pub(crate) fn getppid(cx: Cx<'_>) -> Result<i32> {
+    relations(cx, cx.task.pid()).map(|relations| relations.parent)
+}
+
+fn relations(cx: Cx<'_>, pid: i32) -> Result<kernel::process::table::Relations> {
+    cx.kernel.processes.relations(pid).ok_or_else(|| Errno::ESRCH.into())
+}
+
+/// 0 means the caller.
+fn or_self(cx: Cx<'_>, pid: Pid) -> i32 {
+    if pid.0 == 0 { cx.task.pid() } else { pid.0 }
+}
+
+/// getpgid(2).
+pub(crate) fn getpgid(cx: Cx<'_>, pid: Pid) -> Result<i32> {
+    relations(cx, or_self(cx, pid)).map(|relations| relations.group)
+}
+
+/// getpgrp(2).
+pub(crate) fn getpgrp(cx: Cx<'_>) -> Result<i32> {
+    getpgid(cx, Pid(0))
+}
+
+/// setpgid(2).
+pub(crate) fn setpgid(cx: Cx<'_>, pid: Pid, group: Pid) -> Result<()> {
+    cx.kernel.processes.set_group(cx.task.pid(), or_self(cx, pid), group.0)
+}
+
+/// getsid(2).
+pub(crate) fn getsid(cx: Cx<'_>, pid: Pid) -> Result<i32> {
+    relations(cx, or_self(cx, pid)).map(|relations| relations.session)
+}
+
+/// setsid(2).
+pub(crate) fn setsid(cx: Cx<'_>) -> Result<i32> {
+    cx.kernel.processes.new_session(cx.task.pid())
+}
+
+/// fork(2): `ENOSYS` until the loader rewrites programs for it; `vfork` and `posix_spawn` work.
+pub(crate) fn fork(_cx: Cx<'_>) -> Result<u32> {
+    Err(Errno::ENOSYS.because("programs are not rewritten for fork yet"))
+}
+
+/// vfork(2), by lending the identity of the child to the calling instance (ADR 0007).
+pub(crate) fn vfork(cx: Cx<'_>) -> Result<u32> {
+    cx.kernel.vfork(cx.task)
+}
+
+/// execve(2).
+pub(crate) fn execve(cx: Cx<'_>, path: UserAddr, argv: UserAddr, envp: UserAddr) -> Result<i32> {
+    let path = cx.path(path)?;
+    let location = cx.process().walk(&path)?;
+    exec(cx, location, &path, argv, envp)
+}
+
+/// execveat(2).
+pub(crate) fn execveat(
+    cx: Cx<'_>,
+    dir: Fd,
+    path: UserAddr,
+    argv: UserAddr,
+    envp: UserAddr,
+    flags: u32,
+) -> Result<i32> {
+    let path = cx.path(path)?;
+    let location = crate::dir::locate(cx, dir, &path, flags)?;
+    exec(cx, location, &path, argv, envp)
+}
+
+fn exec(
+    cx: Cx<'_>,
+    location: fs::vfs::path::Location,
+    path: &[u8],
+    argv: UserAddr,
+    envp: UserAddr,
+) -> Result<i32> {
+    let argv = cx.strings(argv)?;
+    let envp = cx.strings(envp)?;
+    Ok(cx.kernel.exec(cx.task, location, path, argv, &envp)?.unwrap_or(0))
+}
+
+/// exit(2): a process has one thread.
+pub(crate) fn exit(cx: Cx<'_>, status: i32) -> Result<i32> {
+    exit_group(cx, status)
+}
+
+/// exit_group(2).
+pub(crate) fn exit_group(cx: Cx<'_>, status: i32) -> Result<i32> {
+    Ok(cx.kernel.leave(cx.task, exit_status(status)).unwrap_or(0))
+}
+
+/// wait4(2).
+pub(crate) fn wait4(
+    cx: Cx<'_>,
+    pid: Pid,
+    status: UserAddr,
+    options: u32,
+    usage: UserAddr,
+) -> Outcome<i32> {
+    if options & !(WNOHANG | WUNTRACED | WCONTINUED) & 0x1fff_ffff != 0 {
+        return Err::<i32, _>(Errno::EINVAL).into();
+    }
+    let who = match pid.0 {
+        i32::MIN => return Err::<i32, _>(Errno::ESRCH).into(),
+        ..-1 => WaitFor::Group(pid.0.wrapping_neg()),
+        -1 => WaitFor::Any,
+        0 => match getpgrp(cx) {
+            Ok(group) => WaitFor::Group(group),
+            Err(error) => return Err::<i32, _>(error).into(),
+        },
+        _ => WaitFor::Pid(pid.0),
+    };
+    let wanted = WaitOptions {
+        exited: true,
+        stopped: options & WUNTRACED != 0,
+        continued: options & WCONTINUED != 0,
+        keep: false,
+    };
+    let memory = Arc::clone(cx.memory());
+    wait(cx, who, wanted, options & WNOHANG != 0, move |event| {
+        let Some(event) = event else { return Ok(0) };
+        if !status.is_null() {
+            memory.copy_out(status.0, &event.status.to_le_bytes())?;
+        }
+        if !usage.is_null() {
+            memory.copy_out(usage.0, &[0; 72])?;
+        }
+        Ok(event.pid)
+    })
+}
+
+/// waitpid(2) of i386: wait4 without the usage.
+pub(crate) fn waitpid(cx: Cx<'_>, pid: Pid, status: UserAddr, options: u32) -> Outcome<i32> {
+    wait4(cx, pid, status, options, UserAddr(0))
+}
+
+/// waitid(2).
+pub(crate) fn waitid(
+    cx: Cx<'_>,
+    kind: u32,
+    id: Pid,
+    info: UserAddr,
+    options: u32,
+    usage: UserAddr,
+) -> Outcome<i32> {
+    const STOPPED: u32 = 2;
+    let known = WNOHANG | STOPPED | WEXITED | WCONTINUED | WNOWAIT | 0x2000_0000 | 0x4000_0000;
+    if options & !known != 0 || options & (WEXITED | STOPPED | WCONTINUED) == 0 {
+        return Err::<i32, _>(Errno::EINVAL).into();
+    }
+    let who = match (kind, id.0) {
+        (0, _) => WaitFor::Any,
+        (1, 1..) => WaitFor::Pid(id.0),
+        (2, 0) => match getpgrp(cx) {
+            Ok(group) => WaitFor::Group(group),
+            Err(error) => return Err::<i32, _>(error).into(),
+        },
+        (2, 1..) => WaitFor::Group(id.0),
+        _ => return Err::<i32, _>(Errno::EINVAL).into(),
+    };
+    let wanted = WaitOptions {
+        exited: options & WEXITED != 0,
+        stopped: options & STOPPED != 0,
+        continued: options & WCONTINUED != 0,
+        keep: options & WNOWAIT != 0,
+    };
+    let memory = Arc::clone(cx.memory());
+    wait(cx, who, wanted, options & WNOHANG != 0, move |event| {
+        if !info.is_null() {
+            memory.copy_out(info.0, &siginfo_of(event))?;
+        }
+        if !usage.is_null() && event.is_some() {
+            memory.copy_out(usage.0, &[0; 72])?;
+        }
+        Ok(0)
+    })
+}
+
+/// `siginfo_t` of a `SIGCHLD`, zero when there is no event.
+fn siginfo_of(event: Option<WaitEvent>) -> [u8; 128] {
+    let mut bytes = [0; 128];
+    let Some(event) = event else { return bytes };
+    let (code, value) = match event.status {
+        0xffff => (6, i32::from(kernel::signal::CONT)),
+        status if status & 0xff == 0x7f => (5, status >> 8),
+        status if status & 0x7f == 0 => (1, status >> 8),
+        status => (2, status & 0x7f),
+    };
+    let words = [
+        i32::from(kernel::signal::CHLD),
+        0,
+        code,
+        event.pid,
+        event.uid.cast_signed(),
+        value,
+    ];
+    for (field, word) in bytes.chunks_exact_mut(4).zip(words) {
+        field.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
+fn wait(
+    cx: Cx<'_>,
+    who: WaitFor,
+    options: WaitOptions,
+    only_look: bool,
+    report: impl Fn(Option<WaitEvent>) -> Result<i32> + Send + 'static,
+) -> Outcome<i32> {
+    let parent = cx.process();
+    let kernel = Arc::clone(cx.kernel);
+    let queue = parent.children_changed.clone();
+    wait_for(cx.task, Some(&queue), None, Restart::Sys, move || {
+        match kernel.processes.poll_children(parent.pid, who, options)? {
+            Some(event) => Ok(report(Some(event))?),
+            None if only_look => Ok(report(None)?),
+            None => Err(fs::io::Stall::WouldBlock),
+        }
+    })
+}
