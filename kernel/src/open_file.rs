@@ -1,0 +1,684 @@
+//! Open file descriptions (`open(2)`): what an fd refers to and `dup`, `fork` share.
+//!
+//! An [`OpenFile`] serves its bytes from an inode at an offset of its own, or hands everything to
+//! a [`FileOps`] (pipes, terminals, devices, sockets). It holds the access mode, which never
+//! changes, and the status flags, which `F_SETFL` changes. Nothing here waits: `try_*` say
+//! `WouldBlock`, and [`crate::poll`] waits on [`OpenFile::wait_queue`].
+//!
+//! The offset lock is held over the copy, so that two readers of one description never get the
+//! same bytes. Lock order: offset, then whatever the inode or the ops lock.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use abi::flags::{
+    FIONREAD, O_ACCMODE, O_APPEND, O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOATIME,
+    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, O_SETTABLE, O_SYNC, O_WRONLY, SEEK_CUR, SEEK_DATA,
+    SEEK_END, SEEK_HOLE, SEEK_SET,
+};
+use abi::{Errno, Result};
+use executor::sync::Lock;
+use executor::wait_queue::WaitQueue;
+use fs::io::{Sink, Source, Try};
+use fs::vfs::file::{Events, FileOps, GuestMemory};
+use fs::vfs::inode::{DirEntry, FileType, Inode, Metadata, SetAttributes, Timestamp};
+use fs::vfs::path::Location;
+
+use crate::ipc::pipe::{Pipe, PipeEnd};
+
+/// What `F_GETFL` shows, besides the access mode.
+const VISIBLE: u32 =
+    O_SETTABLE | O_DSYNC | O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_PATH;
+
+/// Relatime: an access time older than this many seconds is renewed in any case.
+const ATIME_MAX_AGE_SECONDS: i64 = 24 * 60 * 60;
+
+/// Numbers descriptions, for lock ownership and `kcmp(2)`.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// From where `lseek(2)` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whence {
+    /// `SEEK_SET`: the start.
+    Start,
+    /// `SEEK_CUR`: the offset now.
+    Current,
+    /// `SEEK_END`: the end of the file.
+    End,
+    /// `SEEK_DATA`: the next byte that is not in a hole.
+    Data,
+    /// `SEEK_HOLE`: the next hole; the end of the file is one.
+    Hole,
+}
+
+impl TryFrom<u32> for Whence {
+    type Error = abi::Error;
+
+    fn try_from(number: u32) -> Result<Self> {
+        Ok(match number {
+            SEEK_SET => Self::Start,
+            SEEK_CUR => Self::Current,
+            SEEK_END => Self::End,
+            SEEK_DATA => Self::Data,
+            SEEK_HOLE => Self::Hole,
+            _ => return Err(Errno::EINVAL.into()),
+        })
+    }
+}
+
+/// What a description without a place in the tree is.
+#[derive(Clone, Debug)]
+pub struct Anonymous {
+    /// What `fstat(2)` tells.
+    pub metadata: Metadata,
+    /// What `/proc/PID/fd/N` shows, e.g. `anon_inode:[eventfd]`.
+    pub name: Cow<'static, str>,
+}
+
+/// What a description stands for.
+#[derive(Debug)]
+enum Identity {
+    Located(Location),
+    Anonymous(Box<Anonymous>),
+}
+
+/// Who serves reads and writes.
+#[derive(Debug)]
+enum Backing {
+    /// The inode, at the description's offset.
+    Inode(Arc<dyn Inode>),
+    /// An object with its own behaviour.
+    Ops(Arc<dyn FileOps>),
+    /// One end of a pipe.
+    Pipe(Arc<PipeEnd>),
+    /// Nothing: `O_PATH`.
+    Path,
+}
+
+/// An open file description.
+pub struct OpenFile {
+    id: u64,
+    identity: Identity,
+    backing: Backing,
+    file_type: FileType,
+    flags: AtomicU32,
+    /// Byte offset, or the cookie of a directory plus 2.
+    offset: Lock<u64>,
+    /// The second in which the access time was last looked at.
+    atime_checked: AtomicI64,
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFile")
+            .field("id", &self.id)
+            .field("file_type", &self.file_type)
+            .field("flags", &format_args!("{:#o}", self.flags()))
+            .field("backing", &self.backing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OpenFile {
+    fn new(identity: Identity, backing: Backing, file_type: FileType, flags: u32) -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            identity,
+            backing,
+            file_type,
+            flags: AtomicU32::new(flags & (O_ACCMODE | VISIBLE)),
+            offset: Lock::new(0),
+            atime_checked: AtomicI64::new(i64::MIN),
+        })
+    }
+
+    /// Opens what is at `location`, with the flags of `open(2)`. Permissions were checked before.
+    ///
+    /// Named pipes are opened by [`crate::ipc::fifo`] and come in by [`OpenFile::from_pipe`].
+    ///
+    /// # Errors
+    /// `ENXIO` for a device without a driver, a FIFO or a socket; `ELOOP` for a symbolic link;
+    /// `EISDIR` for a directory opened for writing; `EIO`.
+    pub fn open(location: Location, flags: u32) -> Result<Arc<Self>> {
+        let file_type = location.inode.metadata()?.file_type;
+        if flags & O_PATH != 0 {
+            let flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
+            return Ok(Self::new(
+                Identity::Located(location),
+                Backing::Path,
+                file_type,
+                flags,
+            ));
+        }
+        let backing = match file_type {
+            FileType::Symlink => return Err(Errno::ELOOP.into()),
+            FileType::Socket | FileType::Fifo => return Err(Errno::ENXIO.into()),
+            FileType::Directory if flags & O_ACCMODE != 0 => return Err(Errno::EISDIR.into()),
+            _ => match location.inode.open()? {
+                Some(ops) => Backing::Ops(ops),
+                None => Backing::Inode(Arc::clone(&location.inode)),
+            },
+        };
+        Ok(Self::new(
+            Identity::Located(location),
+            backing,
+            file_type,
+            flags,
+        ))
+    }
+
+    /// Opens `location` with a behaviour that the caller chose (`/dev/tty`).
+    ///
+    /// # Errors
+    /// `EIO` when the inode cannot be read.
+    pub fn with_ops(location: Location, ops: Arc<dyn FileOps>, flags: u32) -> Result<Arc<Self>> {
+        let file_type = location.inode.metadata()?.file_type;
+        Ok(Self::new(
+            Identity::Located(location),
+            Backing::Ops(ops),
+            file_type,
+            flags,
+        ))
+    }
+
+    /// A description of something that has no name: a socket, an event counter.
+    pub fn anonymous(ops: Arc<dyn FileOps>, anonymous: Anonymous, flags: u32) -> Arc<Self> {
+        let file_type = anonymous.metadata.file_type;
+        let identity = Identity::Anonymous(Box::new(anonymous));
+        Self::new(identity, Backing::Ops(ops), file_type, flags)
+    }
+
+    /// A description of one end of `pipe(2)`; the access mode of `flags` must match the end.
+    ///
+    /// - `uid`, `gid`: the owner that `fstat(2)` shows
+    pub fn from_anonymous_pipe(
+        end: Arc<PipeEnd>,
+        flags: u32,
+        uid: u32,
+        gid: u32,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        let number = end.pipe().number();
+        let metadata = Metadata {
+            device: PIPE_DEVICE,
+            inode: number,
+            file_type: FileType::Fifo,
+            permissions: 0o600,
+            nr_links: 1,
+            uid,
+            gid,
+            rdev: 0,
+            size: 0,
+            block_size: 4096,
+            nr_blocks: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+        };
+        let name = Cow::Owned(format!("pipe:[{number}]"));
+        let identity = Identity::Anonymous(Box::new(Anonymous { metadata, name }));
+        Self::new(identity, Backing::Pipe(end), FileType::Fifo, flags)
+    }
+
+    /// A description of a named pipe's end.
+    pub fn from_pipe(location: Location, end: Arc<PipeEnd>, flags: u32) -> Arc<Self> {
+        Self::new(
+            Identity::Located(location),
+            Backing::Pipe(end),
+            FileType::Fifo,
+            flags,
+        )
+    }
+
+    /// A number that no other description ever has.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where it was opened; `None` for an anonymous one.
+    pub const fn location(&self) -> Option<&Location> {
+        match &self.identity {
+            Identity::Located(location) => Some(location),
+            Identity::Anonymous(_) => None,
+        }
+    }
+
+    /// The name of an anonymous description, as `/proc/PID/fd` shows it.
+    pub fn anonymous_name(&self) -> Option<&str> {
+        match &self.identity {
+            Identity::Located(_) => None,
+            Identity::Anonymous(anonymous) => Some(&anonymous.name),
+        }
+    }
+
+    /// The type of the file.
+    pub const fn file_type(&self) -> FileType {
+        self.file_type
+    }
+
+    /// The object that serves it, when it is not an inode's bytes.
+    pub fn ops(&self) -> Option<&dyn FileOps> {
+        match &self.backing {
+            Backing::Ops(ops) => Some(&**ops),
+            Backing::Pipe(end) => Some(&**end),
+            Backing::Inode(_) | Backing::Path => None,
+        }
+    }
+
+    /// The shared ops of a device, terminal or socket; not of a pipe.
+    pub const fn shared_ops(&self) -> Option<&Arc<dyn FileOps>> {
+        match &self.backing {
+            Backing::Ops(ops) => Some(ops),
+            _ => None,
+        }
+    }
+
+    /// The pipe it is an end of (`F_GETPIPE_SZ`, `splice(2)`).
+    pub fn pipe(&self) -> Option<&Arc<Pipe>> {
+        match &self.backing {
+            Backing::Pipe(end) => Some(end.pipe()),
+            _ => None,
+        }
+    }
+
+    /// The access mode and status flags, as `F_GETFL` gives them.
+    pub fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// `F_SETFL`: changes what may be changed, ignores the rest.
+    ///
+    /// # Errors
+    /// `EBADF` for `O_PATH`; `EINVAL` for `O_DIRECT` on a pipe.
+    pub fn set_flags(&self, flags: u32) -> Result<()> {
+        if self.is_path() {
+            return Err(Errno::EBADF.into());
+        }
+        if flags & O_DIRECT != 0 && matches!(self.backing, Backing::Pipe(_)) {
+            return Err(Errno::EINVAL.into());
+        }
+        let kept = self.flags() & !O_SETTABLE;
+        self.flags
+            .store(kept | (flags & O_SETTABLE), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether calls fail with `EAGAIN` instead of waiting.
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags() & O_NONBLOCK != 0
+    }
+
+    /// Whether it was opened with `O_PATH`.
+    pub const fn is_path(&self) -> bool {
+        matches!(self.backing, Backing::Path)
+    }
+
+    /// Whether it is open for reading.
+    pub fn is_readable(&self) -> bool {
+        !self.is_path() && matches!(self.flags() & O_ACCMODE, 0 | O_RDWR)
+    }
+
+    /// Whether it is open for writing.
+    pub fn is_writable(&self) -> bool {
+        !self.is_path() && matches!(self.flags() & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    /// Whether it has no offset.
+    pub fn is_stream(&self) -> bool {
+        self.ops().is_some_and(FileOps::is_stream)
+    }
+
+    /// Reads at the offset and moves it. `Ok(0)` is the end of file.
+    ///
+    /// # Errors
+    /// `WouldBlock`; `EBADF` not open for reading, `EISDIR`, `EIO`, and what the sink says.
+    pub fn try_read(&self, sink: &mut dyn Sink, now: Timestamp) -> Try<usize> {
+        self.check_readable()?;
+        match &self.backing {
+            Backing::Pipe(end) => end.try_read(sink),
+            Backing::Ops(ops) => ops.try_read(sink),
+            Backing::Inode(inode) => {
+                let mut offset = self.offset.lock();
+                let moved = inode.read_at(*offset, sink)?;
+                *offset = offset.saturating_add(widen(moved));
+                drop(offset);
+                self.touch_atime(&**inode, now);
+                Ok(moved)
+            }
+            Backing::Path => Err(Errno::EBADF.into()),
+        }
+    }
+
+    /// Reads at byte `offset` and leaves the description's own alone (`pread(2)`).
+    ///
+    /// # Errors
+    /// As [`OpenFile::try_read`]; `ESPIPE` for a stream.
+    pub fn read_at(&self, offset: u64, sink: &mut dyn Sink, now: Timestamp) -> Try<usize> {
+        if self.is_stream() {
+            return Err(Errno::ESPIPE.into());
+        }
+        self.check_readable()?;
+        match &self.backing {
+            Backing::Inode(inode) => {
+                let moved = inode.read_at(offset, sink)?;
+                self.touch_atime(&**inode, now);
+                Ok(moved)
+            }
+            Backing::Ops(ops) => ops.try_read(sink),
+            Backing::Pipe(_) | Backing::Path => Err(Errno::ESPIPE.into()),
+        }
+    }
+
+    /// Writes at the offset, or at the end with `O_APPEND`, and moves the offset.
+    ///
+    /// The caller has cut the source to `RLIMIT_FSIZE` ([`OpenFile::write_offset`]).
+    ///
+    /// # Errors
+    /// `WouldBlock`; `EBADF` not open for writing, `EPIPE`, `ENOSPC`, `EFBIG`, `EIO`, and what the
+    /// source says.
+    pub fn try_write(&self, source: &mut dyn Source, now: Timestamp) -> Try<usize> {
+        self.check_writable()?;
+        match &self.backing {
+            Backing::Pipe(end) => end.try_write(source),
+            Backing::Ops(ops) => ops.try_write(source),
+            Backing::Inode(inode) => {
+                let mut offset = self.offset.lock();
+                let start = self.start_of_write(&**inode, *offset)?;
+                let moved = write_inode(&**inode, start, source, now)?;
+                *offset = start.saturating_add(widen(moved));
+                Ok(moved)
+            }
+            Backing::Path => Err(Errno::EBADF.into()),
+        }
+    }
+
+    /// Writes at byte `offset` and leaves the description's own alone (`pwrite(2)`).
+    ///
+    /// As in Linux, `O_APPEND` wins over `offset`.
+    ///
+    /// # Errors
+    /// As [`OpenFile::try_write`]; `ESPIPE` for a stream.
+    pub fn write_at(&self, offset: u64, source: &mut dyn Source, now: Timestamp) -> Try<usize> {
+        if self.is_stream() {
+            return Err(Errno::ESPIPE.into());
+        }
+        self.check_writable()?;
+        match &self.backing {
+            Backing::Inode(inode) => {
+                let start = self.start_of_write(&**inode, offset)?;
+                Ok(write_inode(&**inode, start, source, now)?)
+            }
+            Backing::Ops(ops) => ops.try_write(source),
+            Backing::Pipe(_) | Backing::Path => Err(Errno::ESPIPE.into()),
+        }
+    }
+
+    /// Where the next write goes, for `RLIMIT_FSIZE`: `None` when the limit does not apply.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn write_offset(&self) -> Result<Option<u64>> {
+        match &self.backing {
+            Backing::Inode(inode) if self.file_type == FileType::Regular => {
+                let offset = *self.offset.lock();
+                self.start_of_write(&**inode, offset).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn start_of_write(&self, inode: &dyn Inode, offset: u64) -> Result<u64> {
+        if self.flags() & O_APPEND == 0 {
+            Ok(offset)
+        } else {
+            Ok(inode.metadata()?.size)
+        }
+    }
+
+    fn check_readable(&self) -> Result<()> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF.into());
+        }
+        if self.file_type == FileType::Directory {
+            return Err(Errno::EISDIR.into());
+        }
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.is_writable() {
+            Ok(())
+        } else {
+            Err(Errno::EBADF.into())
+        }
+    }
+
+    /// Renews the access time as the mount option `relatime` says: when it is not later than the
+    /// last change, or a day old. Looks at most once a second.
+    fn touch_atime(&self, inode: &dyn Inode, now: Timestamp) {
+        if self.atime_checked.swap(now.seconds, Ordering::Relaxed) == now.seconds
+            || self.flags() & O_NOATIME != 0
+        {
+            return;
+        }
+        let Ok(metadata) = inode.metadata() else {
+            return;
+        };
+        let age_seconds = now.seconds.saturating_sub(metadata.atime.seconds);
+        if metadata.atime <= metadata.mtime
+            || metadata.atime <= metadata.ctime
+            || age_seconds >= ATIME_MAX_AGE_SECONDS
+        {
+            let change = SetAttributes {
+                atime: Some(now),
+                ..SetAttributes::default()
+            };
+            // A read succeeds on a read-only file system too: its access times stay.
+            let _ = inode.set_attributes(&change);
+        }
+    }
+
+    /// `lseek(2)`: moves the offset and returns it.
+    ///
+    /// # Errors
+    /// `ESPIPE` for a stream, `EBADF` for `O_PATH`, `EINVAL` before the start or past the largest
+    /// offset, `ENXIO` for data or a hole past the end, `EIO`.
+    pub fn seek(&self, distance: i64, whence: Whence) -> Result<u64> {
+        let inode = match &self.backing {
+            Backing::Path => return Err(Errno::EBADF.into()),
+            Backing::Pipe(_) => return Err(Errno::ESPIPE.into()),
+            Backing::Ops(ops) if ops.is_stream() => return Err(Errno::ESPIPE.into()),
+            // As Linux's null_lseek: devices of endless bytes have no position.
+            Backing::Ops(_) => return Ok(0),
+            Backing::Inode(inode) => inode,
+        };
+        let mut offset = self.offset.lock();
+        let base = match whence {
+            Whence::Start => 0,
+            Whence::Current => *offset,
+            Whence::End => inode.metadata()?.size,
+            Whence::Data | Whence::Hole => {
+                let size = inode.metadata()?.size;
+                let start = u64::try_from(distance).map_err(|_| Errno::ENXIO)?;
+                if start >= size {
+                    return Err(Errno::ENXIO.into());
+                }
+                *offset = if whence == Whence::Data { start } else { size };
+                return Ok(*offset);
+            }
+        };
+        let target = base.checked_add_signed(distance).ok_or(Errno::EINVAL)?;
+        if i64::try_from(target).is_err() {
+            return Err(Errno::EINVAL.into());
+        }
+        *offset = target;
+        Ok(target)
+    }
+
+    /// `getdents64(2)`: reports entries from the offset on, `.` and `..` first, until `report`
+    /// says `false`; the offset then is at the entry that was refused.
+    ///
+    /// `next_cookie` of an entry is the offset after it (`d_off`).
+    ///
+    /// # Errors
+    /// `EBADF` for `O_PATH`, `ENOTDIR`, `EIO`.
+    pub fn read_dir(
+        &self,
+        now: Timestamp,
+        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        let location = match &self.identity {
+            _ if self.is_path() => return Err(Errno::EBADF.into()),
+            Identity::Located(location) if self.file_type == FileType::Directory => location,
+            _ => return Err(Errno::ENOTDIR.into()),
+        };
+        let mut offset = self.offset.lock();
+        while *offset < 2 {
+            let (name, inode) = if *offset == 0 {
+                (b".".as_slice(), location.inode.metadata()?.inode)
+            } else {
+                (b"..".as_slice(), location.parent().inode.metadata()?.inode)
+            };
+            let next_cookie = offset.saturating_add(1);
+            let file_type = Some(FileType::Directory);
+            if !report(DirEntry {
+                name,
+                inode,
+                file_type,
+                next_cookie,
+            }) {
+                return Ok(());
+            }
+            *offset = next_cookie;
+        }
+        let cookie = offset.saturating_sub(2);
+        let result = location.inode.read_dir(cookie, &mut |mut entry| {
+            entry.next_cookie = entry.next_cookie.saturating_add(2);
+            let next_cookie = entry.next_cookie;
+            let is_taken = report(entry);
+            if is_taken {
+                *offset = next_cookie;
+            }
+            is_taken
+        });
+        drop(offset);
+        self.touch_atime(&*location.inode, now);
+        result
+    }
+
+    /// `ftruncate(2)`: sets the size in bytes.
+    ///
+    /// # Errors
+    /// `EBADF` for `O_PATH`, `EINVAL` not open for writing or not a regular file, `EFBIG`,
+    /// `ENOSPC`, `EROFS`, `EIO`.
+    pub fn truncate(&self, size: u64, now: Timestamp) -> Result<()> {
+        if self.is_path() {
+            return Err(Errno::EBADF.into());
+        }
+        let Backing::Inode(inode) = &self.backing else {
+            return Err(Errno::EINVAL.into());
+        };
+        if !self.is_writable() || self.file_type != FileType::Regular {
+            return Err(Errno::EINVAL.into());
+        }
+        inode.set_attributes(&SetAttributes {
+            size: Some(size),
+            mtime: Some(now),
+            ctime: Some(now),
+            ..SetAttributes::default()
+        })
+    }
+
+    /// `fstat(2)`.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn metadata(&self) -> Result<Metadata> {
+        match &self.identity {
+            Identity::Located(location) => location.inode.metadata(),
+            Identity::Anonymous(anonymous) => Ok(anonymous.metadata),
+        }
+    }
+
+    /// `fsync(2)`: makes what was written durable.
+    ///
+    /// # Errors
+    /// `EBADF` for `O_PATH`, `EINVAL` for what has nothing to synchronize, `EIO`.
+    pub fn sync(&self) -> Result<()> {
+        match &self.backing {
+            Backing::Inode(inode) => inode.sync(),
+            Backing::Path => Err(Errno::EBADF.into()),
+            Backing::Ops(_) | Backing::Pipe(_) => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    /// `ioctl(2)`, except the requests that concern the fd or the description (`FIOCLEX`,
+    /// `FIONBIO`), which the caller handles.
+    ///
+    /// # Errors
+    /// `EBADF` for `O_PATH`, `ENOTTY` for a request that the file does not know, `EFAULT`.
+    pub fn ioctl(&self, request: u32, argument: u32, memory: &dyn GuestMemory) -> Result<i32> {
+        match &self.backing {
+            Backing::Pipe(end) => end.ioctl(request, argument, memory),
+            Backing::Ops(ops) => ops.ioctl(request, argument, memory),
+            Backing::Inode(inode) if request == FIONREAD && self.file_type == FileType::Regular => {
+                let left = inode.metadata()?.size.saturating_sub(*self.offset.lock());
+                let left = i32::try_from(left).unwrap_or(i32::MAX);
+                memory.copy_out(argument, &left.to_le_bytes())?;
+                Ok(0)
+            }
+            Backing::Inode(_) => Err(Errno::ENOTTY.into()),
+            Backing::Path => Err(Errno::EBADF.into()),
+        }
+    }
+
+    /// What could be done now without waiting.
+    pub fn events(&self) -> Events {
+        match &self.backing {
+            Backing::Pipe(end) => end.events(),
+            Backing::Ops(ops) => ops.events(),
+            Backing::Inode(_) => Events::IN | Events::OUT,
+            Backing::Path => Events::NVAL,
+        }
+    }
+
+    /// Woken when [`OpenFile::events`] may have changed; `None`: it never does.
+    pub fn wait_queue(&self) -> Option<&WaitQueue> {
+        self.ops()?.wait_queue()
+    }
+
+    /// The number of the terminal behind it, if it is one.
+    pub fn terminal(&self) -> Option<u64> {
+        self.ops()?.terminal()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some(ops) = self.ops() {
+            ops.release();
+        }
+    }
+}
+
+/// `st_dev` of anonymous pipes: minor 14 of the unnamed devices, as `pipefs` often has.
+const PIPE_DEVICE: u64 = 14;
+
+fn write_inode(
+    inode: &dyn Inode,
+    offset: u64,
+    source: &mut dyn Source,
+    now: Timestamp,
+) -> Result<usize> {
+    if source.remaining() == 0 {
+        return Ok(0);
+    }
+    inode.write_at(offset, source, now)
+}
+
+/// `usize` is never wider than 64 bits.
+fn widen(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
