@@ -1,3 +1,114 @@
 //! Block devices and the write-back block cache.
+//!
+//! A [`BlockDevice`] moves bytes at byte offsets and never waits: what is not there yet answers
+//! [`BlockError::NotResident`], and the caller repeats its operation once the bytes came in
+//! (ADR 0003). [`BlockCache`] sits on top: it keeps recent blocks, collects writes, and undoes
+//! the changes of an operation that failed half way, so that "repeat it" is always possible.
+//!
+//! ```text
+//!   fs-ext2 ──> BlockCache ──> BlockDevice: MemDisk | FaultDisk<D> | a streaming disk above us
+//! ```
+//!
+//! Neighbours: `fs-ext2` reads and writes through the cache; this crate knows no file system.
 
 #![forbid(unsafe_code)]
+
+mod cache;
+mod fault_disk;
+mod mem_disk;
+mod number_map;
+
+use core::fmt;
+
+pub use cache::{BlockCache, CacheStatistics};
+pub use fault_disk::{Fault, FaultDisk};
+pub use mem_disk::MemDisk;
+pub use number_map::{NumberHasher, NumberMap};
+
+/// Why a device did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// The medium or the transport failed; repeating may or may not help.
+    Io,
+    /// The bytes reach past the end of the device.
+    OutOfRange,
+    /// The device takes no writes.
+    ReadOnly,
+    /// The bytes at this byte offset are on their way; wait for them and repeat. Reads only.
+    NotResident(u64),
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io => f.write_str("device error"),
+            Self::OutOfRange => f.write_str("past the end of the device"),
+            Self::ReadOnly => f.write_str("read-only device"),
+            Self::NotResident(offset) => write!(f, "byte {offset} is not resident yet"),
+        }
+    }
+}
+
+impl core::error::Error for BlockError {}
+
+/// Bytes at byte offsets that outlive the mount, or pretend to.
+///
+/// Callers keep offsets and lengths multiples of 512; devices need not insist.
+pub trait BlockDevice: Send + Sync {
+    /// Size of the device in bytes; constant while it is in use.
+    fn len_bytes(&self) -> u64;
+
+    /// Fills `buf` with the bytes at byte `offset`.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `Io`, `NotResident`; `buf` is then unspecified.
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError>;
+
+    /// Stores `bytes` at byte `offset`; durable after the next [`BlockDevice::flush`].
+    ///
+    /// # Errors
+    /// `OutOfRange`, `Io`, `ReadOnly`; after `Io` the old and new bytes may be mixed.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError>;
+
+    /// Makes all earlier writes durable.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn flush(&mut self) -> Result<(), BlockError>;
+
+    /// Whether every write answers `ReadOnly`.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+}
+
+impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
+    fn len_bytes(&self) -> u64 {
+        (**self).len_bytes()
+    }
+
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
+        (**self).read(offset, buf)
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
+        (**self).write(offset, bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), BlockError> {
+        (**self).flush()
+    }
+
+    fn is_read_only(&self) -> bool {
+        (**self).is_read_only()
+    }
+}
+
+/// The end of `len` bytes at `offset`, if it lies within `device_len`.
+fn checked_end(offset: u64, len: usize, device_len: u64) -> Result<u64, BlockError> {
+    u64::try_from(len)
+        .ok()
+        .and_then(|len| offset.checked_add(len))
+        .filter(|end| *end <= device_len)
+        .ok_or(BlockError::OutOfRange)
+}
