@@ -1,0 +1,249 @@
+//! The contents of regular files: read, write, resize.
+//!
+//! A write happens in parts of up to 64 blocks. Each part first takes its blocks and readies the
+//! two that it changes only partly; all that can be undone. Then it copies, which cannot fail for
+//! want of a block.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "offsets below `max_file_size`"
+)]
+
+use fs_block::BlockDevice;
+
+use crate::codec::wide;
+use crate::error::{Error, Result};
+use crate::inode::{FLAG_APPEND, Inode};
+use crate::superblock::RO_COMPAT_LARGE_FILE;
+use crate::{BlockNo, Ext2, FileKind, InodeNo, Timestamp};
+
+/// What a hole reads as; the largest block.
+static ZEROS: [u8; 4096] = [0; 4096];
+
+/// Blocks that one part of a write takes.
+const BLOCKS_PER_PART: u64 = 64;
+
+impl<D: BlockDevice> Ext2<D> {
+    /// Hands up to `len` bytes of file `ino` from byte `offset` on to `sink`, block by block.
+    ///
+    /// Returns bytes read, 0 at the end of the file. After some bytes, an error ends the read
+    /// short instead; the next call meets it again.
+    ///
+    /// # Errors
+    /// `IsDirectory`, `Invalid` (not a regular file), `Stale`, those of the disk, and the sink's.
+    pub fn read<E: From<Error>>(
+        &mut self,
+        ino: InodeNo,
+        offset: u64,
+        len: usize,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let cached = self.cached(ino)?;
+        check_regular(&cached.inode)?;
+        let mut run = cached.run;
+        let size = cached.inode.size;
+        let count = usize::try_from(size.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(len);
+        let mut done = 0;
+        while done < count {
+            let result = self.read_block(ino, offset + wide(done), count - done, &mut run, sink);
+            match result {
+                Ok(part) => done += part,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(cached) = self.inodes.find(ino) {
+            cached.run = run;
+        }
+        Ok(done)
+    }
+
+    /// Hands over up to `len` bytes within one block; `run` is used, and replaced if it ended.
+    #[inline]
+    fn read_block<E: From<Error>>(
+        &mut self,
+        ino: InodeNo,
+        at: u64,
+        len: usize,
+        run: &mut crate::inode::Run,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let logical = at >> self.superblock.block_shift;
+        let block_size = self.cache.block_size();
+        let within = usize::try_from(at & (wide(block_size) - 1)).unwrap_or(0);
+        let part = (block_size - within).min(len);
+        let physical = match run.find(logical) {
+            Some(physical) => physical,
+            None => {
+                let inode = self.inode(ino)?;
+                *run = self
+                    .map_run(&inode, logical)
+                    .map_err(|error| self.noted(error))?;
+                run.physical
+            }
+        };
+        let bytes = if physical == 0 {
+            ZEROS.get(..part)
+        } else {
+            let block = self.cache.block(u64::from(physical)).map_err(Error::from)?;
+            block.get(within..within + part)
+        };
+        sink(bytes.ok_or(Error::Io)?)?;
+        Ok(part)
+    }
+
+    /// Writes `bytes` at byte `offset` of file `ino`, which grows as needed.
+    ///
+    /// Returns bytes written, fewer than all when the rest met an error: call again with the
+    /// rest to learn which one. Set-id bits are the VFS's.
+    ///
+    /// # Errors
+    /// `NoSpace`, `FileTooBig`, `ReadOnly`, `NotPermitted`, `IsDirectory`, `Invalid`, `Stale`,
+    /// and those of the disk.
+    pub fn write(
+        &mut self,
+        ino: InodeNo,
+        offset: u64,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<usize> {
+        let mut done = 0;
+        let mut blocks_per_part = BLOCKS_PER_PART;
+        while done < bytes.len() {
+            let at = offset.checked_add(wide(done)).ok_or(Error::FileTooBig)?;
+            let block_size = wide(self.cache.block_size());
+            let part_end = (at / block_size)
+                .saturating_add(blocks_per_part)
+                .saturating_mul(block_size);
+            let part = usize::try_from(part_end - at)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len() - done);
+            let part_bytes = bytes.get(done..done + part).unwrap_or_default();
+            match self.change(|fs| fs.write_part(ino, at, part_bytes, now)) {
+                Ok(()) => done += part,
+                // A smaller part may still fit.
+                Err(Error::NoSpace | Error::FileTooBig) if blocks_per_part > 1 => {
+                    blocks_per_part /= 2;
+                }
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_part(&mut self, ino: InodeNo, at: u64, bytes: &[u8], now: Timestamp) -> Result<()> {
+        let mut inode = self.inode(ino)?;
+        check_regular(&inode)?;
+        inode.check_can_grow()?;
+        if inode.flags & FLAG_APPEND != 0 && at < inode.size {
+            return Err(Error::NotPermitted);
+        }
+        let end = at.checked_add(wide(bytes.len())).ok_or(Error::FileTooBig)?;
+        self.check_size(&inode, end)?;
+
+        let block_size = self.cache.block_size();
+        let first = at / wide(block_size);
+        let last = (end - 1) / wide(block_size);
+        let head = usize::try_from(at % wide(block_size)).unwrap_or(0);
+        let mut goal = None;
+        let mut places: Vec<BlockNo> = Vec::new();
+        for logical in first..=last {
+            let (block, is_fresh) = match (self.known(ino, logical), goal) {
+                (Some(block), _) => (block, false),
+                (None, Some(goal)) => self.map_or_allocate(&mut inode, logical, goal)?,
+                (None, None) => match self.map(&inode, logical)? {
+                    Some(block) => (block, false),
+                    None => {
+                        let goal = self.goal_for(&inode, logical)?;
+                        self.map_or_allocate(&mut inode, logical, goal)?
+                    }
+                },
+            };
+            let is_partial =
+                logical == first && head != 0 || logical == last && end % wide(block_size) != 0;
+            if is_partial {
+                // Ready, pinned and undoable before anything is overwritten for good.
+                if is_fresh {
+                    self.cache.zeroed(u64::from(block.0))?;
+                } else {
+                    self.cache.block_mut(u64::from(block.0))?;
+                }
+            }
+            if is_fresh {
+                self.forget_run(ino);
+            }
+            places.push(block);
+            goal = Some(block.0 + 1);
+        }
+        inode.size = inode.size.max(end);
+        inode.touch(now);
+        self.store(&inode)?;
+
+        let mut rest = bytes;
+        let mut within = head;
+        for block in places {
+            let count = (block_size - within).min(rest.len());
+            let (part, tail) = rest.split_at_checked(count).ok_or(Error::Io)?;
+            if count == block_size {
+                self.cache.overwrite(u64::from(block.0), part)?;
+            } else {
+                let place = self.cache.block_mut(u64::from(block.0))?;
+                place
+                    .get_mut(within..within + count)
+                    .ok_or(Error::Io)?
+                    .copy_from_slice(part);
+            }
+            rest = tail;
+            within = 0;
+        }
+        Ok(())
+    }
+
+    /// The disk block of a file block, if the cached run has it.
+    fn known(&mut self, ino: InodeNo, logical: u64) -> Option<BlockNo> {
+        let physical = self.inodes.find(ino)?.run.find(logical)?;
+        (physical != 0).then_some(BlockNo(physical))
+    }
+
+    /// Changes the size of a regular file; the caller stores `inode`.
+    pub(crate) fn resize(&mut self, inode: &mut Inode, size: u64) -> Result<()> {
+        self.check_size(inode, size)?;
+        if size < inode.size {
+            let block_size = wide(self.cache.block_size());
+            self.free_from(inode, size.div_ceil(block_size))?;
+            let within = usize::try_from(size % block_size).unwrap_or(0);
+            // What lies behind the end must read as zeros when the file grows again.
+            if within != 0
+                && let Some(block) = self.map(inode, size / block_size)?
+            {
+                let block = self.cache.block_mut(u64::from(block.0))?;
+                block.get_mut(within..).unwrap_or_default().fill(0);
+            }
+        }
+        inode.size = size;
+        Ok(())
+    }
+
+    /// Refuses sizes that the format cannot hold, and notes the first large file.
+    fn check_size(&mut self, inode: &Inode, size: u64) -> Result<()> {
+        if size > self.max_file_size() && size > inode.size {
+            return Err(Error::FileTooBig);
+        }
+        if size > 0x7FFF_FFFF {
+            // Staying set if the operation is undone does no harm.
+            self.superblock.feature_ro_compat |= RO_COMPAT_LARGE_FILE;
+        }
+        Ok(())
+    }
+}
+
+fn check_regular(inode: &Inode) -> Result<()> {
+    match inode.kind {
+        FileKind::Regular => Ok(()),
+        FileKind::Directory => Err(Error::IsDirectory),
+        _ => Err(Error::Invalid),
+    }
+}

@@ -1,0 +1,357 @@
+//! A mounted file system: [`Ext2`], its beginning, its end, and all-or-nothing operations.
+//!
+//! ```text
+//!          mount (rw)              Corrupt found                unmount
+//!   clean ───────────> in use ──────────────────> in use, error ───────> error
+//!   (VALID)            (not VALID)                 (ERROR)
+//!     ^                    │ unmount
+//!     └────────────────────┘
+//! ```
+
+use core::fmt;
+
+use fs_block::{BlockCache, BlockDevice, NumberMap};
+
+use crate::codec::{index, wide};
+use crate::error::{Error, Result};
+use crate::group::{Group, check_data_block};
+use crate::inode::InodeCache;
+use crate::name_index::NameIndexes;
+use crate::superblock::{self, STATE_ERROR, STATE_VALID, Superblock, seconds32};
+use crate::{BlockNo, InodeNo, Timestamp};
+
+/// How to mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MountOptions {
+    /// Never write to the device.
+    pub read_only: bool,
+    /// Who may use the blocks reserved for root at first; see [`Ext2::set_reserved_blocks`].
+    pub reserved_blocks: ReservedBlocks,
+    /// Memory for the block cache, in bytes.
+    pub cache_bytes: usize,
+    /// The time of the mount, for the superblock.
+    pub now: Timestamp,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            reserved_blocks: ReservedBlocks::Usable,
+            cache_bytes: 8 << 20,
+            now: Timestamp::default(),
+        }
+    }
+}
+
+/// Whether allocations may take the last `s_r_blocks_count` blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservedBlocks {
+    /// The caller acts for root.
+    Usable,
+    /// The caller acts for someone else: `NoSpace` comes earlier.
+    Kept,
+}
+
+/// What `statfs(2)` tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSystemStatus {
+    /// Bytes per block.
+    pub block_size: u32,
+    /// Blocks that files may use, in all.
+    pub nr_blocks: u64,
+    /// Free blocks.
+    pub nr_free: u64,
+    /// Free blocks that are not reserved for root.
+    pub nr_available: u64,
+    /// Inodes in all.
+    pub nr_inodes: u64,
+    /// Free inodes.
+    pub nr_free_inodes: u64,
+    /// Longest name in bytes.
+    pub name_max: u32,
+}
+
+/// A mounted file system on device `D`.
+///
+/// Whoever holds it is its only user. Fields change only within this crate.
+pub struct Ext2<D> {
+    pub(crate) cache: BlockCache<D>,
+    pub(crate) superblock: Superblock,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) free_blocks: u32,
+    pub(crate) free_inodes: u32,
+    pub(crate) read_only: bool,
+    pub(crate) reserved_blocks: ReservedBlocks,
+    /// Inodes seen lately; always as in the block cache.
+    pub(crate) inodes: InodeCache,
+    /// Where the names of large directories are; always as in the block cache.
+    pub(crate) names: NameIndexes,
+    /// How often each inode is held open.
+    pub(crate) retained: NumberMap<u32, u32>,
+    /// Former groups and counts, to undo the running operation.
+    undo: Vec<(u32, Group)>,
+    undo_counts: (u32, u32),
+    /// `s_state` at mount; goes back at unmount.
+    state_at_mount: u16,
+}
+
+impl<D: BlockDevice> Ext2<D> {
+    /// Reads the superblock and all group descriptors of `device`, and marks it as in use.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unsupported` when this is not an Ext2 that can be mounted so, `ReadOnly` when
+    /// the device takes no writes, `NotResident`, `Io`. Repeating needs the device again, so give
+    /// a cheap handle (`&`-like) where `NotResident` can happen.
+    pub fn mount(device: D, options: MountOptions) -> Result<Self> {
+        let mut bytes = vec![0; superblock::LEN_BYTES];
+        device.read(superblock::OFFSET_BYTES, &mut bytes)?;
+        let superblock = Superblock::from_bytes(&bytes, device.len_bytes())?;
+        if !options.read_only {
+            superblock.check_writable()?;
+            if device.is_read_only() {
+                return Err(Error::ReadOnly);
+            }
+        }
+        let block_size = index(superblock.block_size());
+        let mut cache = BlockCache::new(device, block_size, options.cache_bytes);
+        let mut groups = Vec::with_capacity(index(superblock.nr_groups()));
+        for number in 0..superblock.nr_groups() {
+            let (block, at) = superblock.descriptor_place(number);
+            let bytes = cache.block(u64::from(block))?.get(at..).unwrap_or_default();
+            groups.push(Group::from_bytes(bytes, number, &superblock)?);
+        }
+        let sum =
+            |count: fn(&Group) -> u32| groups.iter().map(count).fold(0_u32, u32::saturating_add);
+        let free_blocks = sum(|group| group.free_blocks);
+        let free_inodes = sum(|group| group.free_inodes);
+        let mut mounted = Self {
+            cache,
+            state_at_mount: superblock.state,
+            superblock,
+            groups,
+            free_blocks,
+            free_inodes,
+            read_only: options.read_only,
+            reserved_blocks: options.reserved_blocks,
+            inodes: InodeCache::default(),
+            names: NameIndexes::default(),
+            retained: NumberMap::default(),
+            undo: Vec::new(),
+            undo_counts: (0, 0),
+        };
+        mounted.directory(InodeNo::ROOT)?;
+        if !options.read_only {
+            mounted.superblock.note_mount(options.now);
+            mounted.store_superblock()?;
+            mounted.cache.flush()?;
+        }
+        Ok(mounted)
+    }
+
+    /// Writes everything that changed to the device and makes it durable.
+    ///
+    /// # Errors
+    /// `Io`, `NotResident`; what could not be written is tried again next time.
+    pub fn sync(&mut self, now: Timestamp) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        for number in 0..self.superblock.nr_groups() {
+            let Some(group) = self.groups.get(index(number)).copied() else {
+                continue;
+            };
+            if group.is_dirty {
+                let (block, at) = self.superblock.descriptor_place(number);
+                let block = self.cache.block_mut(u64::from(block))?;
+                group.write_to(block.get_mut(at..).unwrap_or_default());
+                if let Some(group) = self.groups.get_mut(index(number)) {
+                    group.is_dirty = false;
+                }
+            }
+        }
+        self.superblock.wtime = seconds32(now);
+        self.store_superblock()?;
+        Ok(self.cache.flush()?)
+    }
+
+    /// Frees what is unlinked but held open, writes everything and marks the disk clean again.
+    /// Afterwards the file system is read-only.
+    ///
+    /// # Errors
+    /// `Io`, `NotResident`, `Corrupt`; then it is still mounted.
+    pub fn unmount(&mut self, now: Timestamp) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        let held: Vec<u32> = self.retained.keys().copied().collect();
+        for ino in held {
+            self.retained.insert(ino, 1);
+            self.release(InodeNo(ino), now)?;
+        }
+        let state_in_use = self.superblock.state;
+        self.superblock.state |= self.state_at_mount & STATE_VALID;
+        if let Err(error) = self.sync(now) {
+            self.superblock.state = state_in_use;
+            return Err(error);
+        }
+        self.read_only = true;
+        Ok(())
+    }
+
+    /// The device; what was not synced is lost.
+    pub fn into_device(self) -> D {
+        self.cache.into_device()
+    }
+
+    /// The device underneath.
+    pub const fn device(&self) -> &D {
+        self.cache.device()
+    }
+
+    /// The device underneath; writing to it goes behind the file system's back.
+    pub const fn device_mut(&mut self) -> &mut D {
+        self.cache.device_mut()
+    }
+
+    /// What the block cache did so far.
+    pub const fn cache_statistics(&self) -> fs_block::CacheStatistics {
+        self.cache.statistics()
+    }
+
+    /// Whether changes are refused: mounted so, unmounted, or errors were found (`errors=remount-ro`).
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Bytes per block.
+    pub const fn block_size(&self) -> u32 {
+        self.superblock.block_size()
+    }
+
+    /// Decides for the following operations who they act for.
+    pub const fn set_reserved_blocks(&mut self, reserved_blocks: ReservedBlocks) {
+        self.reserved_blocks = reserved_blocks;
+    }
+
+    /// Sizes and free space, as `statfs(2)` counts them (`minixdf` off).
+    pub fn status(&self) -> FileSystemStatus {
+        let superblock = &self.superblock;
+        let overhead = (0..superblock.nr_groups()).fold(
+            u64::from(superblock.first_data_block),
+            |sum, group| {
+                let tables = u64::from(superblock.inode_table_blocks()).saturating_add(2);
+                sum.saturating_add(u64::from(superblock.head_blocks(group)))
+                    .saturating_add(tables)
+            },
+        );
+        let nr_free = u64::from(self.free_blocks);
+        FileSystemStatus {
+            block_size: superblock.block_size(),
+            nr_blocks: u64::from(superblock.blocks_count).saturating_sub(overhead),
+            nr_free,
+            nr_available: nr_free.saturating_sub(u64::from(superblock.r_blocks_count)),
+            nr_inodes: u64::from(superblock.inodes_count),
+            nr_free_inodes: u64::from(self.free_inodes),
+            name_max: 255,
+        }
+    }
+
+    /// Runs an operation that changes the disk: all of it happens, or nothing.
+    pub(crate) fn change<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        if self.read_only {
+            return Err(Error::ReadOnly);
+        }
+        self.cache.begin();
+        self.undo.clear();
+        self.undo_counts = (self.free_blocks, self.free_inodes);
+        match operation(self) {
+            Ok(value) => {
+                self.cache.commit();
+                Ok(value)
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(self.noted(error))
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        (self.free_blocks, self.free_inodes) = self.undo_counts;
+        while let Some((number, former)) = self.undo.pop() {
+            if let Some(group) = self.groups.get_mut(index(number)) {
+                *group = former;
+            }
+        }
+        if self.cache.roll_back() {
+            self.inodes.clear();
+            self.names.clear();
+        }
+    }
+
+    /// Marks the disk as having errors, once corruption was met.
+    pub(crate) fn noted(&mut self, error: Error) -> Error {
+        /// `s_errors`: go on; the other values ask for a read-only remount or a panic.
+        const ERRORS_CONTINUE: u16 = 1;
+        if matches!(error, Error::Corrupt(_)) && !self.read_only {
+            self.superblock.state |= STATE_ERROR;
+            if self.superblock.errors > ERRORS_CONTINUE {
+                // The mark must reach the disk; changes made before it were consistent.
+                let _ = self.sync(Timestamp {
+                    seconds: i64::from(self.superblock.wtime),
+                    nanoseconds: 0,
+                });
+                self.read_only = true;
+            }
+        }
+        error
+    }
+
+    /// The descriptor of a group for changing; undone with the operation.
+    pub(crate) fn group_mut(&mut self, number: u32) -> Option<&mut Group> {
+        let group = self.groups.get_mut(index(number))?;
+        if self.undo.last().is_none_or(|(last, _)| *last != number) {
+            self.undo.push((number, *group));
+        }
+        group.is_dirty = true;
+        Some(group)
+    }
+
+    /// Refuses a block number that no file may own.
+    pub(crate) fn check_data_block(&self, block: u32) -> Result<BlockNo> {
+        check_data_block(&self.superblock, &self.groups, block)
+    }
+
+    fn store_superblock(&mut self) -> Result<()> {
+        let block_size = wide(self.cache.block_size());
+        let block = superblock::OFFSET_BYTES
+            .checked_div(block_size)
+            .unwrap_or(0);
+        let at = superblock::OFFSET_BYTES
+            .checked_rem(block_size)
+            .unwrap_or(0);
+        let at = usize::try_from(at).unwrap_or(0);
+        let bytes = self
+            .cache
+            .block_mut(block)?
+            .get_mut(at..)
+            .unwrap_or_default();
+        self.superblock
+            .write_to(bytes, self.free_blocks, self.free_inodes);
+        Ok(())
+    }
+}
+
+impl<D> fmt::Debug for Ext2<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ext2")
+            .field("superblock", &self.superblock)
+            .field("free_blocks", &self.free_blocks)
+            .field("free_inodes", &self.free_inodes)
+            .finish_non_exhaustive()
+    }
+}
