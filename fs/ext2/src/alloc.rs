@@ -225,7 +225,7 @@ fn next_zero(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
     let mut at = from;
     while at < end {
         let byte = bitmap.get(index(at / 8))?;
-        if at % 8 == 0 && *byte == 0xFF {
+        if at.is_multiple_of(8) && *byte == 0xFF {
             // Skip whole words of used blocks.
             let rest = bitmap.get(index(at / 8)..)?;
             let words = rest

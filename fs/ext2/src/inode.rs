@@ -168,7 +168,7 @@ impl Inode {
 /// Bytes of extra fields in use: `i_extra_isize`, or 0 when it is impossible.
 fn extra_bytes(bytes: &[u8]) -> usize {
     let extra = usize::from(le16(bytes, ORIGINAL_BYTES));
-    if extra % 4 == 0 && extra + ORIGINAL_BYTES <= bytes.len() {
+    if extra.is_multiple_of(4) && extra + ORIGINAL_BYTES <= bytes.len() {
         extra
     } else {
         0
@@ -383,7 +383,7 @@ impl<D: BlockDevice> Ext2<D> {
         if bytes.len() > ORIGINAL_BYTES {
             let is_possible =
                 (24..=bytes.len() - ORIGINAL_BYTES).contains(&usize::from(want_extra));
-            let extra = if is_possible && want_extra % 4 == 0 {
+            let extra = if is_possible && want_extra.is_multiple_of(4) {
                 want_extra
             } else {
                 32

@@ -1,6 +1,9 @@
 //! Images made by `mke2fs`: our walk equals the folder they were made from, and what we write
 //! `debugfs` reads back.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of the tests")]
+
 mod common;
 
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -21,7 +24,14 @@ const SHAPES: [&[&str]; 6] = [
     &["-b", "4096"],
     &["-b", "1024", "-r", "0"],
     &["-b", "4096", "-I", "128", "-O", "^dir_index,^resize_inode"],
-    &["-b", "1024", "-g", "1024", "-O", "^sparse_super,^resize_inode"],
+    &[
+        "-b",
+        "1024",
+        "-g",
+        "1024",
+        "-O",
+        "^sparse_super,^resize_inode",
+    ],
 ];
 
 /// A folder with all that `mke2fs -d` can copy without being root.

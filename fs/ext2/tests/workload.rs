@@ -1,5 +1,8 @@
 //! Much work on one disk, and disks that are full, slow to answer, or broken.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of the tests")]
+
 mod common;
 
 use common::{

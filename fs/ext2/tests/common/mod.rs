@@ -1,7 +1,18 @@
 //! What the tests share: images by `mke2fs`, verdicts by `e2fsck`, a seeded random number.
 
-#![expect(dead_code, reason = "each test file uses its part")]
-#![allow(missing_docs, unreachable_pub, reason = "not an interface")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::missing_errors_doc,
+    clippy::allow_attributes,
+    reason = "shared by tests, each of which uses its part"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -139,11 +150,11 @@ pub fn read_some<D: BlockDevice>(
     }
 }
 
+/// A name in a directory.
+pub type Name = (Vec<u8>, InodeNo, Option<FileKind>);
+
 /// The names in a directory without `.` and `..`, in order of the directory.
-pub fn list<D: BlockDevice>(
-    fs: &mut Ext2<D>,
-    dir: InodeNo,
-) -> Result<Vec<(Vec<u8>, InodeNo, Option<FileKind>)>> {
+pub fn list<D: BlockDevice>(fs: &mut Ext2<D>, dir: InodeNo) -> Result<Vec<Name>> {
     let mut names = Vec::new();
     fs.read_dir(dir, 0, &mut |entry| {
         if entry.name != b"." && entry.name != b".." {
