@@ -1,0 +1,32 @@
+/** What a pod needs of Node. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Host } from "./pod.js";
+import type { PoolPort } from "./pool.js";
+
+/** This process as a host. */
+export function nodeHost(): Host {
+  return {
+    newPort,
+    loadKernel: async () =>
+      WebAssembly.compile(await readFile(new URL("./shoal_kernel.wasm", import.meta.url))),
+    loadImage: (location) => readFile(typeof location === "string" ? location : fileURLToPath(location)),
+    obstacle() {
+      if (!("Suspending" in WebAssembly)) {
+        return `Node ${process.versions.node} has no JavaScript Promise Integration (JSPI): Node 26 or later has it`;
+      }
+      return undefined;
+    },
+  };
+}
+
+function newPort(index: number): PoolPort {
+  const worker = new Worker(new URL("../worker/node.js", import.meta.url), { name: `shoal-${index}` });
+  return {
+    post: (message, transfer) => worker.postMessage(message, (transfer ?? []) as never[]),
+    onMessage: (listener) => worker.on("message", listener),
+    onError: (listener) => worker.on("error", (reason: unknown) => listener(reason as Error)),
+    terminate: () => void worker.terminate(),
+  };
+}

@@ -1,0 +1,198 @@
+/** A pod: one kernel on a pool of Workers, as an embedder sees it. */
+import type { HostMount, KernelOptions, LogLevel } from "../protocol.js";
+import { KernelError, PodError } from "./errors.js";
+import { Files } from "./files.js";
+import { Pool, type PoolPort } from "./pool.js";
+import { Process, type ProcessStdio, type RunOptions } from "./process.js";
+import { InputStream, OutputStream } from "./streams.js";
+import { Terminal, type TerminalOptions } from "./terminal.js";
+
+/** How a pod is made. */
+export interface BootOptions {
+  /** The root file system: an Ext2 image, as bytes or where to fetch it. */
+  readonly image: Uint8Array | string | URL;
+  /** How many Workers the pool has for the pod's whole life; 2 by default. */
+  readonly workers?: number;
+  /** The name that `uname -n` shows. */
+  readonly hostname?: string;
+  /** Folders of the machine that guests see (Node only). */
+  readonly mounts?: readonly HostMount[];
+  /** Copies between memories in JavaScript: for engines without multi-memory, and for tests. */
+  readonly copyInJavaScript?: boolean;
+  /** Gets the lines of the kernel's log; warnings and errors go to the console by default. */
+  readonly onLog?: (level: LogLevel, message: string) => void;
+}
+
+/** What differs between a page and Node. */
+export interface Host {
+  newPort(index: number): PoolPort;
+  loadKernel(): Promise<WebAssembly.Module>;
+  loadImage(location: string | URL): Promise<Uint8Array>;
+  /** Why this host cannot run a pod, if it cannot. */
+  obstacle(): string | undefined;
+}
+
+const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  HOME: "/root",
+  LANG: "C.UTF-8",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+};
+const DEFAULT_WORKERS = 2;
+const MAX_WORKERS = 64;
+
+/** A running pod. */
+export class Pod {
+  /** The files of the pod. */
+  readonly files: Files;
+  readonly #pool: Pool;
+  readonly #terminals = new Map<number, Terminal>();
+  readonly #inputs = new Map<number, InputStream>();
+  readonly #outputs = new Map<number, OutputStream>();
+  readonly #processes = new Map<number, (status: number) => void>();
+  readonly #earlyEnds = new Map<number, number>();
+
+  private constructor(connect: (pod: Pod) => Pool) {
+    this.#pool = connect(this);
+    this.files = new Files(this.#pool);
+  }
+
+  /**
+   * Boots a pod on `host`.
+   *
+   * @throws PodError when the host lacks something (it says what) or the image is no Ext2.
+   */
+  static async boot(host: Host, options: BootOptions): Promise<Pod> {
+    const obstacle = host.obstacle();
+    if (obstacle !== undefined) {
+      throw new PodError(obstacle);
+    }
+    const nrWorkers = options.workers ?? DEFAULT_WORKERS;
+    if (!Number.isInteger(nrWorkers) || nrWorkers < 1 || nrWorkers > MAX_WORKERS) {
+      throw new PodError(`workers must be a whole number from 1 to ${MAX_WORKERS}`);
+    }
+    const { image } = options;
+    const [module, bytes] = await Promise.all([
+      host.loadKernel(),
+      image instanceof Uint8Array ? image : host.loadImage(image),
+    ]);
+    const kernelOptions: KernelOptions = {
+      hostname: options.hostname ?? "shoal",
+      mounts: options.mounts ?? [],
+      copyInJavaScript: options.copyInJavaScript ?? false,
+      epoch: performance.timeOrigin + performance.now(),
+    };
+    const log = options.onLog ?? logToConsole;
+    let pod: Pod | undefined;
+    const pool = await Pool.boot((index) => host.newPort(index), nrWorkers, module, bytes, kernelOptions, {
+      output: (stream, data) => pod?.#output(stream, data),
+      taken: (stream, length) => pod?.#inputs.get(stream)?.taken(length),
+      ended: (pid, status) => pod?.#ended(pid, status),
+      log,
+      failed: (error) => log("error", error.message),
+    });
+    pod = new Pod(() => pool);
+    return pod;
+  }
+
+  /** Opens a terminal. */
+  async openTerminal(options: TerminalOptions): Promise<Terminal> {
+    const { columns, rows } = options;
+    const stream = (await this.#pool.request({ type: "terminal", columns, rows })) as number;
+    const terminal = new Terminal(this.#pool, stream, options);
+    this.#terminals.set(stream, terminal);
+    return terminal;
+  }
+
+  /**
+   * Runs the program at `path` with `argv` behind its name. No shell takes part.
+   *
+   * @throws KernelError as execve(2) fails.
+   */
+  async run(path: string, argv: readonly string[], options: RunOptions = {}): Promise<Process> {
+    const environment = { ...DEFAULT_ENVIRONMENT, ...options.env };
+    const stdio = options.terminal === undefined ? await this.#openStdio() : undefined;
+    const request = {
+      path,
+      argv: [options.argv0 ?? path, ...argv],
+      env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      cwd: options.cwd ?? "/",
+      stdio:
+        stdio === undefined
+          ? { terminal: options.terminal?.stream ?? 0 }
+          : { streams: [stdio.stdin.stream, stdio.stdout.stream, stdio.stderr.stream] as const },
+    };
+    const pid = (await this.#pool.request({ type: "spawn", request })) as number;
+    const exit = new Promise<number>((resolve) => {
+      const early = this.#earlyEnds.get(pid);
+      this.#earlyEnds.delete(pid);
+      if (early === undefined) {
+        this.#processes.set(pid, resolve);
+      } else {
+        resolve(early);
+      }
+    });
+    void exit.then(() => this.#closeStdio(stdio));
+    return new Process(this.#pool, pid, exit, stdio);
+  }
+
+  /** The number of Workers, which does not change. */
+  get workers(): number {
+    return this.#pool.size;
+  }
+
+  /** Ends the pod: all its processes, all its Workers. What is not in an image is gone. */
+  close(): void {
+    this.#pool.close();
+  }
+
+  async #openStdio(): Promise<ProcessStdio> {
+    const open = async (direction: "input" | "output") =>
+      (await this.#pool.request({ type: "stream", direction })) as number;
+    const stdin = new InputStream(this.#pool, await open("input"));
+    const stdout = new OutputStream(this.#pool, await open("output"));
+    const stderr = new OutputStream(this.#pool, await open("output"));
+    this.#inputs.set(stdin.stream, stdin);
+    this.#outputs.set(stdout.stream, stdout);
+    this.#outputs.set(stderr.stream, stderr);
+    return { stdin, stdout, stderr };
+  }
+
+  #closeStdio(stdio: ProcessStdio | undefined): void {
+    if (stdio === undefined) {
+      return;
+    }
+    for (const output of [stdio.stdout, stdio.stderr]) {
+      output.end();
+      this.#outputs.delete(output.stream);
+    }
+    this.#inputs.delete(stdio.stdin.stream);
+    for (const { stream } of [stdio.stdin, stdio.stdout, stdio.stderr]) {
+      this.#pool.tell({ type: "close", stream });
+    }
+  }
+
+  #output(stream: number, bytes: Uint8Array): void {
+    this.#terminals.get(stream)?.show(bytes);
+    this.#outputs.get(stream)?.push(bytes);
+  }
+
+  #ended(pid: number, status: number): void {
+    const resolve = this.#processes.get(pid);
+    this.#processes.delete(pid);
+    if (resolve === undefined) {
+      this.#earlyEnds.set(pid, status);
+    } else {
+      resolve(status);
+    }
+  }
+}
+
+function logToConsole(level: LogLevel, message: string): void {
+  if (level === "error") {
+    console.error(`shoal: ${message}`);
+  } else if (level === "warning") {
+    console.warn(`shoal: ${message}`);
+  }
+}
+
+export { KernelError, PodError };

@@ -1,0 +1,201 @@
+/** The Workers of a pod and the messages to them. */
+import type { BootMessage, HostMessage, KernelOptions, LogLevel, Reply, WorkerMessage } from "../protocol.js";
+import { KernelError, PodError } from "./errors.js";
+
+/** A request that expects an answer, without the id that the pool gives it. */
+export type Request = HostMessage extends infer M ? (M extends { id: number } ? Omit<M, "id"> : never) : never;
+
+/** A Worker as the pool uses it, the same in a page and in Node. */
+export interface PoolPort {
+  post(message: HostMessage, transfer?: Transferable[]): void;
+  onMessage(listener: (message: WorkerMessage) => void): void;
+  onError(listener: (error: Error) => void): void;
+  terminate(): void;
+}
+
+/** What happens in a pod. */
+export interface PoolEvents {
+  output(stream: number, bytes: Uint8Array): void;
+  taken(stream: number, length: number): void;
+  ended(pid: number, status: number): void;
+  log(level: LogLevel, message: string): void;
+  failed(error: PodError): void;
+}
+
+/** Bytes of the kernel's memory at first and at most, in pages of 64 KiB. */
+const MIN_PAGES = 512;
+const MAX_PAGES = 32768;
+
+interface Waiting {
+  readonly operation: string;
+  resolve(value: Reply): void;
+  reject(error: Error): void;
+}
+
+type Output = { readonly stream: number; readonly bytes: Uint8Array };
+
+/** A fixed pool of Workers around one kernel. */
+export class Pool {
+  readonly #events: PoolEvents;
+  readonly #ports: PoolPort[] = [];
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #early = new Map<number, Output>();
+  readonly #lateEnds: { pid: number; status: number; nrOutputs: number }[] = [];
+  #nextId = 1;
+  #nextOutput = 1;
+  #isClosed = false;
+
+  private constructor(events: PoolEvents) {
+    this.#events = events;
+  }
+
+  /** Starts `nrWorkers` Workers with `newPort` and boots the kernel in them. */
+  static async boot(
+    newPort: (index: number) => PoolPort,
+    nrWorkers: number,
+    module: WebAssembly.Module,
+    image: Uint8Array,
+    options: KernelOptions,
+    events: PoolEvents,
+  ): Promise<Pool> {
+    const pool = new Pool(events);
+    const imagePages = Math.ceil(image.length / 65536);
+    const memory = new WebAssembly.Memory({ initial: MIN_PAGES + imagePages, maximum: MAX_PAGES, shared: true });
+    const common = { type: "boot", nrWorkers, module, memory, options } as const;
+    try {
+      const booting = pool.#start(newPort(0), { ...common, worker: 0, image });
+      const others = Array.from({ length: nrWorkers - 1 }, (_, index) => newPort(index + 1));
+      const { seats } = await booting;
+      const started = others.map((port, index) => {
+        const seat = seats[index];
+        if (seat === undefined) {
+          throw new PodError("the kernel made no seat for a Worker");
+        }
+        return pool.#start(port, { ...common, worker: index + 1, seat });
+      });
+      await Promise.all(started);
+    } catch (error) {
+      pool.close();
+      throw error;
+    }
+    return pool;
+  }
+
+  /** Asks the kernel something and waits for its answer. */
+  request(request: Request, transfer: Transferable[] = []): Promise<Reply> {
+    if (this.#isClosed) {
+      return Promise.reject(new PodError("the pod is closed"));
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { operation: request.type, resolve, reject });
+      this.#ports[0]?.post({ ...request, id } as HostMessage, transfer);
+    });
+  }
+
+  /** Tells the kernel something. */
+  tell(message: Exclude<HostMessage, { id: number }>, transfer: Transferable[] = []): void {
+    this.#ports[0]?.post(message, transfer);
+  }
+
+  /** How many Workers there are. */
+  get size(): number {
+    return this.#ports.length;
+  }
+
+  /** Ends all Workers. */
+  close(): void {
+    this.#isClosed = true;
+    for (const port of this.#ports) {
+      port.terminate();
+    }
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new PodError("the pod was closed"));
+    }
+    this.#waiting.clear();
+  }
+
+  #start(port: PoolPort, message: BootMessage): Promise<Extract<WorkerMessage, { type: "booted" }>> {
+    this.#ports.push(port);
+    return new Promise((resolve, reject) => {
+      port.onError((error) => {
+        const failure = new PodError(error.message);
+        reject(failure);
+        this.#fail(failure);
+      });
+      port.onMessage((reply) => {
+        if (reply.type === "booted") {
+          resolve(reply);
+        } else if (reply.type === "failed") {
+          reject(new PodError(reply.message));
+          this.#fail(new PodError(reply.message));
+        } else {
+          this.#receive(reply);
+        }
+      });
+      port.post(message);
+    });
+  }
+
+  #fail(error: PodError): void {
+    if (!this.#isClosed) {
+      this.close();
+      this.#events.failed(error);
+    }
+  }
+
+  #receive(message: Exclude<WorkerMessage, { type: "booted" | "failed" }>): void {
+    switch (message.type) {
+      case "log":
+        this.#events.log(message.level, message.message);
+        break;
+      case "output":
+        this.#early.set(message.number, message);
+        this.#release();
+        break;
+      case "taken":
+        this.#events.taken(message.stream, message.length);
+        break;
+      case "ended":
+        this.#lateEnds.push(message);
+        this.#release();
+        break;
+      case "ring":
+        this.#ports[message.worker]?.post({ type: "ring" });
+        break;
+      case "reply":
+        this.#take(message.id)?.resolve(message.value);
+        break;
+      case "refused": {
+        const waiting = this.#take(message.id);
+        waiting?.reject(new KernelError(message.errno, waiting.operation));
+        break;
+      }
+    }
+  }
+
+  /** Passes outputs on in the order the kernel made them, then the ends that came after them. */
+  #release(): void {
+    for (let next = this.#early.get(this.#nextOutput); next !== undefined; next = this.#early.get(this.#nextOutput)) {
+      this.#early.delete(this.#nextOutput);
+      this.#nextOutput = (this.#nextOutput + 1) >>> 0;
+      this.#events.output(next.stream, next.bytes);
+    }
+    for (let index = 0; index < this.#lateEnds.length; ) {
+      const end = this.#lateEnds[index];
+      if (end !== undefined && end.nrOutputs < this.#nextOutput) {
+        this.#lateEnds.splice(index, 1);
+        this.#events.ended(end.pid, end.status);
+      } else {
+        index += 1;
+      }
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+}

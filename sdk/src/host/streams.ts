@@ -1,0 +1,136 @@
+/** Standard input and output of a process as streams of bytes. */
+import type { Pool } from "./pool.js";
+
+/** Bytes that may wait in the kernel for a reader. */
+const HIGH_WATER = 1 << 18;
+
+/** What a process reads. */
+export class InputStream {
+  readonly #pool: Pool;
+  #unread = 0;
+  #isEnded = false;
+  #drained: (() => void)[] = [];
+
+  constructor(
+    pool: Pool,
+    /** Its number in the kernel. */
+    readonly stream: number,
+  ) {
+    this.#pool = pool;
+  }
+
+  /** Writes bytes or text; settles when there is room for more. */
+  async write(data: Uint8Array | string): Promise<void> {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    if (bytes.length === 0 || this.#isEnded) {
+      return;
+    }
+    this.#unread += bytes.length;
+    this.#pool.tell({ type: "input", stream: this.stream, bytes });
+    if (this.#unread >= HIGH_WATER) {
+      await new Promise<void>((resolve) => this.#drained.push(resolve));
+    }
+  }
+
+  /** Ends the input: the process reads an end of file. */
+  end(): void {
+    if (!this.#isEnded) {
+      this.#isEnded = true;
+      this.#pool.tell({ type: "input", stream: this.stream, bytes: new Uint8Array() });
+    }
+  }
+
+  /** The process has read `length` bytes. */
+  taken(length: number): void {
+    this.#unread -= length;
+    if (this.#unread < HIGH_WATER) {
+      const drained = this.#drained;
+      this.#drained = [];
+      for (const resolve of drained) {
+        resolve();
+      }
+    }
+  }
+}
+
+/** What a process writes: iterate over it, or take all of it. */
+export class OutputStream implements AsyncIterable<Uint8Array> {
+  readonly #pool: Pool;
+  #chunks: Uint8Array[] = [];
+  #isEnded = false;
+  #listener: ((bytes: Uint8Array) => void) | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    pool: Pool,
+    /** Its number in the kernel. */
+    readonly stream: number,
+  ) {
+    this.#pool = pool;
+  }
+
+  /** Calls `listener` with every chunk instead of keeping it. */
+  onData(listener: (bytes: Uint8Array) => void): void {
+    this.#listener = listener;
+    for (const chunk of this.#chunks.splice(0)) {
+      this.#pass(chunk);
+    }
+  }
+
+  /** All of it, once the process has ended. */
+  async bytes(): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this) {
+      chunks.push(chunk);
+    }
+    const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return all;
+  }
+
+  /** All of it as text, once the process has ended. */
+  async text(): Promise<string> {
+    return new TextDecoder().decode(await this.bytes());
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#pool.tell({ type: "seen", stream: this.stream, length: chunk.length });
+        yield chunk;
+      } else if (this.#isEnded) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+
+  /** The kernel has sent bytes. */
+  push(bytes: Uint8Array): void {
+    if (this.#listener !== undefined) {
+      this.#pass(bytes);
+      return;
+    }
+    this.#chunks.push(bytes);
+    this.#wake?.();
+  }
+
+  /** No more will come. */
+  end(): void {
+    this.#isEnded = true;
+    this.#wake?.();
+  }
+
+  #pass(bytes: Uint8Array): void {
+    this.#listener?.(bytes);
+    this.#pool.tell({ type: "seen", stream: this.stream, length: bytes.length });
+  }
+}

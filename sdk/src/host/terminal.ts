@@ -1,0 +1,45 @@
+/** A terminal of a pod: the page's end of it. */
+import type { Pool } from "./pool.js";
+
+/** How a terminal is made. */
+export interface TerminalOptions {
+  readonly columns: number;
+  readonly rows: number;
+  /** Gets what is to be shown: bytes with control sequences. */
+  readonly onOutput: (bytes: Uint8Array) => void;
+}
+
+/** The keyboard and screen end of a terminal. */
+export class Terminal {
+  readonly #pool: Pool;
+  readonly #onOutput: (bytes: Uint8Array) => void;
+
+  constructor(
+    pool: Pool,
+    /** Its number in the kernel. */
+    readonly stream: number,
+    options: TerminalOptions,
+  ) {
+    this.#pool = pool;
+    this.#onOutput = options.onOutput;
+  }
+
+  /** Types bytes or text, control characters included. */
+  type(data: Uint8Array | string): void {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    if (bytes.length > 0) {
+      this.#pool.tell({ type: "input", stream: this.stream, bytes });
+    }
+  }
+
+  /** Tells the programs that the window has another size. */
+  resize(columns: number, rows: number): void {
+    this.#pool.tell({ type: "resize", stream: this.stream, columns, rows });
+  }
+
+  /** The kernel has something to show. */
+  show(bytes: Uint8Array): void {
+    this.#onOutput(bytes);
+    this.#pool.tell({ type: "seen", stream: this.stream, length: bytes.length });
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Shoal in Node: boots a pod, runs programs, shows terminals, moves files.
+ *
+ * In a page, import `shoal`: the same names.
+ */
+import { nodeHost } from "./host/node.js";
+import { type BootOptions, Pod } from "./host/pod.js";
+
+/** Boots a pod in this process. */
+export function boot(options: BootOptions): Promise<Pod> {
+  return Pod.boot(nodeHost(), options);
+}
+
+export { KernelError, PodError } from "./host/errors.js";
+export type { DirectoryEntry, Files, FileStatus } from "./host/files.js";
+export type { BootOptions } from "./host/pod.js";
+export { Pod } from "./host/pod.js";
+export type { ExitStatus, Process, ProcessStdio, RunOptions } from "./host/process.js";
+export type { InputStream, OutputStream } from "./host/streams.js";
+export type { Terminal, TerminalOptions } from "./host/terminal.js";
+export type { HostMount, LogLevel } from "./protocol.js";

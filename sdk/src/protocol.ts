@@ -1,0 +1,94 @@
+/**
+ * The messages between the page (or the main thread of Node) and the Workers of a pool.
+ *
+ * `host/` and `worker/` both import this file and never each other.
+ */
+
+/** What a pod is made of; sent to every Worker as its first message. */
+export interface BootMessage {
+  readonly type: "boot";
+  readonly worker: number;
+  readonly nrWorkers: number;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly options: KernelOptions;
+  /** Absent for the first Worker, which makes the others' seats. */
+  readonly seat?: ThreadSeat;
+  /** For the first Worker only. */
+  readonly image?: Uint8Array;
+}
+
+/** Options of the kernel itself. */
+export interface KernelOptions {
+  readonly hostname: string;
+  readonly mounts: readonly HostMount[];
+  /** Copies between memories in JavaScript, for engines without multi-memory. */
+  readonly copyInJavaScript: boolean;
+  /** Milliseconds since 1970 at the pod's monotonic zero. */
+  readonly epoch: number;
+}
+
+/** A folder of the machine that guests see (Node only). */
+export interface HostMount {
+  readonly host: string;
+  readonly guest: string;
+  readonly readOnly: boolean;
+}
+
+/** Where a further Worker's instance of the kernel keeps its stack and thread-locals. */
+export interface ThreadSeat {
+  readonly stackTop: number;
+  readonly threadLocals: number;
+}
+
+/** Starts a process. */
+export interface SpawnRequest {
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** A terminal for descriptors 0 to 2, or a stream for each. */
+  readonly stdio: { readonly terminal: number } | { readonly streams: readonly [number, number, number] };
+}
+
+/** What the file API asks of the kernel. */
+export type FileRequest =
+  | { readonly op: "read"; readonly path: string }
+  | { readonly op: "write"; readonly path: string; readonly data: Uint8Array; readonly mode: number }
+  | { readonly op: "list"; readonly path: string }
+  | { readonly op: "stat"; readonly path: string }
+  | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
+  | { readonly op: "remove"; readonly path: string }
+  | { readonly op: "snapshot" };
+
+/** From the host to the first Worker. */
+export type HostMessage =
+  | BootMessage
+  | { readonly type: "spawn"; readonly id: number; readonly request: SpawnRequest }
+  | { readonly type: "kill"; readonly id: number; readonly pid: number; readonly signal: number }
+  | { readonly type: "file"; readonly id: number; readonly request: FileRequest }
+  | { readonly type: "terminal"; readonly id: number; readonly columns: number; readonly rows: number }
+  | { readonly type: "resize"; readonly stream: number; readonly columns: number; readonly rows: number }
+  | { readonly type: "stream"; readonly id: number; readonly direction: "input" | "output" }
+  | { readonly type: "input"; readonly stream: number; readonly bytes: Uint8Array }
+  | { readonly type: "seen"; readonly stream: number; readonly length: number }
+  | { readonly type: "close"; readonly stream: number }
+  | { readonly type: "ring" };
+
+/** From a Worker to the host. */
+export type WorkerMessage =
+  | { readonly type: "booted"; readonly seats: readonly ThreadSeat[] }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "log"; readonly level: LogLevel; readonly message: string }
+  | { readonly type: "output"; readonly stream: number; readonly number: number; readonly bytes: Uint8Array }
+  | { readonly type: "taken"; readonly stream: number; readonly length: number }
+  | { readonly type: "ended"; readonly pid: number; readonly status: number; readonly nrOutputs: number }
+  | { readonly type: "ring"; readonly worker: number }
+  | { readonly type: "reply"; readonly id: number; readonly value: Reply }
+  | { readonly type: "refused"; readonly id: number; readonly errno: number };
+
+/** The answer to a message with an id. */
+export type Reply = number | Uint8Array;
+
+/** How urgent a line of the kernel's log is. */
+export type LogLevel = "error" | "warning" | "info";

@@ -1,0 +1,208 @@
+/**
+ * Guests: their memories, instances and suspended stacks.
+ *
+ * A *frame* is a `WebAssembly.Memory` with its helper instance. Engines allow few memories in a
+ * tab and free them late, so frames are zeroed and reused. The guest's imports are bound to its
+ * shim's exports: no JavaScript stands on a suspended stack.
+ */
+import { promising, suspending } from "./jspi.js";
+import type { Kernel } from "./kernel.js";
+
+const ENOMEM = 12;
+const ENOEXEC = 8;
+/** The most that a 32-bit memory can have, in pages of 64 KiB. */
+const MAX_PAGES = 65536;
+/** The helpers that the kernel calls, in the order of `guest_memory.rs`. */
+const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill"] as const;
+/** How far below the lowest used byte of a stack is looked for more, in bytes. */
+const STACK_WINDOW = 1 << 20;
+
+type WasmFunction = (...args: number[]) => number;
+
+interface Frame {
+  readonly memory: WebAssembly.Memory;
+  /** Index of the first helper in the kernel's function table. */
+  readonly base: number;
+  readonly helpers: Readonly<Record<string, WasmFunction>>;
+}
+
+interface Program {
+  readonly guest: WebAssembly.Module;
+  readonly shim: WebAssembly.Module;
+}
+
+interface Guest {
+  readonly frame: Frame;
+  readonly start: WasmFunction;
+  /** Resolves the promise that the guest is parked on. */
+  resume: ((value: number) => void) | undefined;
+}
+
+/** The guests of one Worker. */
+export class Guests {
+  readonly #kernel: Kernel;
+  readonly #memoryShim: WebAssembly.Module;
+  readonly #copyInJavaScript: boolean;
+  readonly #park: WebAssembly.ImportValue;
+  readonly #pump: () => void;
+  readonly #programs = new Map<number, Program>();
+  readonly #idleFrames: Frame[] = [];
+  readonly #guests: (Guest | undefined)[] = [];
+
+  constructor(kernel: Kernel, memoryShim: WebAssembly.Module, copyInJavaScript: boolean, pump: () => void) {
+    this.#kernel = kernel;
+    this.#memoryShim = memoryShim;
+    this.#copyInJavaScript = copyInJavaScript;
+    this.#pump = pump;
+    this.#park = suspending((slot) => {
+      const parked = new Promise<number>((resolve) => {
+        const guest = this.#guests[slot];
+        if (guest !== undefined) {
+          guest.resume = resolve;
+        }
+      });
+      pump();
+      return parked;
+    });
+  }
+
+  /** Makes the instance for `slot`; the base of its memory helpers, or a negative error number. */
+  start(
+    slot: number,
+    program: number,
+    guestCode: () => Uint8Array<ArrayBuffer>,
+    shimCode: () => Uint8Array<ArrayBuffer>,
+    minPages: number,
+    stackPointer: number,
+  ): number {
+    let modules = this.#programs.get(program);
+    try {
+      if (modules === undefined) {
+        modules = { guest: new WebAssembly.Module(guestCode()), shim: new WebAssembly.Module(shimCode()) };
+        this.#programs.set(program, modules);
+      }
+    } catch {
+      return -ENOEXEC;
+    }
+    let frame: Frame;
+    try {
+      frame = this.#takeFrame(minPages);
+    } catch {
+      // Firefox throws a bare string when it is out of memories.
+      return -ENOMEM;
+    }
+    try {
+      const shim = new WebAssembly.Instance(modules.shim, {
+        kernel: { memory: this.#kernel.memory, ...this.#kernel.exports },
+        guest: { memory: frame.memory },
+        host: { park: this.#park, slot: new WebAssembly.Global({ value: "i32" }, slot) },
+      });
+      const guest = new WebAssembly.Instance(modules.guest, {
+        shoal: { memory: frame.memory, ...shim.exports },
+      });
+      (guest.exports.__stack_pointer as WebAssembly.Global).value = stackPointer | 0;
+      this.#guests[slot] = { frame, start: guest.exports._start as WasmFunction, resume: undefined };
+      return frame.base;
+    } catch {
+      // A start function trapped, or a segment does not fit: what it wrote is not known.
+      this.#clean(frame, 0, frame.memory.buffer.byteLength);
+      this.#idleFrames.push(frame);
+      return -ENOEXEC;
+    }
+  }
+
+  /** Lets a new guest run, after the kernel has returned. */
+  run(slot: number, argument: number): void {
+    const guest = this.#guests[slot];
+    if (guest === undefined) {
+      return;
+    }
+    queueMicrotask(() => {
+      promising(guest.start as (...args: never[]) => unknown)(argument).then(
+        () => this.#ended(slot, undefined),
+        (reason: unknown) => this.#ended(slot, reason),
+      );
+    });
+  }
+
+  /** Resumes a parked guest. */
+  resume(slot: number): void {
+    const guest = this.#guests[slot];
+    const resume = guest?.resume;
+    if (guest !== undefined && resume !== undefined) {
+      guest.resume = undefined;
+      resume(0);
+    }
+  }
+
+  /** Takes a guest's frame back, zeroed where it was used. */
+  end(slot: number, stackTop: number, end: number): void {
+    const guest = this.#guests[slot];
+    if (guest === undefined) {
+      return;
+    }
+    this.#guests[slot] = undefined;
+    this.#clean(guest.frame, stackTop >>> 0, end >>> 0);
+    this.#idleFrames.push(guest.frame);
+  }
+
+  /** How many frames there are, in use and idle. */
+  get frameCount(): number {
+    return this.#idleFrames.length + this.#guests.filter((guest) => guest !== undefined).length;
+  }
+
+  #ended(slot: number, reason: unknown): void {
+    const { exports } = this.#kernel;
+    if (reason === undefined) {
+      exports.guest_ended(slot, 0, 0, 0);
+    } else {
+      const text = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
+      this.#kernel.lend(new TextEncoder().encode(text), (address, length) =>
+        exports.guest_ended(slot, 1, address, length),
+      );
+    }
+    this.#pump();
+  }
+
+  #takeFrame(minPages: number): Frame {
+    const found = this.#idleFrames.findLastIndex((frame) => frame.memory.buffer.byteLength >= minPages << 16);
+    const [frame] = found >= 0 ? this.#idleFrames.splice(found, 1) : this.#idleFrames.splice(-1, 1);
+    if (frame === undefined) {
+      return this.#newFrame(minPages);
+    }
+    const missing = minPages - (frame.memory.buffer.byteLength >>> 16);
+    if (missing > 0) {
+      frame.memory.grow(missing);
+    }
+    return frame;
+  }
+
+  #newFrame(minPages: number): Frame {
+    const memory = new WebAssembly.Memory({ initial: minPages, maximum: MAX_PAGES });
+    const kernelMemory = this.#kernel.memory;
+    const copy = (to: WebAssembly.Memory, from: WebAssembly.Memory) => (target: number, source: number, length: number) =>
+      new Uint8Array(to.buffer, target >>> 0, length >>> 0).set(new Uint8Array(from.buffer, source >>> 0, length >>> 0));
+    const host = this.#copyInJavaScript
+      ? { copy_in: copy(kernelMemory, memory), copy_out: copy(memory, kernelMemory) }
+      : {};
+    const instance = new WebAssembly.Instance(this.#memoryShim, {
+      kernel: { memory: kernelMemory },
+      guest: { memory },
+      host,
+    });
+    const helpers = instance.exports as Record<string, WasmFunction>;
+    const table = this.#kernel.exports.__indirect_function_table;
+    const base = table.grow(HELPERS.length);
+    for (const [index, name] of HELPERS.entries()) {
+      table.set(base + index, helpers[name]);
+    }
+    return { memory, base, helpers };
+  }
+
+  /** Zeroes the used part of the stack, which ends at `stackTop`, and all from there to `end`. */
+  #clean(frame: Frame, stackTop: number, end: number): void {
+    const size = frame.memory.buffer.byteLength;
+    frame.helpers.clean_down?.(Math.min(stackTop, size), STACK_WINDOW);
+    frame.helpers.clean?.(Math.min(stackTop, size), Math.min(end, size));
+  }
+}

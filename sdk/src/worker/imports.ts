@@ -1,0 +1,84 @@
+/** The host's functions that the kernel imports; `jspi-glue/src/imports.rs` is the other side. */
+import type { LogLevel, WorkerMessage } from "../protocol.js";
+import type { Guests } from "./guests.js";
+import type { Kernel } from "./kernel.js";
+import { Pump } from "./pump.js";
+
+const ENOSYS = 38;
+const LEVELS: readonly LogLevel[] = ["error", "warning", "info"];
+
+/** What the imports need of a Worker; `kernel` and `guests` are there once it has started. */
+export interface ImportContext {
+  readonly epoch: number;
+  readonly files: HostFiles | undefined;
+  post(message: WorkerMessage, transfer?: Transferable[]): void;
+  kernel(): Kernel;
+  guests(): Guests;
+}
+
+/** One operation on the machine's files: `operation` and its operands as the kernel gives them. */
+export type HostFiles = (operation: number, path: string, a: number, b: number, buffer: Uint8Array) => number;
+
+/** The import object's `host` part. */
+export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
+  const { post, kernel, guests } = context;
+  const started = performance.timeOrigin - context.epoch;
+  const lateWake = !Pump.hasWaitAsync;
+  return {
+    monotonic_ms: () => started + performance.now(),
+    realtime_ms: () => performance.timeOrigin + performance.now(),
+    random(address: number, length: number) {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; at += 65536) {
+        crypto.getRandomValues(bytes.subarray(at, at + 65536));
+      }
+      kernel().view(address, length).set(bytes);
+    },
+    log(level: number, address: number, length: number) {
+      post({ type: "log", level: LEVELS[level] ?? "info", message: kernel().text(address, length) });
+    },
+    process_ended(pid: number, status: number, nrOutputs: number) {
+      post({ type: "ended", pid, status, nrOutputs: nrOutputs >>> 0 });
+    },
+    output(stream: number, number: number, address: number, length: number) {
+      const bytes = kernel().copy(address, length);
+      post({ type: "output", stream, number: number >>> 0, bytes }, [bytes.buffer]);
+    },
+    input_taken(stream: number, length: number) {
+      post({ type: "taken", stream, length });
+    },
+    start_guest(
+      slot: number,
+      program: number,
+      guest: number,
+      guestLength: number,
+      shim: number,
+      shimLength: number,
+      minPages: number,
+      stackPointer: number,
+    ) {
+      return guests().start(
+        slot,
+        program,
+        () => kernel().copy(guest, guestLength),
+        () => kernel().copy(shim, shimLength),
+        minPages,
+        stackPointer,
+      );
+    },
+    run_guest: (slot: number, argument: number) => guests().run(slot, argument),
+    resume_guest: (slot: number) => guests().resume(slot),
+    end_guest: (slot: number, stackTop: number, end: number) => guests().end(slot, stackTop, end),
+    ring(worker: number) {
+      if (lateWake) {
+        post({ type: "ring", worker });
+      }
+    },
+    files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {
+      if (context.files === undefined) {
+        return -ENOSYS;
+      }
+      return context.files(operation, kernel().text(path, pathLength), a, b, kernel().view(buffer, length));
+    },
+  };
+}

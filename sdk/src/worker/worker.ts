@@ -1,0 +1,196 @@
+/** A Worker of the pool: boots its instance of the kernel and answers the host's messages. */
+import type { BootMessage, FileRequest, HostMessage, Reply, ThreadSeat, WorkerMessage } from "../protocol.js";
+import { Guests } from "./guests.js";
+import { type HostFiles, hostImports } from "./imports.js";
+import { hasPromiseIntegration } from "./jspi.js";
+import { Kernel, type KernelExports, Writer } from "./kernel.js";
+import { Pump } from "./pump.js";
+
+/** Bytes of the kernel's own stack in each further Worker. */
+const KERNEL_STACK = 1 << 20;
+const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, snapshot: 6 } as const;
+/** 0: multi-memory; 1: copies in JavaScript. */
+const copyMode = (inJavaScript: boolean): number => (inJavaScript ? 1 : 0);
+
+/** What differs between a Worker of a page and one of Node. */
+export interface WorkerHost {
+  post(message: WorkerMessage, transfer?: Transferable[]): void;
+  readonly files?: HostFiles;
+}
+
+/** Handles messages of the host, the first of which boots. */
+export class PoolWorker {
+  readonly #host: WorkerHost;
+  #kernel: Kernel | undefined;
+  #guests: Guests | undefined;
+  #pump: Pump | undefined;
+
+  constructor(host: WorkerHost) {
+    this.#host = host;
+  }
+
+  /** Answers one message. */
+  handle(message: HostMessage): void {
+    if (message.type === "boot") {
+      try {
+        this.#boot(message);
+      } catch (error) {
+        this.#host.post({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      }
+      return;
+    }
+    this.#dispatch(message);
+    this.#pump?.runFresh();
+  }
+
+  #boot(message: BootMessage): void {
+    if (!hasPromiseIntegration()) {
+      throw new Error(
+        "this engine has no JavaScript Promise Integration (JSPI): Node 26, Chromium 137 or Firefox 153 and later have it",
+      );
+    }
+    const { memory, options, worker } = message;
+    const host = hostImports({
+      epoch: options.epoch,
+      files: this.#host.files,
+      post: (reply, transfer) => this.#host.post(reply, transfer),
+      kernel: () => this.#expectKernel(),
+      guests: () => this.#expectGuests(),
+    });
+    const instance = new WebAssembly.Instance(message.module, { env: { memory }, host });
+    const exports = instance.exports as KernelExports;
+    const kernel = new Kernel(exports, memory);
+    this.#kernel = kernel;
+    if (message.seat === undefined) {
+      exports.__wasm_init_tls(allocateThreadLocals(exports));
+      this.#bootKernel(kernel, message);
+    } else {
+      exports.__stack_pointer.value = message.seat.stackTop;
+      exports.__wasm_init_tls(message.seat.threadLocals);
+    }
+    exports.attach(worker);
+    const shim = new WebAssembly.Module(kernel.takeBlock(exports.memory_shim()).bytes as BufferSource);
+    const pump = new Pump(kernel, worker);
+    this.#pump = pump;
+    this.#guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
+    const seats: ThreadSeat[] = [];
+    for (let other = 1; message.seat === undefined && other < message.nrWorkers; other += 1) {
+      const stack = exports.allocate(KERNEL_STACK);
+      seats.push({ stackTop: (stack + KERNEL_STACK) & ~15, threadLocals: allocateThreadLocals(exports) });
+    }
+    this.#host.post({ type: "booted", seats });
+    pump.runFresh();
+  }
+
+  #bootKernel(kernel: Kernel, message: BootMessage): void {
+    const image = message.image ?? new Uint8Array();
+    const address = kernel.exports.allocate(image.length);
+    kernel.view(address, image.length).set(image);
+    const request = new Writer()
+      .word(message.nrWorkers)
+      .word(copyMode(message.options.copyInJavaScript))
+      .word(address)
+      .word(image.length)
+      .text(message.options.hostname)
+      .word(message.options.mounts.length);
+    for (const mount of message.options.mounts) {
+      request.text(mount.host).text(mount.guest).word(mount.readOnly ? 1 : 0);
+    }
+    const block = kernel.lend(request.finish(), (at, length) => kernel.takeBlock(kernel.exports.boot(at, length)));
+    if (block.status < 0) {
+      throw new Error(new TextDecoder().decode(block.bytes));
+    }
+  }
+
+  #dispatch(message: Exclude<HostMessage, BootMessage>): void {
+    const kernel = this.#expectKernel();
+    const { exports } = kernel;
+    switch (message.type) {
+      case "spawn": {
+        const { request } = message;
+        const terminal = "terminal" in request.stdio;
+        const streams = "terminal" in request.stdio ? [request.stdio.terminal, 0, 0] : request.stdio.streams;
+        const writer = new Writer().text(request.path).list(request.argv).list(request.env).text(request.cwd);
+        writer.word(terminal ? 1 : 0);
+        for (const stream of streams) {
+          writer.word(stream);
+        }
+        this.#reply(message.id, kernel.lend(writer.finish(), (at, length) => exports.spawn(at, length)));
+        break;
+      }
+      case "kill":
+        this.#reply(message.id, exports.kill(message.pid, message.signal));
+        break;
+      case "file":
+        this.#file(message.id, message.request);
+        break;
+      case "terminal":
+        this.#reply(message.id, exports.open_terminal(message.columns, message.rows));
+        break;
+      case "stream":
+        this.#reply(message.id, exports.open_stream(message.direction === "input" ? 0 : 1));
+        break;
+      case "resize":
+        exports.resize_terminal(message.stream, message.columns, message.rows);
+        break;
+      case "input":
+        kernel.lend(message.bytes, (at, length) => exports.push_input(message.stream, at, length));
+        break;
+      case "seen":
+        exports.output_seen(message.stream, message.length);
+        break;
+      case "close":
+        exports.close_stream(message.stream);
+        break;
+      case "ring":
+        break;
+    }
+  }
+
+  #file(id: number, request: FileRequest): void {
+    const kernel = this.#expectKernel();
+    const writer = new Writer();
+    if (request.op !== "snapshot") {
+      writer.text(request.path);
+    }
+    if (request.op === "write") {
+      writer.word(request.mode).bytes(request.data);
+    } else if (request.op === "mkdir") {
+      writer.word(request.mode);
+    }
+    const operation = OPERATIONS[request.op];
+    const { status, bytes } = kernel.lend(writer.finish(), (at, length) =>
+      kernel.takeBlock(kernel.exports.file(operation, at, length)),
+    );
+    this.#reply(id, status < 0 ? status : bytes);
+  }
+
+  #reply(id: number, value: Reply): void {
+    if (typeof value === "number" && value < 0) {
+      this.#host.post({ type: "refused", id, errno: -value });
+    } else {
+      this.#host.post({ type: "reply", id, value });
+    }
+  }
+
+  #expectKernel(): Kernel {
+    if (this.#kernel === undefined) {
+      throw new Error("the kernel has not booted");
+    }
+    return this.#kernel;
+  }
+
+  #expectGuests(): Guests {
+    if (this.#guests === undefined) {
+      throw new Error("the Worker has not booted");
+    }
+    return this.#guests;
+  }
+}
+
+/** A block for the thread-locals of one instance. */
+function allocateThreadLocals(exports: KernelExports): number {
+  const align = Math.max(exports.__tls_align.value as number, 16);
+  const address = exports.allocate((exports.__tls_size.value as number) + align);
+  return (address + align - 1) & -align;
+}
