@@ -1,3 +1,153 @@
 //! Rewrites guest modules and generates their system-call shims.
+//!
+//! A program is read once, when it is first executed. Out come two modules that every process of
+//! that program instantiates: the *guest*, which is the program with its memory and its system
+//! calls turned into imports, and the *shim* that answers these imports. A third module, the
+//! *memory shim*, is the same for all programs: it lets the kernel reach a guest's memory.
+//!
+//! ```text
+//!                guest                        shim                         kernel
+//!   program ┌─────────────┐ shoal.f0..fn ┌────────────┐ kernel.syscall ┌────────────┐
+//!   code    │ call f3     │─────────────>│ f3: number │───────────────>│ dispatch   │
+//!           │             │              │     result?│<───────────────│            │
+//!           │             │ shoal.hooks  │  PENDING ──┼─> host.park (suspends the stack)
+//!           │ hooks[0..3] │<─────────────│  SIGNAL: calls the handler in the guest, then
+//!           │ sp, handler │  (a table)   │          kernel.signal_return
+//!           └──────┬──────┘              │  DIE: traps
+//!     shoal.memory │                     └────────────┘
+//!           ┌──────┴──────┐    ┌─────────────┐
+//!           │ its memory  │<───│ memory shim │<── copy_in, copy_out, fill, clean: kernel
+//!           └─────────────┘    └─────────────┘
+//! ```
+//!
+//! Between the guest's frames and the suspending import there are only Wasm frames, as JavaScript
+//! Promise Integration demands. Handlers run as calls from the shim after the system call, so they
+//! may block, and may leave by a Wasm exception (`siglongjmp`): the shim keeps what it needs in
+//! locals only.
+//!
+//! A guest can name nothing but its own memory 0, its own tables and its imports `f<i>`: the table
+//! of hooks comes in at an index that none of its instructions can hold.
+//!
+//! Key types: [`Options`], [`Program`], [`Refusal`]. Neighbours: `kernel::exec` caches programs by
+//! contents, the glue crate compiles and instantiates them.
 
 #![forbid(unsafe_code)]
+
+mod call_shim;
+mod imports;
+mod memory_shim;
+mod module;
+mod names;
+mod refusal;
+mod rewrite;
+
+pub use memory_shim::memory_shim;
+pub use refusal::Refusal;
+
+/// How the kernel reaches the memory of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copy {
+    /// The memory shim imports both memories: engines with the multi-memory proposal.
+    MultiMemory,
+    /// The memory shim calls `host.copy_in` and `host.copy_out`: engines without it.
+    JavaScript,
+}
+
+/// Whether several Workers may hold a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One Worker at a time.
+    Private,
+    /// Several (`SharedArrayBuffer`); such a memory always has a maximum.
+    Shared,
+}
+
+/// The declared size of a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Size at the start, in pages of 64 KiB.
+    pub min_pages: u64,
+    /// Largest size, in pages of 64 KiB; none when the module declares none.
+    pub max_pages: Option<u64>,
+    /// Whether it is declared shared.
+    pub shared: bool,
+}
+
+/// What the loader has to know of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How the kernel reaches the memory of a guest.
+    pub copy: Copy,
+    /// The limits of the kernel's own memory, as its module declares them.
+    pub kernel_memory: MemoryLimits,
+    /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix.
+    ///
+    /// [`abi::special::INDIRECT`] says that the number is the import's first argument. Imports
+    /// without a number answer `ENOSYS`, by way of [`abi::special::UNKNOWN_BASE`].
+    pub import_number: fn(&str) -> Option<u32>,
+}
+
+/// Where a program keeps its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackInfo {
+    /// First value of `__stack_pointer`, an address; the stack grows down from here. 0 when the
+    /// program has no stack pointer.
+    pub pointer_initial: u32,
+    /// Lowest address of the stack, as far as the layout of the data tells: below it is data.
+    pub lowest: u32,
+    /// Whether a stack pointer was found: without one no arguments can be passed to `_start`.
+    pub has_pointer: bool,
+}
+
+/// How a program is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// `_start(stack)`: takes the address of `argc`, `argv`, `envp` and the auxiliary vector.
+    WithStack,
+    /// `_start()`.
+    Plain,
+}
+
+/// A program that is ready to be compiled.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The rewritten module. Imports: `shoal.memory`, `shoal.hooks`, `shoal.f<i>`.
+    pub guest: Vec<u8>,
+    /// The module that answers the guest's imports. Imports: `kernel.syscall`,
+    /// `kernel.syscall_result`, `kernel.signal_next`, `kernel.signal_word`,
+    /// `kernel.signal_return`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
+    pub shim: Vec<u8>,
+    /// The size of the memory it wants.
+    pub memory: MemoryLimits,
+    /// Its stack.
+    pub stack: StackInfo,
+    /// Where `brk` starts, an address: `__heap_base`, or the end of the initial memory.
+    pub heap_base: u32,
+    /// End of the initialised data, an address: `__data_end`, or the end of the last segment.
+    pub data_end: u32,
+    /// How it is entered.
+    pub entry: Entry,
+    /// Names of the imports without a number, `module.field`; the one at index `i` is called
+    /// with the number [`abi::special::UNKNOWN_BASE`]` + i`.
+    pub unknown_imports: Vec<String>,
+}
+
+/// Rewrites the module in `bytes` and generates its shim.
+///
+/// # Errors
+/// A [`Refusal`] that says why the file cannot be executed: `ENOEXEC`.
+pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
+    let module = module::Module::read(bytes)?;
+    let imports = imports::resolve(&module, options.import_number)?;
+    let layout = names::Layout::of(&module)?;
+    Ok(Program {
+        guest: rewrite::rewrite(&module, &layout)?,
+        shim: call_shim::generate(&imports.calls),
+        memory: module.memory,
+        stack: layout.stack,
+        heap_base: layout.heap_base,
+        data_end: layout.data_end,
+        entry: layout.entry,
+        unknown_imports: imports.unknown,
+    })
+}

@@ -1,0 +1,123 @@
+//! Which system call each function import of a guest stands for.
+
+use abi::special::INDIRECT;
+use wasmparser::{FuncType, ValType};
+
+use crate::module::{FunctionImport, Module};
+use crate::refusal::Refusal;
+
+/// The modules under which `linux32` imports are accepted.
+const LINUX_MODULES: [&str; 4] = ["linux", "env", "i", "kernel"];
+
+/// Numbers at the border: all that a guest and the shim can hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    I32,
+    I64,
+    F32,
+    F64,
+}
+
+/// What an import does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The system call of this number.
+    Call(u32),
+    /// The system call whose number is the first parameter.
+    Indirect,
+    /// Nothing: the kernel logs the name at this index, and answers `ENOSYS`.
+    Unknown(u32),
+}
+
+/// One function of the shim: `f<i>` for the import at index `i`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) target: Target,
+    pub(crate) params: Vec<Number>,
+    pub(crate) results: Vec<Number>,
+}
+
+/// All imports, in the order of their indices.
+#[derive(Debug, Default)]
+pub(crate) struct Imports {
+    pub(crate) calls: Vec<Call>,
+    /// `module.field` of the unknown ones.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// Resolves the imports of `module`.
+pub(crate) fn resolve(
+    module: &Module<'_>,
+    import_number: fn(&str) -> Option<u32>,
+) -> Result<Imports, Refusal> {
+    let mut imports = Imports::default();
+    for (index, import) in module.imports.iter().enumerate() {
+        let function = u32::try_from(index)
+            .ok()
+            .and_then(|index| module.function_type(index));
+        let (params, results) = function.and_then(numbers).ok_or_else(|| {
+            Refusal::new(format!(
+                "its import {}.{} takes or returns more than numbers",
+                import.module, import.name
+            ))
+        })?;
+        let target = known(import, &params, import_number).unwrap_or_else(|| {
+            let index = u32::try_from(imports.unknown.len()).unwrap_or(u32::MAX);
+            imports
+                .unknown
+                .push(format!("{}.{}", import.module, import.name));
+            Target::Unknown(index)
+        });
+        imports.calls.push(Call {
+            target,
+            params,
+            results,
+        });
+    }
+    Ok(imports)
+}
+
+/// The call behind an import, if it is one of ours and has the form of one.
+fn known(
+    import: &FunctionImport<'_>,
+    params: &[Number],
+    import_number: fn(&str) -> Option<u32>,
+) -> Option<Target> {
+    if !LINUX_MODULES.contains(&import.module) {
+        return None;
+    }
+    if params
+        .iter()
+        .any(|number| matches!(number, Number::F32 | Number::F64))
+    {
+        return None;
+    }
+    let target = match import.name {
+        "__syscall" | "syscall" => Target::Indirect,
+        name => match import_number(name.strip_prefix("__syscall_")?)? {
+            INDIRECT => Target::Indirect,
+            number => Target::Call(number),
+        },
+    };
+    match (target, params.first()) {
+        (Target::Indirect, None) => None,
+        _ => Some(target),
+    }
+}
+
+/// Parameters and results, unless some are vectors or references.
+fn numbers(function: &FuncType) -> Option<(Vec<Number>, Vec<Number>)> {
+    let of = |types: &[ValType]| {
+        types
+            .iter()
+            .map(|value| match value {
+                ValType::I32 => Some(Number::I32),
+                ValType::I64 => Some(Number::I64),
+                ValType::F32 => Some(Number::F32),
+                ValType::F64 => Some(Number::F64),
+                ValType::V128 | ValType::Ref(_) => None,
+            })
+            .collect::<Option<Vec<_>>>()
+    };
+    Some((of(function.params())?, of(function.results())?))
+}
