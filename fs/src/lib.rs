@@ -1,3 +1,23 @@
 //! The virtual file system and its in-memory file systems.
+//!
+//! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
+//! - [`tmpfs`]: files in memory
+//! - [`io`]: how bytes move between files and whoever reads or writes them
+//!
+//! # Lock order
+//! A lock is taken only while holding locks that stand before it here:
+//!
+//! 1. `vfs::dentry::Tree::structure`: one for each file system, by `rename` and `umount`
+//! 2. `vfs::dentry::Dentry::children`: one for each directory, across the call of the directory's
+//!    inode. Only `rename` holds two, in the order of their addresses, under (1)
+//! 3. what the file system locks: `tmpfs` first its `structure` (rmdir and rename), then a
+//!    directory, then one of its children; `ext2_mount` its one lock
+//! 4. leaves, under which no other lock is taken: `Dentry::place`, the mount table, inode caches
+//!
+//! Nothing here waits, reads a clock or draws random numbers: time comes with each call.
 
 #![forbid(unsafe_code)]
+
+pub mod io;
+pub mod tmpfs;
+pub mod vfs;

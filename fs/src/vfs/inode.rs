@@ -329,6 +329,12 @@ pub trait Inode: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether names found in this directory may be remembered: `false` where they come and go
+    /// without a call of the VFS.
+    fn is_cacheable(&self) -> bool {
+        true
+    }
+
     /// Reports entries from `cookie` (0: the start) until `report` says `false`. Without `.` and `..`.
     ///
     /// # Errors

@@ -1,0 +1,485 @@
+//! The inode of a tmpfs: attributes and a body under one lock.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use abi::{Errno, Result};
+use executor::sync::{Lock, LockGuard};
+
+use super::content::Content;
+use super::directory::Names;
+use super::{Shared, type_of};
+use crate::io::{Sink, Source};
+use crate::vfs::inode::{
+    DirEntry, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, SetAttributes,
+    Timestamp,
+};
+
+/// Bytes that a name adds to the size of a directory, as Linux's tmpfs counts.
+const BYTES_PER_NAME: u64 = 20;
+/// Names that `read_dir` takes out under the lock at once.
+const BATCH: usize = 64;
+
+/// One file.
+pub(super) struct TmpInode {
+    this: Weak<Self>,
+    shared: Arc<Shared>,
+    number: u64,
+    file_type: FileType,
+    rdev: u64,
+    version: AtomicU64,
+    state: Lock<State>,
+}
+
+/// What changes of a file.
+struct State {
+    permissions: u32,
+    uid: u32,
+    gid: u32,
+    nr_links: u32,
+    atime: Timestamp,
+    mtime: Timestamp,
+    ctime: Timestamp,
+    body: Body,
+}
+
+/// What a file holds, by its type.
+enum Body {
+    Regular(Content),
+    Directory(Names),
+    Symlink(Box<[u8]>),
+    /// Devices, fifos, sockets.
+    Nothing,
+}
+
+impl fmt::Debug for TmpInode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TmpInode")
+            .field("number", &self.number)
+            .field("file_type", &self.file_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn names(&mut self) -> Result<&mut Names> {
+        match &mut self.body {
+            Body::Directory(names) => Ok(names),
+            _ => Err(Errno::ENOTDIR.into()),
+        }
+    }
+
+    const fn touch(&mut self, time: Timestamp) {
+        self.mtime = time;
+        self.ctime = time;
+    }
+
+    const fn unlinked(&mut self, time: Timestamp) {
+        self.nr_links = self.nr_links.saturating_sub(1);
+        self.ctime = time;
+    }
+}
+
+impl TmpInode {
+    /// A new file with one link (a directory: two).
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        node: &NewNode<'_>,
+        attributes: &NewAttributes,
+    ) -> Result<Arc<Self>> {
+        let body = match node {
+            NewNode::Regular => Body::Regular(Content::default()),
+            NewNode::Directory => Body::Directory(Names::default()),
+            NewNode::Symlink(target) => Body::Symlink((*target).into()),
+            _ => Body::Nothing,
+        };
+        let rdev = match node {
+            NewNode::CharDevice(number) | NewNode::BlockDevice(number) => *number,
+            _ => 0,
+        };
+        let file_type = type_of(node);
+        let number = shared.new_inode()?;
+        Ok(Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            number,
+            shared: Arc::clone(shared),
+            file_type,
+            rdev,
+            version: AtomicU64::new(0),
+            state: Lock::new(State {
+                permissions: attributes.permissions,
+                uid: attributes.uid,
+                gid: attributes.gid,
+                nr_links: if file_type == FileType::Directory { 2 } else { 1 },
+                atime: attributes.time,
+                mtime: attributes.time,
+                ctime: attributes.time,
+                body,
+            }),
+        }))
+    }
+
+    /// Takes all names out and returns the directories among them.
+    pub(super) fn take_directories(&self) -> Vec<Arc<Self>> {
+        let mut state = self.state.lock();
+        let Ok(names) = state.names() else { return Vec::new() };
+        let all = names.take_all();
+        drop(state);
+        all.filter(|inode| inode.file_type == FileType::Directory).collect()
+    }
+
+    fn is_directory(&self) -> bool {
+        self.file_type == FileType::Directory
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `inode` as one of this file system.
+    fn own<'a>(&self, inode: &'a Arc<dyn Inode>) -> Result<&'a Self> {
+        inode
+            .as_any()
+            .downcast_ref::<Self>()
+            .filter(|inode| Arc::ptr_eq(&inode.shared, &self.shared))
+            .ok_or(Errno::EXDEV.into())
+    }
+
+    /// Fails unless this, a directory that loses its name, is empty; no name may come any more.
+    fn kill_if_empty(&self, time: Timestamp) -> Result<()> {
+        let mut state = self.state.lock();
+        let names = state.names()?;
+        if !names.is_empty() {
+            return Err(Errno::ENOTEMPTY.into());
+        }
+        names.is_dead = true;
+        state.nr_links = 0;
+        state.ctime = time;
+        Ok(())
+    }
+
+    fn add_link(&self, time: Timestamp) {
+        let mut state = self.state.lock();
+        state.nr_links = state.nr_links.saturating_add(1);
+        state.ctime = time;
+    }
+}
+
+impl Drop for TmpInode {
+    fn drop(&mut self) {
+        if let Body::Regular(content) = &self.state.get_mut().body {
+            self.shared.discharge(content.charged());
+        }
+        self.shared.nr_inodes.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inode for TmpInode {
+    fn metadata(&self) -> Result<Metadata> {
+        let state = self.state.lock();
+        let (size, charged) = match &state.body {
+            Body::Regular(content) => (content.size(), content.charged()),
+            Body::Directory(names) => {
+                let nr_names = u64::try_from(names.len()).unwrap_or(u64::MAX);
+                (nr_names.saturating_add(2).saturating_mul(BYTES_PER_NAME), 0)
+            }
+            Body::Symlink(target) => (u64::try_from(target.len()).unwrap_or(u64::MAX), 0),
+            Body::Nothing => (0, 0),
+        };
+        Ok(Metadata {
+            device: self.shared.device,
+            inode: self.number,
+            file_type: self.file_type,
+            permissions: state.permissions,
+            nr_links: state.nr_links,
+            uid: state.uid,
+            gid: state.gid,
+            rdev: self.rdev,
+            size,
+            block_size: 4096,
+            nr_blocks: charged / 512,
+            atime: state.atime,
+            mtime: state.mtime,
+            ctime: state.ctime,
+        })
+    }
+
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
+        let mut state = self.state.lock();
+        if let Some(size) = change.size {
+            let Body::Regular(content) = &mut state.body else {
+                return Err(Errno::EINVAL.because("only regular files have a size to set"));
+            };
+            let freed = content.resize(size)?;
+            self.shared.discharge(freed);
+            self.changed();
+        }
+        let set = |field: &mut u32, value: Option<u32>| *field = value.unwrap_or(*field);
+        set(&mut state.permissions, change.permissions);
+        set(&mut state.uid, change.uid);
+        set(&mut state.gid, change.gid);
+        let set = |field: &mut Timestamp, value: Option<Timestamp>| {
+            *field = value.unwrap_or(*field);
+        };
+        set(&mut state.atime, change.atime);
+        set(&mut state.mtime, change.mtime);
+        set(&mut state.ctime, change.ctime);
+        Ok(())
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let mut state = self.state.lock();
+        let found = state.names()?.find(name).ok_or(Errno::ENOENT)?;
+        Ok(Arc::<Self>::clone(found))
+    }
+
+    fn create(
+        &self,
+        name: &[u8],
+        node: &NewNode<'_>,
+        attributes: &NewAttributes,
+    ) -> Result<Arc<dyn Inode>> {
+        let mut state = self.state.lock();
+        let names = state.names()?;
+        if names.is_dead {
+            return Err(Errno::ENOENT.because("the directory was removed"));
+        }
+        if names.find(name).is_some() {
+            return Err(Errno::EEXIST.into());
+        }
+        let inode = Self::new(&self.shared, node, attributes)?;
+        names.insert(name, Arc::clone(&inode));
+        if inode.is_directory() {
+            state.nr_links = state.nr_links.saturating_add(1);
+        }
+        state.touch(attributes.time);
+        Ok(inode)
+    }
+
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
+        let own = self.own(target)?;
+        if own.is_directory() {
+            return Err(Errno::EPERM.into());
+        }
+        let mut state = self.state.lock();
+        let names = state.names()?;
+        if names.is_dead {
+            return Err(Errno::ENOENT.because("the directory was removed"));
+        }
+        if names.find(name).is_some() {
+            return Err(Errno::EEXIST.into());
+        }
+        let inode = own.this.upgrade().ok_or(Errno::ENOENT)?;
+        names.insert(name, inode);
+        state.touch(time);
+        own.add_link(time);
+        Ok(())
+    }
+
+    fn unlink(&self, name: &[u8], time: Timestamp) -> Result<()> {
+        let mut state = self.state.lock();
+        let names = state.names()?;
+        let victim = names.find(name).ok_or(Errno::ENOENT)?;
+        if victim.is_directory() {
+            return Err(Errno::EISDIR.into());
+        }
+        let victim = names.remove(name);
+        state.touch(time);
+        if let Some(victim) = &victim {
+            victim.state.lock().unlinked(time);
+        }
+        drop(state);
+        drop(victim);
+        Ok(())
+    }
+
+    fn rmdir(&self, name: &[u8], time: Timestamp) -> Result<()> {
+        let _structure = self.shared.structure.lock();
+        let mut state = self.state.lock();
+        let names = state.names()?;
+        let victim = names.find(name).ok_or(Errno::ENOENT)?;
+        victim.kill_if_empty(time)?;
+        let victim = names.remove(name);
+        state.nr_links = state.nr_links.saturating_sub(1);
+        state.touch(time);
+        drop(state);
+        drop(victim);
+        Ok(())
+    }
+
+    fn rename(
+        &self,
+        old_name: &[u8],
+        new_directory: &Arc<dyn Inode>,
+        new_name: &[u8],
+        mode: RenameMode,
+        time: Timestamp,
+    ) -> Result<()> {
+        let target = self.own(new_directory)?;
+        let _structure = self.shared.structure.lock();
+        let mut pair = Pair::lock(self, target);
+        let moved = Arc::clone(pair.old().names()?.find(old_name).ok_or(Errno::ENOENT)?);
+        let names = pair.new().names()?;
+        if names.is_dead {
+            return Err(Errno::ENOENT.because("the directory was removed"));
+        }
+        let replaced = names.find(new_name).cloned();
+        match (&replaced, mode) {
+            (Some(_), RenameMode::NoReplace) => return Err(Errno::EEXIST.into()),
+            (None, RenameMode::Exchange) => return Err(Errno::ENOENT.into()),
+            (Some(replaced), _) if Arc::ptr_eq(replaced, &moved) => return Ok(()),
+            (Some(replaced), RenameMode::Exchange) => {
+                pair.new().names()?.replace(new_name, Arc::clone(&moved));
+                pair.old().names()?.replace(old_name, Arc::clone(replaced));
+                pair.move_link(&moved, replaced);
+                replaced.state.lock().ctime = time;
+            }
+            (Some(replaced), RenameMode::Replace) => {
+                match (moved.is_directory(), replaced.is_directory()) {
+                    (true, true) => replaced.kill_if_empty(time)?,
+                    (true, false) => return Err(Errno::ENOTDIR.into()),
+                    (false, true) => return Err(Errno::EISDIR.into()),
+                    (false, false) => replaced.state.lock().unlinked(time),
+                }
+                // A new cookie: who reads the directory now may not have seen the new name.
+                pair.new().names()?.remove(new_name);
+                pair.old().names()?.remove(old_name);
+                pair.new().names()?.insert(new_name, Arc::clone(&moved));
+                if moved.is_directory() {
+                    let old = pair.old();
+                    old.nr_links = old.nr_links.saturating_sub(1);
+                }
+            }
+            (None, _) => {
+                pair.old().names()?.remove(old_name);
+                pair.new().names()?.insert(new_name, Arc::clone(&moved));
+                if moved.is_directory() {
+                    let old = pair.old();
+                    old.nr_links = old.nr_links.saturating_sub(1);
+                    let new = pair.new();
+                    new.nr_links = new.nr_links.saturating_add(1);
+                }
+            }
+        }
+        pair.old().touch(time);
+        pair.new().touch(time);
+        moved.state.lock().ctime = time;
+        drop(pair);
+        drop((moved, replaced));
+        Ok(())
+    }
+
+    fn read_link(&self) -> Result<Vec<u8>> {
+        match &self.state.lock().body {
+            Body::Symlink(target) => Ok(target.to_vec()),
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    fn read_dir(
+        &self,
+        mut cookie: u64,
+        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        loop {
+            // The lock is not held while `report` runs.
+            let batch = self.state.lock().names()?.after(cookie, BATCH);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            for (number, name) in &batch {
+                cookie = *number;
+                let entry = DirEntry {
+                    name: &name.name,
+                    inode: name.inode.number,
+                    file_type: Some(name.inode.file_type),
+                    next_cookie: cookie,
+                };
+                if !report(entry) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn read_at(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize> {
+        match &self.state.lock().body {
+            Body::Regular(content) => content.read(offset, sink),
+            Body::Directory(_) => Err(Errno::EISDIR.into()),
+            Body::Symlink(_) | Body::Nothing => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
+        let mut state = self.state.lock();
+        let written = match &mut state.body {
+            Body::Regular(content) => {
+                content.write(offset, source, &|bytes| self.shared.charge(bytes))
+            }
+            Body::Directory(_) => Err(Errno::EISDIR.into()),
+            Body::Symlink(_) | Body::Nothing => Err(Errno::EINVAL.into()),
+        };
+        if written.is_ok() {
+            state.touch(time);
+            self.changed();
+        }
+        written
+    }
+
+    fn version(&self) -> Option<u64> {
+        Some(self.version.load(Ordering::Relaxed))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The locked directories of a rename: one or two.
+struct Pair<'a> {
+    old: LockGuard<'a, State>,
+    /// `None` when both are the same.
+    new: Option<LockGuard<'a, State>>,
+}
+
+impl<'a> Pair<'a> {
+    /// Locks both in the order of their numbers.
+    fn lock(old: &'a TmpInode, new: &'a TmpInode) -> Self {
+        if std::ptr::eq(old, new) {
+            return Self { old: old.state.lock(), new: None };
+        }
+        if old.number < new.number {
+            let old = old.state.lock();
+            Self { old, new: Some(new.state.lock()) }
+        } else {
+            let new = new.state.lock();
+            Self { old: old.state.lock(), new: Some(new) }
+        }
+    }
+
+    fn old(&mut self) -> &mut State {
+        &mut self.old
+    }
+
+    fn new(&mut self) -> &mut State {
+        self.new.as_mut().unwrap_or(&mut self.old)
+    }
+
+    /// Counts the links of both directories after `a` went to the new one and `b` to the old one.
+    fn move_link(&mut self, a: &TmpInode, b: &TmpInode) {
+        let (gains, loses) = match (a.is_directory(), b.is_directory()) {
+            (true, false) => (self.new().nr_links, self.old().nr_links),
+            (false, true) => (self.old().nr_links, self.new().nr_links),
+            _ => return,
+        };
+        if self.new.is_none() {
+            return;
+        }
+        let (gains, loses) = (gains.saturating_add(1), loses.saturating_sub(1));
+        let (new, old) = if a.is_directory() { (gains, loses) } else { (loses, gains) };
+        self.new().nr_links = new;
+        self.old().nr_links = old;
+    }
+}

@@ -1,0 +1,203 @@
+//! Files in memory: `tmpfs(5)`.
+//!
+//! - [`content`]: the bytes of a regular file, with holes
+//! - [`directory`]: names with cookies that stay right while the directory changes
+//! - [`inode`]: the [`Inode`] implementation on both
+//!
+//! All files of one [`TmpFs`] share a budget of bytes and one of inodes; `ENOSPC` at its end.
+
+mod content;
+mod directory;
+mod inode;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use abi::flags::TMPFS_MAGIC;
+use abi::limits::NAME_MAX;
+use abi::{Errno, Result};
+use executor::sync::Lock;
+
+use self::content::BLOCK_SIZE;
+use self::inode::TmpInode;
+use crate::vfs::device::unnamed_device;
+use crate::vfs::inode::{
+    FileSystem, FileSystemStatus, FileType, Inode, NewAttributes, NewNode, Timestamp,
+};
+use crate::vfs::registry::MountRequest;
+
+/// Bytes that a tmpfs may hold unless the mount says otherwise.
+pub const DEFAULT_SIZE: u64 = 1 << 30;
+/// Inodes that a tmpfs may hold.
+const MAX_INODES: u64 = 1 << 20;
+
+/// A file system in memory.
+#[derive(Debug)]
+pub struct TmpFs {
+    type_name: &'static str,
+    shared: Arc<Shared>,
+    root: Arc<TmpInode>,
+}
+
+/// What all inodes of one file system share.
+#[derive(Debug)]
+struct Shared {
+    device: u64,
+    /// Bytes that files hold, in whole blocks.
+    used_bytes: AtomicU64,
+    limit_bytes: u64,
+    nr_inodes: AtomicU64,
+    next_inode: AtomicU64,
+    /// Held by rmdir and rename, the two that lock more than one directory.
+    structure: Lock<()>,
+}
+
+impl Shared {
+    /// Takes `bytes` off the budget.
+    fn charge(&self, bytes: u64) -> Result<()> {
+        self.used_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|&used| used <= self.limit_bytes)
+            })
+            .map(drop)
+            .map_err(|_| Errno::ENOSPC.because("the tmpfs is full"))
+    }
+
+    /// Gives `bytes` back.
+    fn discharge(&self, bytes: u64) {
+        self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts one more inode and returns its number.
+    fn new_inode(&self) -> Result<u64> {
+        if self.nr_inodes.fetch_add(1, Ordering::Relaxed) >= MAX_INODES {
+            self.nr_inodes.fetch_sub(1, Ordering::Relaxed);
+            return Err(Errno::ENOSPC.because("the tmpfs has no inode left"));
+        }
+        Ok(self.next_inode.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl TmpFs {
+    /// An empty file system for `limit_bytes` bytes, whose root anyone may write, made at `time`.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn new(limit_bytes: u64, time: Timestamp) -> Result<Self> {
+        let root = NewAttributes { permissions: 0o1777, uid: 0, gid: 0, time };
+        Self::with_root("tmpfs", limit_bytes, &root)
+    }
+
+    /// An empty file system under another type name and with a root of one's own.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn with_root(
+        type_name: &'static str,
+        limit_bytes: u64,
+        root: &NewAttributes,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            device: unnamed_device(),
+            used_bytes: AtomicU64::new(0),
+            limit_bytes,
+            nr_inodes: AtomicU64::new(0),
+            next_inode: AtomicU64::new(1),
+            structure: Lock::new(()),
+        });
+        let root = TmpInode::new(&shared, &NewNode::Directory, root)?;
+        Ok(Self { type_name, shared, root })
+    }
+
+    /// Makes one for `mount(2)`: options `size` (bytes, with `k`, `m`, `g` or `%` of the default),
+    /// `mode` (octal), `uid`, `gid`.
+    ///
+    /// # Errors
+    /// `EINVAL` for values that are no numbers.
+    pub fn from_request(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
+        let number = |key: &str, radix: u32, default: u32| match request.option(key) {
+            Some(text) => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| u32::from_str_radix(text, radix).ok())
+                .ok_or(Errno::EINVAL.because("a mount option is no number")),
+            None => Ok(default),
+        };
+        let limit = match request.option("size") {
+            Some(text) => parse_size(text).ok_or(Errno::EINVAL.because("size is no number"))?,
+            None => DEFAULT_SIZE,
+        };
+        let root = NewAttributes {
+            permissions: number("mode", 8, 0o1777)? & 0o7777,
+            uid: number("uid", 10, 0)?,
+            gid: number("gid", 10, 0)?,
+            time: request.context.now,
+        };
+        Ok(Arc::new(Self::with_root("tmpfs", limit, &root)?))
+    }
+}
+
+/// A size as `size=` takes it; 0 means without limit.
+fn parse_size(text: &[u8]) -> Option<u64> {
+    let (digits, scale) = match text.split_last()? {
+        (b'k' | b'K', digits) => (digits, 1 << 10),
+        (b'm' | b'M', digits) => (digits, 1 << 20),
+        (b'g' | b'G', digits) => (digits, 1 << 30),
+        (b'%', digits) => (digits, DEFAULT_SIZE / 50),
+        _ => (text, 1),
+    };
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    if number == 0 {
+        return Some(u64::MAX);
+    }
+    number.checked_mul(scale)
+}
+
+impl FileSystem for TmpFs {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn root(&self) -> Arc<dyn Inode> {
+        Arc::<TmpInode>::clone(&self.root)
+    }
+
+    fn status(&self) -> Result<FileSystemStatus> {
+        let used = self.shared.used_bytes.load(Ordering::Relaxed);
+        let nr_used = self.shared.nr_inodes.load(Ordering::Relaxed);
+        let nr_blocks = self.shared.limit_bytes / BLOCK_SIZE;
+        let nr_free = nr_blocks.saturating_sub(used / BLOCK_SIZE);
+        Ok(FileSystemStatus {
+            magic: TMPFS_MAGIC,
+            block_size: 4096,
+            nr_blocks,
+            nr_free,
+            nr_available: nr_free,
+            nr_inodes: MAX_INODES,
+            nr_free_inodes: MAX_INODES.saturating_sub(nr_used),
+            name_max: u32::try_from(NAME_MAX).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+impl Drop for TmpFs {
+    /// Takes the tree apart without recursion: guests nest directories deeper than our stack.
+    fn drop(&mut self) {
+        let mut to_empty = vec![Arc::clone(&self.root)];
+        while let Some(directory) = to_empty.pop() {
+            to_empty.extend(directory.take_directories());
+        }
+    }
+}
+
+/// The type of the inode that `node` describes.
+const fn type_of(node: &NewNode<'_>) -> FileType {
+    match node {
+        NewNode::Regular => FileType::Regular,
+        NewNode::Directory => FileType::Directory,
+        NewNode::Symlink(_) => FileType::Symlink,
+        NewNode::Fifo => FileType::Fifo,
+        NewNode::Socket => FileType::Socket,
+        NewNode::CharDevice(_) => FileType::CharDevice,
+        NewNode::BlockDevice(_) => FileType::BlockDevice,
+    }
+}

@@ -1,0 +1,81 @@
+//! What all file systems share: names, mounts, permissions, and the calls on paths.
+//!
+//! [`Vfs`] is the entry. A call gets a [`Context`] (who asks, from where, when) and a path, and the
+//! calls are spread over files by family:
+//!
+//! - [`path`]: [`path::Location`], a place in the tree; [`dentry`]: the names that are cached
+//! - `walk`: from a path to a location
+//! - `open`, `names`, `rename`, `attributes`: the system calls
+//! - [`mount`]: what is mounted where; [`registry`]: which types of file systems there are
+//! - [`inode`], [`file`]: what a file system and an open file implement
+
+pub mod anonymous;
+mod attributes;
+pub mod dentry;
+pub mod device;
+pub mod file;
+pub mod inode;
+pub mod mount;
+mod names;
+pub mod open;
+pub mod path;
+pub mod permission;
+pub mod registry;
+mod rename;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::sync::Arc;
+
+use executor::sync::Lock;
+
+use self::device::DeviceRegistry;
+use self::inode::Timestamp;
+use self::mount::MountTable;
+use self::path::Location;
+
+pub use self::attributes::{Access, NewTime};
+pub use self::open::Opened;
+pub use self::permission::Caller;
+pub use self::walk::Follow;
+
+/// Who asks, from where, and when: what a call on a path needs besides the path.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What `/` means, and where `..` ends.
+    pub root: &'a Location,
+    /// Where a relative path starts: the working directory, or that of the fd of an `*at` call.
+    pub cwd: &'a Location,
+    /// Whose permissions count.
+    pub caller: Caller<'a>,
+    /// Permission bits that new files do not get.
+    pub umask: u32,
+    /// The time that changes carry.
+    pub now: Timestamp,
+}
+
+/// The mounted file systems of one pod and the calls on them.
+#[derive(Debug)]
+pub struct Vfs {
+    mounts: Lock<MountTable>,
+    devices: Arc<dyn DeviceRegistry>,
+}
+
+impl Vfs {
+    /// Nothing mounted yet; device files are served by `devices`.
+    pub fn new(devices: Arc<dyn DeviceRegistry>) -> Self {
+        Self { mounts: Lock::new(MountTable::default()), devices }
+    }
+
+    /// The root directory, once one is mounted.
+    pub fn root(&self) -> Option<Location> {
+        let root = self.mounts.lock().root()?;
+        Some(self.descend(Location::of_mount(root)))
+    }
+
+    /// Who serves device files.
+    pub fn devices(&self) -> &Arc<dyn DeviceRegistry> {
+        &self.devices
+    }
+}

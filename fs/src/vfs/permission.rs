@@ -1,0 +1,131 @@
+//! Who may do what: the rules of path_resolution(7) and `fs/namei.c`.
+
+use abi::flags::{S_ISGID, S_ISVTX};
+use abi::{Errno, Result};
+
+use super::inode::{FileType, Metadata};
+use super::path::Location;
+
+/// Whose permissions count for access to files.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// User for file access (`fsuid`); 0 may do nearly all.
+    pub uid: u32,
+    /// Group for file access.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: &'a [u32],
+}
+
+/// What is asked for: the bits of `access(2)`.
+pub(super) const READ: u32 = 4;
+/// Writing.
+pub(super) const WRITE: u32 = 2;
+/// Executing a file, searching a directory.
+pub(super) const EXECUTE: u32 = 1;
+
+impl Caller<'_> {
+    /// The superuser without supplementary groups.
+    pub const ROOT: Caller<'static> = Caller { uid: 0, gid: 0, groups: &[] };
+
+    /// Whether permissions do not hold them up.
+    pub const fn is_privileged(&self) -> bool {
+        self.uid == 0
+    }
+
+    /// Whether `gid` is the group or a supplementary one.
+    pub fn is_in_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+
+    /// Whether the file is theirs to change attributes of.
+    pub fn owns(&self, metadata: &Metadata) -> bool {
+        self.is_privileged() || self.uid == metadata.uid
+    }
+
+    /// Whether all of `mask` (4 read, 2 write, 1 execute or search) is allowed.
+    pub fn may(&self, metadata: &Metadata, mask: u32) -> bool {
+        if self.is_privileged() {
+            return mask & EXECUTE == 0
+                || metadata.file_type == FileType::Directory
+                || metadata.permissions & 0o111 != 0;
+        }
+        let granted = if self.uid == metadata.uid {
+            metadata.permissions >> 6
+        } else if self.is_in_group(metadata.gid) {
+            metadata.permissions >> 3
+        } else {
+            metadata.permissions
+        };
+        mask & !granted & 0o7 == 0
+    }
+
+    /// Fails unless all of `mask` is allowed.
+    ///
+    /// # Errors
+    /// `EACCES`
+    pub fn check(&self, metadata: &Metadata, mask: u32) -> Result<()> {
+        if self.may(metadata, mask) {
+            Ok(())
+        } else {
+            Err(Errno::EACCES.because("the permission bits do not allow it"))
+        }
+    }
+
+    /// Fails unless names in `directory` may be searched; asks nothing for the superuser.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `EACCES`.
+    pub(super) fn check_search(&self, directory: &Location) -> Result<()> {
+        if !directory.is_directory() {
+            return Err(Errno::ENOTDIR.into());
+        }
+        if self.is_privileged() {
+            return Ok(());
+        }
+        self.check(&directory.metadata()?, EXECUTE)
+    }
+
+    /// Fails unless names in `directory` may be changed.
+    ///
+    /// # Errors
+    /// `EROFS`, `EACCES`, `ENOENT` when the directory was removed.
+    pub(super) fn check_change_of(&self, directory: &Location) -> Result<()> {
+        if directory.is_deleted() {
+            return Err(Errno::ENOENT.because("the directory was removed"));
+        }
+        directory.mount.check_writable()?;
+        if self.is_privileged() {
+            return Ok(());
+        }
+        self.check(&directory.metadata()?, WRITE | EXECUTE)
+    }
+
+    /// Fails unless `victim`, a name in `directory`, may be removed or moved away.
+    ///
+    /// # Errors
+    /// As [`Caller::check_change_of`]; `EPERM` for another's file in a sticky directory.
+    pub(super) fn check_removal(&self, directory: &Location, victim: &Location) -> Result<()> {
+        self.check_change_of(directory)?;
+        if self.is_privileged() {
+            return Ok(());
+        }
+        let parent = directory.metadata()?;
+        if parent.permissions & S_ISVTX != 0
+            && parent.uid != self.uid
+            && victim.metadata()?.uid != self.uid
+        {
+            return Err(Errno::EPERM.because("another's file in a sticky directory"));
+        }
+        Ok(())
+    }
+
+    /// The set-group-id bit that is left in `permissions` of a file of group `gid`.
+    pub(super) fn without_foreign_set_gid(&self, permissions: u32, gid: u32) -> u32 {
+        if self.is_privileged() || self.is_in_group(gid) {
+            permissions
+        } else {
+            permissions & !S_ISGID
+        }
+    }
+}

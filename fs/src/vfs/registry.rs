@@ -1,0 +1,58 @@
+//! The types of file systems that `mount(2)` knows: one row each.
+
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+
+use super::inode::FileSystem;
+use super::{Context, Vfs};
+use crate::tmpfs::TmpFs;
+
+/// What a type of file system learns about a new mount.
+#[derive(Clone, Copy, Debug)]
+pub struct MountRequest<'a> {
+    /// A device's path, or any word.
+    pub source: &'a [u8],
+    /// Options of the type, separated by commas.
+    pub options: &'a [u8],
+    /// `MS_` flags.
+    pub flags: u32,
+    /// The mounts so far.
+    pub vfs: &'a Vfs,
+    /// Who mounts.
+    pub context: &'a Context<'a>,
+}
+
+impl<'a> MountRequest<'a> {
+    /// The value of the option `key=value`.
+    pub fn option(&self, key: &str) -> Option<&'a [u8]> {
+        self.options.split(|&byte| byte == b',').find_map(|option| {
+            option.strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+        })
+    }
+}
+
+/// One type of file systems.
+#[derive(Clone, Copy, Debug)]
+pub struct FileSystemType {
+    /// Its name for `mount(2)`.
+    pub name: &'static str,
+    /// Whether it needs a block device (no `nodev` in `/proc/filesystems`).
+    pub needs_device: bool,
+    /// Makes one.
+    pub make: fn(&MountRequest<'_>) -> Result<Arc<dyn FileSystem>>,
+}
+
+/// All types, in the order of `/proc/filesystems`.
+pub const FILE_SYSTEMS: &[FileSystemType] =
+    &[FileSystemType { name: "tmpfs", needs_device: false, make: TmpFs::from_request }];
+
+/// Makes a file system of the type `name`.
+///
+/// # Errors
+/// `ENODEV` for an unknown type, and what the type says.
+pub(super) fn make(name: &[u8], request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
+    let row = FILE_SYSTEMS.iter().find(|row| row.name.as_bytes() == name);
+    let row = row.ok_or(Errno::ENODEV.because("no file system of this type"))?;
+    (row.make)(request)
+}

@@ -1,0 +1,162 @@
+//! `renameat2(2)`: moving and swapping names.
+
+use std::sync::Arc;
+
+use abi::flags::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::{Errno, Result};
+
+use super::dentry::Slot;
+use super::inode::RenameMode;
+use super::path::Location;
+use super::permission::WRITE;
+use super::walk::{Last, Slashes, Walker};
+use super::{Caller, Context, Vfs};
+
+impl Vfs {
+    /// Moves the name `old` to `new`, each with its own context; the flags are `renameat2`'s.
+    ///
+    /// # Errors
+    /// As `rename(2)`: `EXDEV` across mounts, `EINVAL` for a directory into itself or flags that
+    /// do not exist, `EBUSY` for `.`, `..`, the root and mount points, `EEXIST`, `EISDIR`,
+    /// `ENOTDIR`, `ENOTEMPTY`, `EACCES`, `EPERM` in a sticky directory, `EROFS`…
+    ///
+    /// # References
+    /// rename(2); Linux v6.12 `fs/namei.c` `do_renameat2`. Deviates: no `RENAME_WHITEOUT`.
+    pub fn rename(
+        &self,
+        old: (&Context<'_>, &[u8]),
+        new: (&Context<'_>, &[u8]),
+        flags: u32,
+    ) -> Result<()> {
+        let mode = match flags {
+            0 => RenameMode::Replace,
+            RENAME_NOREPLACE => RenameMode::NoReplace,
+            RENAME_EXCHANGE => RenameMode::Exchange,
+            _ => return Err(Errno::EINVAL.because("no such way to rename")),
+        };
+        let mut old_walker = Walker::new(self, old.0, old.1)?;
+        let old_last = old_walker.to_last()?;
+        let mut new_walker = Walker::new(self, new.0, new.1)?;
+        let new_last = new_walker.to_last()?;
+        if !Arc::ptr_eq(&old_walker.here.mount, &new_walker.here.mount) {
+            return Err(Errno::EXDEV.into());
+        }
+        let (Last::Name(old_range, old_slashes), Last::Name(new_range, new_slashes)) =
+            (old_last, new_last)
+        else {
+            return Err(Errno::EBUSY.because("., .. and / cannot be renamed"));
+        };
+        let from = &old_walker.here;
+        let to = &new_walker.here;
+        let (old_name, new_name) = (old_walker.name(&old_range), new_walker.name(&new_range));
+        from.mount.check_writable()?;
+
+        let source = Location::child_of(from, old_name)?;
+        let target = match Location::child_of(to, new_name) {
+            Ok(_) if mode == RenameMode::NoReplace => return Err(Errno::EEXIST.into()),
+            Ok(target) => Some(target),
+            Err(error) if error.errno == Errno::ENOENT && mode != RenameMode::Exchange => None,
+            Err(error) => return Err(error),
+        };
+        if !source.is_directory() {
+            let is_new_bad = new_slashes == Slashes::Follow && mode != RenameMode::Exchange;
+            if old_slashes == Slashes::Follow || is_new_bad {
+                return Err(Errno::ENOTDIR.because("slashes behind the name of a file"));
+            }
+        }
+        if let Some(target) = &target
+            && mode == RenameMode::Exchange
+            && new_slashes == Slashes::Follow
+            && !target.is_directory()
+        {
+            return Err(Errno::ENOTDIR.because("slashes behind the name of a file"));
+        }
+        let relations = || check_relations(from, &source, to, target.as_ref(), mode);
+        relations()?;
+
+        if let Some(target) = &target
+            && is_same_file(&source, target)?
+        {
+            return Ok(());
+        }
+        check_permissions(&old.0.caller, (from, &source), (to, target.as_ref()), mode)?;
+        if source.dentry.is_mount_point()
+            || target.as_ref().is_some_and(|target| target.dentry.is_mount_point())
+        {
+            return Err(Errno::EBUSY.because("a file system is mounted there"));
+        }
+        from.mount.tree().rename(
+            Slot { directory: &from.dentry, name: old_name },
+            Slot { directory: &to.dentry, name: new_name },
+            mode,
+            new.0.now,
+            &relations,
+        )
+    }
+}
+
+/// Neither end may lie inside the other.
+fn check_relations(
+    from: &Location,
+    source: &Location,
+    to: &Location,
+    target: Option<&Location>,
+    mode: RenameMode,
+) -> Result<()> {
+    if source.is_directory() && source.dentry.is_at_or_above(&to.dentry) {
+        return Err(Errno::EINVAL.because("a directory cannot move into itself"));
+    }
+    if let Some(target) = target
+        && target.is_directory()
+        && target.dentry.is_at_or_above(&from.dentry)
+    {
+        let errno =
+            if mode == RenameMode::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY };
+        return Err(errno.because("the new name holds the old one"));
+    }
+    Ok(())
+}
+
+/// Two names of one file: renaming one to the other does nothing.
+fn is_same_file(a: &Location, b: &Location) -> Result<bool> {
+    if Arc::ptr_eq(&a.dentry, &b.dentry) {
+        return Ok(true);
+    }
+    let (a, b) = (a.metadata()?, b.metadata()?);
+    Ok((a.device, a.inode) == (b.device, b.inode))
+}
+
+fn check_permissions(
+    caller: &Caller<'_>,
+    (from, source): (&Location, &Location),
+    (to, target): (&Location, Option<&Location>),
+    mode: RenameMode,
+) -> Result<()> {
+    caller.check_removal(from, source)?;
+    match target {
+        Some(target) => {
+            caller.check_removal(to, target)?;
+            if mode != RenameMode::Exchange {
+                match (source.is_directory(), target.is_directory()) {
+                    (true, false) => return Err(Errno::ENOTDIR.into()),
+                    (false, true) => return Err(Errno::EISDIR.into()),
+                    _ => {}
+                }
+            }
+        }
+        None => caller.check_change_of(to)?,
+    }
+    // A directory that changes its parent is written itself: its `..` changes.
+    if !Arc::ptr_eq(&from.dentry, &to.dentry) && !caller.is_privileged() {
+        if source.is_directory() {
+            caller.check(&source.metadata()?, WRITE)?;
+        }
+        if let Some(target) = target
+            && mode == RenameMode::Exchange
+            && target.is_directory()
+        {
+            caller.check(&target.metadata()?, WRITE)?;
+        }
+    }
+    Ok(())
+}
