@@ -68,7 +68,10 @@ pub struct VecSink {
 impl VecSink {
     /// An empty buffer that takes `limit` bytes.
     pub const fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit }
+        Self {
+            bytes: Vec::new(),
+            limit,
+        }
     }
 }
 

@@ -67,9 +67,13 @@ impl Content {
                 break;
             }
             let within = offset % CHUNK_SIZE;
-            let len = (CHUNK_SIZE - within).min(self.size - offset).min(widen(wanted));
+            let len = (CHUNK_SIZE - within)
+                .min(self.size - offset)
+                .min(widen(wanted));
             let chunk = self.chunks.get(&(offset / CHUNK_SIZE));
-            let stored = chunk.and_then(|chunk| chunk.get(narrow(within)..)).unwrap_or_default();
+            let stored = chunk
+                .and_then(|chunk| chunk.get(narrow(within)..))
+                .unwrap_or_default();
             let piece = if stored.is_empty() { &ZEROS } else { stored };
             let piece = piece.get(..narrow(len)).unwrap_or(piece);
             if let Err(error) = sink.put(piece) {
@@ -91,7 +95,9 @@ impl Content {
         source: &mut dyn Source,
         charge: &dyn Fn(u64) -> Result<()>,
     ) -> Result<usize> {
-        let end = offset.checked_add(widen(source.remaining())).ok_or(Errno::EFBIG)?;
+        let end = offset
+            .checked_add(widen(source.remaining()))
+            .ok_or(Errno::EFBIG)?;
         if i64::try_from(end).is_err() {
             return Err(Errno::EFBIG.into());
         }
@@ -137,7 +143,9 @@ impl Content {
             chunk.resize(end, 0);
         }
         let chunk = self.chunks.get_mut(&number);
-        let target = chunk.and_then(|chunk| chunk.get_mut(within..end)).ok_or(Errno::EIO)?;
+        let target = chunk
+            .and_then(|chunk| chunk.get_mut(within..end))
+            .ok_or(Errno::EIO)?;
         if let Err(error) = source.take(target) {
             // What lies past the end of the file must stay zero.
             let kept = self.size.saturating_sub(offset).min(widen(len));
@@ -197,7 +205,11 @@ mod tests {
         write(&mut content, 10 << 20, b"end").unwrap();
         assert_eq!(content.size(), (10 << 20) + 3);
         assert_eq!(content.charged(), BLOCK_SIZE);
-        assert!(read(&content, 5 << 20, 100_000).iter().all(|&byte| byte == 0));
+        assert!(
+            read(&content, 5 << 20, 100_000)
+                .iter()
+                .all(|&byte| byte == 0)
+        );
         assert_eq!(read(&content, (10 << 20) - 1, 10), b"\0end");
     }
 
@@ -244,7 +256,9 @@ mod tests {
         };
         let bytes = vec![1; 100_000];
         assert_eq!(content.write(0, &mut bytes.as_slice(), &charge), Ok(65_536));
-        let error = content.write(65_536, &mut bytes.as_slice(), &charge).unwrap_err();
+        let error = content
+            .write(65_536, &mut bytes.as_slice(), &charge)
+            .unwrap_err();
         assert_eq!(error.errno, Errno::ENOSPC);
     }
 }

@@ -47,7 +47,8 @@ impl Names {
         let name: Arc<[u8]> = name.into();
         self.last_number = self.last_number.saturating_add(1);
         self.by_name.insert(Arc::clone(&name), self.last_number);
-        self.by_number.insert(self.last_number, Name { name, inode });
+        self.by_number
+            .insert(self.last_number, Name { name, inode });
     }
 
     /// Takes a name out.
@@ -65,14 +66,20 @@ impl Names {
 
     /// Up to `max` names after `cookie`, each with its own cookie.
     pub(super) fn after(&self, cookie: u64, max: usize) -> Vec<(u64, Name)> {
-        let Some(start) = cookie.checked_add(1) else { return Vec::new() };
+        let Some(start) = cookie.checked_add(1) else {
+            return Vec::new();
+        };
         let names = self.by_number.range(start..).take(max);
-        names.map(|(&number, name)| (number, name.clone())).collect()
+        names
+            .map(|(&number, name)| (number, name.clone()))
+            .collect()
     }
 
     /// Takes all inodes out.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Arc<TmpInode>> + use<> {
         self.by_name.clear();
-        std::mem::take(&mut self.by_number).into_values().map(|name| name.inode)
+        std::mem::take(&mut self.by_number)
+            .into_values()
+            .map(|name| name.inode)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
 use executor::sync::{Lock, LockGuard};
@@ -112,7 +112,11 @@ impl TmpInode {
                 permissions: attributes.permissions,
                 uid: attributes.uid,
                 gid: attributes.gid,
-                nr_links: if file_type == FileType::Directory { 2 } else { 1 },
+                nr_links: if file_type == FileType::Directory {
+                    2
+                } else {
+                    1
+                },
                 atime: attributes.time,
                 mtime: attributes.time,
                 ctime: attributes.time,
@@ -124,10 +128,13 @@ impl TmpInode {
     /// Takes all names out and returns the directories among them.
     pub(super) fn take_directories(&self) -> Vec<Arc<Self>> {
         let mut state = self.state.lock();
-        let Ok(names) = state.names() else { return Vec::new() };
+        let Ok(names) = state.names() else {
+            return Vec::new();
+        };
         let all = names.take_all();
         drop(state);
-        all.filter(|inode| inode.file_type == FileType::Directory).collect()
+        all.filter(|inode| inode.file_type == FileType::Directory)
+            .collect()
     }
 
     fn is_directory(&self) -> bool {
@@ -320,8 +327,8 @@ impl Inode for TmpInode {
         let target = self.own(new_directory)?;
         let _structure = self.shared.structure.lock();
         let mut pair = Pair::lock(self, target);
-        let moved = Arc::clone(pair.old().names()?.find(old_name).ok_or(Errno::ENOENT)?);
-        let names = pair.new().names()?;
+        let moved = Arc::clone(pair.from().names()?.find(old_name).ok_or(Errno::ENOENT)?);
+        let names = pair.to().names()?;
         if names.is_dead {
             return Err(Errno::ENOENT.because("the directory was removed"));
         }
@@ -331,8 +338,8 @@ impl Inode for TmpInode {
             (None, RenameMode::Exchange) => return Err(Errno::ENOENT.into()),
             (Some(replaced), _) if Arc::ptr_eq(replaced, &moved) => return Ok(()),
             (Some(replaced), RenameMode::Exchange) => {
-                pair.new().names()?.replace(new_name, Arc::clone(&moved));
-                pair.old().names()?.replace(old_name, Arc::clone(replaced));
+                pair.to().names()?.replace(new_name, Arc::clone(&moved));
+                pair.from().names()?.replace(old_name, Arc::clone(replaced));
                 pair.move_link(&moved, replaced);
                 replaced.state.lock().ctime = time;
             }
@@ -344,27 +351,27 @@ impl Inode for TmpInode {
                     (false, false) => replaced.state.lock().unlinked(time),
                 }
                 // A new cookie: who reads the directory now may not have seen the new name.
-                pair.new().names()?.remove(new_name);
-                pair.old().names()?.remove(old_name);
-                pair.new().names()?.insert(new_name, Arc::clone(&moved));
+                pair.to().names()?.remove(new_name);
+                pair.from().names()?.remove(old_name);
+                pair.to().names()?.insert(new_name, Arc::clone(&moved));
                 if moved.is_directory() {
-                    let old = pair.old();
+                    let old = pair.from();
                     old.nr_links = old.nr_links.saturating_sub(1);
                 }
             }
             (None, _) => {
-                pair.old().names()?.remove(old_name);
-                pair.new().names()?.insert(new_name, Arc::clone(&moved));
+                pair.from().names()?.remove(old_name);
+                pair.to().names()?.insert(new_name, Arc::clone(&moved));
                 if moved.is_directory() {
-                    let old = pair.old();
+                    let old = pair.from();
                     old.nr_links = old.nr_links.saturating_sub(1);
-                    let new = pair.new();
+                    let new = pair.to();
                     new.nr_links = new.nr_links.saturating_add(1);
                 }
             }
         }
-        pair.old().touch(time);
-        pair.new().touch(time);
+        pair.from().touch(time);
+        pair.to().touch(time);
         moved.state.lock().ctime = time;
         drop(pair);
         drop((moved, replaced));
@@ -448,38 +455,51 @@ impl<'a> Pair<'a> {
     /// Locks both in the order of their numbers.
     fn lock(old: &'a TmpInode, new: &'a TmpInode) -> Self {
         if std::ptr::eq(old, new) {
-            return Self { old: old.state.lock(), new: None };
+            return Self {
+                old: old.state.lock(),
+                new: None,
+            };
         }
         if old.number < new.number {
             let old = old.state.lock();
-            Self { old, new: Some(new.state.lock()) }
+            Self {
+                old,
+                new: Some(new.state.lock()),
+            }
         } else {
             let new = new.state.lock();
-            Self { old: old.state.lock(), new: Some(new) }
+            Self {
+                old: old.state.lock(),
+                new: Some(new),
+            }
         }
     }
 
-    fn old(&mut self) -> &mut State {
+    fn from(&mut self) -> &mut State {
         &mut self.old
     }
 
-    fn new(&mut self) -> &mut State {
+    fn to(&mut self) -> &mut State {
         self.new.as_mut().unwrap_or(&mut self.old)
     }
 
     /// Counts the links of both directories after `a` went to the new one and `b` to the old one.
     fn move_link(&mut self, a: &TmpInode, b: &TmpInode) {
         let (gains, loses) = match (a.is_directory(), b.is_directory()) {
-            (true, false) => (self.new().nr_links, self.old().nr_links),
-            (false, true) => (self.old().nr_links, self.new().nr_links),
+            (true, false) => (self.to().nr_links, self.from().nr_links),
+            (false, true) => (self.from().nr_links, self.to().nr_links),
             _ => return,
         };
         if self.new.is_none() {
             return;
         }
         let (gains, loses) = (gains.saturating_add(1), loses.saturating_sub(1));
-        let (new, old) = if a.is_directory() { (gains, loses) } else { (loses, gains) };
-        self.new().nr_links = new;
-        self.old().nr_links = old;
+        let (new, old) = if a.is_directory() {
+            (gains, loses)
+        } else {
+            (loses, gains)
+        };
+        self.to().nr_links = new;
+        self.from().nr_links = old;
     }
 }

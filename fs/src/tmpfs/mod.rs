@@ -57,7 +57,8 @@ impl Shared {
     fn charge(&self, bytes: u64) -> Result<()> {
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&used| used <= self.limit_bytes)
+                used.checked_add(bytes)
+                    .filter(|&used| used <= self.limit_bytes)
             })
             .map(drop)
             .map_err(|_| Errno::ENOSPC.because("the tmpfs is full"))
@@ -84,7 +85,12 @@ impl TmpFs {
     /// # Errors
     /// None in practice.
     pub fn new(limit_bytes: u64, time: Timestamp) -> Result<Self> {
-        let root = NewAttributes { permissions: 0o1777, uid: 0, gid: 0, time };
+        let root = NewAttributes {
+            permissions: 0o1777,
+            uid: 0,
+            gid: 0,
+            time,
+        };
         Self::with_root("tmpfs", limit_bytes, &root)
     }
 
@@ -106,7 +112,11 @@ impl TmpFs {
             structure: Lock::new(()),
         });
         let root = TmpInode::new(&shared, &NewNode::Directory, root)?;
-        Ok(Self { type_name, shared, root })
+        Ok(Self {
+            type_name,
+            shared,
+            root,
+        })
     }
 
     /// Makes one for `mount(2)`: options `size` (bytes, with `k`, `m`, `g` or `%` of the default),

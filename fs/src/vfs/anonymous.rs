@@ -66,7 +66,10 @@ impl FileSystem for AnonymousFileSystem {
             mtime: time,
             ctime: time,
         };
-        Arc::new(AnonymousInode { metadata, ops: None })
+        Arc::new(AnonymousInode {
+            metadata,
+            ops: None,
+        })
     }
 
     fn status(&self) -> Result<FileSystemStatus> {

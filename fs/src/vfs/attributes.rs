@@ -108,7 +108,11 @@ impl Vfs {
             metadata.file_type,
             FileType::Regular | FileType::Directory | FileType::Symlink
         );
-        if access.0 & WRITE != 0 && is_stored { location.mount.check_writable() } else { Ok(()) }
+        if access.0 & WRITE != 0 && is_stored {
+            location.mount.check_writable()
+        } else {
+            Ok(())
+        }
     }
 
     /// `chmod(2)`.
@@ -273,6 +277,9 @@ impl Vfs {
     /// # Errors
     /// What walking says, `EIO`.
     pub fn statfs(&self, cx: &Context<'_>, path: &[u8]) -> Result<FileSystemStatus> {
-        self.walk(cx, path, Follow::Yes)?.mount.file_system().status()
+        self.walk(cx, path, Follow::Yes)?
+            .mount
+            .file_system()
+            .status()
     }
 }

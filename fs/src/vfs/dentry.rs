@@ -97,7 +97,10 @@ impl Dentry {
         name: &[u8],
         inode: Arc<dyn Inode>,
     ) -> Result<Arc<Self>> {
-        let usage = parent.as_ref().map(|parent| Arc::clone(&parent.usage)).unwrap_or_default();
+        let usage = parent
+            .as_ref()
+            .map(|parent| Arc::clone(&parent.usage))
+            .unwrap_or_default();
         let file_type = inode.metadata()?.file_type;
         Ok(Arc::new(Self {
             file_type,
@@ -105,7 +108,11 @@ impl Dentry {
             inode,
             nr_mounts: AtomicU32::new(0),
             is_recent: AtomicBool::new(true),
-            place: Lock::new(Place { parent, name: name.into(), is_deleted: false }),
+            place: Lock::new(Place {
+                parent,
+                name: name.into(),
+                is_deleted: false,
+            }),
             children: Lock::new(Children::new()),
             usage,
         }))
@@ -150,8 +157,7 @@ impl Dentry {
         let place = self.place();
         if let Some(parent) = place.parent.filter(|_| !place.is_deleted) {
             let mut children = parent.children.lock();
-            if !matches!(children.get(&place.name), Some(Child::Present(_)))
-                || !parent.is_cacheable
+            if !matches!(children.get(&place.name), Some(Child::Present(_))) || !parent.is_cacheable
             {
                 parent.remember(&mut children, &place.name, Child::Present(Arc::clone(self)));
             }
@@ -324,21 +330,29 @@ impl<'a> Pair<'a> {
     /// Locks both directories in the order of their addresses.
     fn lock(old: &'a Arc<Dentry>, new: &'a Arc<Dentry>) -> Self {
         if Arc::ptr_eq(old, new) {
-            return Self { first: old.children.lock(), second: None, is_swapped: false };
+            return Self {
+                first: old.children.lock(),
+                second: None,
+                is_swapped: false,
+            };
         }
         let is_swapped = Arc::as_ptr(new) < Arc::as_ptr(old);
         let (low, high) = if is_swapped { (new, old) } else { (old, new) };
-        Self { first: low.children.lock(), second: Some(high.children.lock()), is_swapped }
+        Self {
+            first: low.children.lock(),
+            second: Some(high.children.lock()),
+            is_swapped,
+        }
     }
 
-    fn old(&mut self) -> &mut Children {
+    fn from(&mut self) -> &mut Children {
         match &mut self.second {
             Some(second) if self.is_swapped => second,
             _ => &mut self.first,
         }
     }
 
-    fn new(&mut self) -> &mut Children {
+    fn to(&mut self) -> &mut Children {
         match &mut self.second {
             Some(second) if !self.is_swapped => second,
             _ => &mut self.first,
@@ -378,13 +392,15 @@ impl Tree {
         check()?;
         let mut pair = Pair::lock(old.directory, new.directory);
         let new_inode = new.directory.inode();
-        old.directory.inode().rename(old.name, new_inode, new.name, mode, time)?;
-        let moved = old.directory.forget(pair.old(), old.name);
-        let replaced = new.directory.forget(pair.new(), new.name);
+        old.directory
+            .inode()
+            .rename(old.name, new_inode, new.name, mode, time)?;
+        let moved = old.directory.forget(pair.from(), old.name);
+        let replaced = new.directory.forget(pair.to(), new.name);
         if let Some(replaced) = &replaced {
             match mode {
                 RenameMode::Exchange => {
-                    old.directory.place_here(pair.old(), old.name, replaced);
+                    old.directory.place_here(pair.from(), old.name, replaced);
                 }
                 RenameMode::Replace | RenameMode::NoReplace => {
                     replaced.place.lock().is_deleted = true;
@@ -392,7 +408,7 @@ impl Tree {
             }
         }
         if let Some(moved) = &moved {
-            new.directory.place_here(pair.new(), new.name, moved);
+            new.directory.place_here(pair.to(), new.name, moved);
         }
         drop(pair);
         drop(structure);
@@ -408,7 +424,8 @@ impl Tree {
         if let Some(_structure) = self.structure.try_lock() {
             self.sweep(Sweep::Unused);
             let left = self.root.usage.nr_names.load(Ordering::Relaxed);
-            self.limit.store(left.saturating_mul(2).max(CACHE_LIMIT), Ordering::Relaxed);
+            self.limit
+                .store(left.saturating_mul(2).max(CACHE_LIMIT), Ordering::Relaxed);
         }
     }
 
@@ -456,7 +473,10 @@ impl Tree {
             });
             drop(children);
             // Their inodes go here, outside of the lock: the last one of a file writes to its disk.
-            directory.usage.nr_names.fetch_sub(dropped.len(), Ordering::Relaxed);
+            directory
+                .usage
+                .nr_names
+                .fetch_sub(dropped.len(), Ordering::Relaxed);
         }
     }
 }
@@ -473,8 +493,11 @@ enum Sweep {
 impl Dentry {
     /// Hangs `child` under `name` in this directory, whose children are `children`.
     fn place_here(self: &Arc<Self>, children: &mut Children, name: &[u8], child: &Arc<Self>) {
-        let place =
-            Place { parent: Some(Arc::clone(self)), name: name.into(), is_deleted: false };
+        let place = Place {
+            parent: Some(Arc::clone(self)),
+            name: name.into(),
+            is_deleted: false,
+        };
         let before = std::mem::replace(&mut *child.place.lock(), place);
         drop(before);
         if self.is_cacheable || child.is_mount_point() {

@@ -11,7 +11,10 @@ use super::file::FileOps;
 /// The number of a device as `st_rdev` and `makedev(3)` have it.
 pub const fn make_device(major: u32, minor: u32) -> u64 {
     let (major, minor) = (widen(major), widen(minor));
-    (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xffff_ff00) << 12) | ((major & 0xffff_f000) << 32)
+    (minor & 0xff)
+        | ((major & 0xfff) << 8)
+        | ((minor & 0xffff_ff00) << 12)
+        | ((major & 0xffff_f000) << 32)
 }
 
 /// The major number in a device number.

@@ -339,11 +339,7 @@ pub trait Inode: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `ENOTDIR`, `EIO`.
-    fn read_dir(
-        &self,
-        cookie: u64,
-        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
-    ) -> Result<()> {
+    fn read_dir(&self, cookie: u64, report: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<()> {
         let _ = (cookie, report);
         Err(Errno::ENOTDIR.into())
     }

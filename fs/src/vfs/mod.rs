@@ -65,7 +65,10 @@ pub struct Vfs {
 impl Vfs {
     /// Nothing mounted yet; device files are served by `devices`.
     pub fn new(devices: Arc<dyn DeviceRegistry>) -> Self {
-        Self { mounts: Lock::new(MountTable::default()), devices }
+        Self {
+            mounts: Lock::new(MountTable::default()),
+            devices,
+        }
     }
 
     /// The root directory, once one is mounted.

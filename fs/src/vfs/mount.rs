@@ -188,7 +188,8 @@ impl MountTable {
     fn add(&mut self, mount: Arc<Mount>) {
         if let Some((parent, dentry)) = &mount.point {
             dentry.add_mount_count();
-            self.by_point.insert(key(parent, dentry), Arc::clone(&mount));
+            self.by_point
+                .insert(key(parent, dentry), Arc::clone(&mount));
         }
         self.list.push(mount);
     }
@@ -206,7 +207,10 @@ impl MountTable {
         let same = |mount: &&Arc<Mount>| {
             std::ptr::addr_eq(Arc::as_ptr(mount.file_system()), Arc::as_ptr(file_system))
         };
-        self.list.iter().find(same).map(|mount| Arc::clone(mount.tree()))
+        self.list
+            .iter()
+            .find(same)
+            .map(|mount| Arc::clone(mount.tree()))
     }
 }
 
@@ -214,7 +218,12 @@ impl Vfs {
     /// From a name to the root of what is mounted on it, as often as something is.
     pub(super) fn descend(&self, mut here: Location) -> Location {
         while here.dentry.is_mount_point() {
-            let mounted = self.mounts.lock().by_point.get(&key(&here.mount, &here.dentry)).cloned();
+            let mounted = self
+                .mounts
+                .lock()
+                .by_point
+                .get(&key(&here.mount, &here.dentry))
+                .cloned();
             let Some(mounted) = mounted else { break };
             here = Location::of_mount(mounted);
         }
@@ -273,7 +282,8 @@ impl Vfs {
         flags: u32,
     ) -> Result<Location> {
         let target = self.descend(target.clone());
-        let is_directory = |dentry: &Dentry| dentry.file_type() == super::inode::FileType::Directory;
+        let is_directory =
+            |dentry: &Dentry| dentry.file_type() == super::inode::FileType::Directory;
         if is_directory(&root) != is_directory(&target.dentry) {
             return Err(Errno::ENOTDIR.because("a directory can only be mounted on a directory"));
         }
@@ -307,7 +317,10 @@ impl Vfs {
             if !target.is_mount_root() {
                 return Err(Errno::EINVAL.because("not a mount point"));
             }
-            target.mount.flags.store(call.flags & KEPT_FLAGS, Ordering::Relaxed);
+            target
+                .mount
+                .flags
+                .store(call.flags & KEPT_FLAGS, Ordering::Relaxed);
             return Ok(());
         }
         if call.flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE) != 0 {
@@ -342,7 +355,9 @@ impl Vfs {
         }
         let below: Vec<_> = self.mounts.lock().list.clone();
         for mount in below {
-            let Some((parent, dentry)) = &mount.point else { continue };
+            let Some((parent, dentry)) = &mount.point else {
+                continue;
+            };
             if !Arc::ptr_eq(parent, &origin.mount) || !origin.dentry.is_at_or_above(dentry) {
                 continue;
             }
@@ -352,7 +367,13 @@ impl Vfs {
             }
             let copy = Location::new(bound.mount, Arc::clone(dentry));
             let root = Arc::clone(&mount.root);
-            self.attach(Arc::clone(&mount.tree), root, &copy, &mount.source, mount.flags())?;
+            self.attach(
+                Arc::clone(&mount.tree),
+                root,
+                &copy,
+                &mount.source,
+                mount.flags(),
+            )?;
         }
         Ok(())
     }
@@ -369,7 +390,11 @@ impl Vfs {
         if !cx.caller.is_privileged() {
             return Err(Errno::EPERM.because("only the superuser unmounts"));
         }
-        let follow = if flags & UMOUNT_NOFOLLOW == 0 { Follow::Yes } else { Follow::No };
+        let follow = if flags & UMOUNT_NOFOLLOW == 0 {
+            Follow::Yes
+        } else {
+            Follow::No
+        };
         let target = self.walk(cx, target, follow)?;
         if !target.is_mount_root() {
             return Err(Errno::EINVAL.because("not a mount point"));
@@ -402,7 +427,9 @@ impl Vfs {
     /// `EIO`, `ENOSPC`.
     pub fn sync(&self) -> Result<()> {
         let all = self.mounts.lock().list.clone();
-        all.iter().map(|mount| mount.file_system().sync()).fold(Ok(()), Result::and)
+        all.iter()
+            .map(|mount| mount.file_system().sync())
+            .fold(Ok(()), Result::and)
     }
 
     /// The mounts that `root` can see, in mounting order, as `/proc/mounts` lists them.
@@ -410,7 +437,11 @@ impl Vfs {
         let all = self.mounts.lock().list.clone();
         let mut text = Vec::new();
         for mount in all {
-            let source: &[u8] = if mount.source.is_empty() { b"none" } else { &mount.source };
+            let source: &[u8] = if mount.source.is_empty() {
+                b"none"
+            } else {
+                &mount.source
+            };
             let options = mount.options();
             let type_name = mount.file_system().type_name();
             let point = Location::of_mount(Arc::clone(&mount)).path(root);
@@ -433,7 +464,12 @@ fn detach_below(mounts: &mut MountTable, top: &Arc<Mount>) {
         let below: Vec<_> = mounts
             .list
             .iter()
-            .filter(|mount| mount.point.as_ref().is_some_and(|(at, _)| Arc::ptr_eq(at, &parent)))
+            .filter(|mount| {
+                mount
+                    .point
+                    .as_ref()
+                    .is_some_and(|(at, _)| Arc::ptr_eq(at, &parent))
+            })
             .cloned()
             .collect();
         for mount in below {

@@ -94,7 +94,9 @@ impl Vfs {
         if metadata.nr_links >= abi::limits::LINK_MAX {
             return Err(Errno::EMLINK.into());
         }
-        directory.dentry.link(walker.name(&name), &target.inode, cx.now)
+        directory
+            .dentry
+            .link(walker.name(&name), &target.inode, cx.now)
     }
 
     /// `unlink(2)`: removes a name that is not a directory's.
@@ -104,19 +106,26 @@ impl Vfs {
     /// `EROFS`, `EIO`…
     pub fn unlink(&self, cx: &Context<'_>, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, cx, path)?;
-        let Last::Name(range, slashes) = walker.to_last()? else {
+        let Last::Name(range, slashes) = walker.find_last()? else {
             return Err(Errno::EISDIR.into());
         };
         let victim = Location::child_of(&walker.here, walker.name(&range))?;
         if slashes == Slashes::Follow {
-            let errno = if victim.is_directory() { Errno::EISDIR } else { Errno::ENOTDIR };
+            let errno = if victim.is_directory() {
+                Errno::EISDIR
+            } else {
+                Errno::ENOTDIR
+            };
             return Err(errno.into());
         }
         cx.caller.check_removal(&walker.here, &victim)?;
         if victim.is_directory() {
             return Err(Errno::EISDIR.into());
         }
-        walker.here.dentry.remove(walker.name(&range), Removal::Other, cx.now)
+        walker
+            .here
+            .dentry
+            .remove(walker.name(&range), Removal::Other, cx.now)
     }
 
     /// `rmdir(2)`: removes an empty directory.
@@ -126,7 +135,7 @@ impl Vfs {
     /// `EACCES`, `EPERM` in a sticky directory, `EROFS`, `EIO`…
     pub fn rmdir(&self, cx: &Context<'_>, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, cx, path)?;
-        let range = match walker.to_last()? {
+        let range = match walker.find_last()? {
             Last::Name(range, _) => range,
             Last::Dot => return Err(Errno::EINVAL.because("the last component is .")),
             Last::DotDot => return Err(Errno::ENOTEMPTY.because("the last component is ..")),
@@ -137,7 +146,10 @@ impl Vfs {
         if !victim.is_directory() {
             return Err(Errno::ENOTDIR.into());
         }
-        walker.here.dentry.remove(walker.name(&range), Removal::Directory, cx.now)
+        walker
+            .here
+            .dentry
+            .remove(walker.name(&range), Removal::Directory, cx.now)
     }
 
     fn make_at(
@@ -164,7 +176,7 @@ impl Vfs {
         walker: &mut Walker<'_>,
         slashes_mean: SlashesMean,
     ) -> Result<std::ops::Range<usize>> {
-        let Last::Name(range, slashes) = walker.to_last()? else {
+        let Last::Name(range, slashes) = walker.find_last()? else {
             return Err(Errno::EEXIST.into());
         };
         match self.child(&walker.here, walker.name(&range)) {

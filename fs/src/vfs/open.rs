@@ -59,7 +59,10 @@ impl Vfs {
             self.find_or_create(cx, path, flags, mode)?
         };
         if flags & O_PATH != 0 {
-            return Ok(Opened { location, ops: None });
+            return Ok(Opened {
+                location,
+                ops: None,
+            });
         }
         self.open_location(&cx.caller, location, flags, birth, cx.now)
     }
@@ -81,7 +84,7 @@ impl Vfs {
     ) -> Result<(Location, Birth)> {
         let mut walker = Walker::new(self, cx, path)?;
         loop {
-            let Last::Name(range, slashes) = walker.to_last()? else {
+            let Last::Name(range, slashes) = walker.find_last()? else {
                 return Err(Errno::EISDIR.because("O_CREAT on a directory"));
             };
             if slashes == Slashes::Follow {
@@ -195,7 +198,11 @@ impl Vfs {
 
 /// Ends the walk of an open that makes nothing.
 fn find(mut walker: Walker<'_>, flags: u32) -> Result<Location> {
-    let follow = if flags & O_NOFOLLOW == 0 { super::Follow::Yes } else { super::Follow::No };
+    let follow = if flags & O_NOFOLLOW == 0 {
+        super::Follow::Yes
+    } else {
+        super::Follow::No
+    };
     let found = walker.finish(follow)?;
     if flags & O_DIRECTORY != 0 && !found.is_directory() {
         return Err(Errno::ENOTDIR.into());
@@ -213,7 +220,10 @@ fn check_access(caller: &Caller<'_>, location: &Location, flags: u32) -> Result<
     if flags & O_TRUNC != 0 {
         mask |= WRITE;
     }
-    let is_stored = matches!(location.file_type(), FileType::Regular | FileType::Directory);
+    let is_stored = matches!(
+        location.file_type(),
+        FileType::Regular | FileType::Directory
+    );
     if mask & WRITE != 0 && is_stored {
         location.mount.check_writable()?;
     }
@@ -279,5 +289,10 @@ fn new_attributes(
             permissions = cx.caller.without_foreign_set_gid(permissions, gid);
         }
     }
-    NewAttributes { permissions, uid: cx.caller.uid, gid, time: cx.now }
+    NewAttributes {
+        permissions,
+        uid: cx.caller.uid,
+        gid,
+        time: cx.now,
+    }
 }

@@ -24,7 +24,11 @@ impl Location {
     /// The place of `dentry` in `mount`.
     pub(super) fn new(mount: Arc<Mount>, dentry: Arc<Dentry>) -> Self {
         let inode = Arc::clone(dentry.inode());
-        Self { mount, dentry, inode }
+        Self {
+            mount,
+            dentry,
+            inode,
+        }
     }
 
     /// The root of a mount.
@@ -74,7 +78,7 @@ impl Location {
     /// The directory above, across mounts; the root of all is its own parent.
     #[must_use]
     pub fn parent(&self) -> Self {
-        let bottom = self.clone().to_mount_point();
+        let bottom = self.clone().into_mount_point();
         match bottom.dentry.parent() {
             Some(dentry) if !bottom.is_mount_root() => Self::new(bottom.mount, dentry),
             _ => bottom,
@@ -82,9 +86,11 @@ impl Location {
     }
 
     /// From the root of a mount to the name it covers, as often as that is one too.
-    fn to_mount_point(mut self) -> Self {
+    fn into_mount_point(mut self) -> Self {
         while self.is_mount_root() {
-            let Some((mount, dentry)) = self.mount.point() else { break };
+            let Some((mount, dentry)) = self.mount.point() else {
+                break;
+            };
             self = Self::new(Arc::clone(mount), Arc::clone(dentry));
         }
         self

@@ -26,7 +26,11 @@ pub(super) const EXECUTE: u32 = 1;
 
 impl Caller<'_> {
     /// The superuser without supplementary groups.
-    pub const ROOT: Caller<'static> = Caller { uid: 0, gid: 0, groups: &[] };
+    pub const ROOT: Caller<'static> = Caller {
+        uid: 0,
+        gid: 0,
+        groups: &[],
+    };
 
     /// Whether permissions do not hold them up.
     pub const fn is_privileged(&self) -> bool {

@@ -27,7 +27,9 @@ impl<'a> MountRequest<'a> {
     /// The value of the option `key=value`.
     pub fn option(&self, key: &str) -> Option<&'a [u8]> {
         self.options.split(|&byte| byte == b',').find_map(|option| {
-            option.strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+            option
+                .strip_prefix(key.as_bytes())
+                .and_then(|rest| rest.strip_prefix(b"="))
         })
     }
 }
@@ -44,8 +46,11 @@ pub struct FileSystemType {
 }
 
 /// All types, in the order of `/proc/filesystems`.
-pub const FILE_SYSTEMS: &[FileSystemType] =
-    &[FileSystemType { name: "tmpfs", needs_device: false, make: TmpFs::from_request }];
+pub const FILE_SYSTEMS: &[FileSystemType] = &[FileSystemType {
+    name: "tmpfs",
+    needs_device: false,
+    make: TmpFs::from_request,
+}];
 
 /// Makes a file system of the type `name`.
 ///

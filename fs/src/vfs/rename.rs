@@ -35,9 +35,9 @@ impl Vfs {
             _ => return Err(Errno::EINVAL.because("no such way to rename")),
         };
         let mut old_walker = Walker::new(self, old.0, old.1)?;
-        let old_last = old_walker.to_last()?;
+        let old_last = old_walker.find_last()?;
         let mut new_walker = Walker::new(self, new.0, new.1)?;
-        let new_last = new_walker.to_last()?;
+        let new_last = new_walker.find_last()?;
         if !Arc::ptr_eq(&old_walker.here.mount, &new_walker.here.mount) {
             return Err(Errno::EXDEV.into());
         }
@@ -81,13 +81,21 @@ impl Vfs {
         }
         check_permissions(&old.0.caller, (from, &source), (to, target.as_ref()), mode)?;
         if source.dentry.is_mount_point()
-            || target.as_ref().is_some_and(|target| target.dentry.is_mount_point())
+            || target
+                .as_ref()
+                .is_some_and(|target| target.dentry.is_mount_point())
         {
             return Err(Errno::EBUSY.because("a file system is mounted there"));
         }
         from.mount.tree().rename(
-            Slot { directory: &from.dentry, name: old_name },
-            Slot { directory: &to.dentry, name: new_name },
+            Slot {
+                directory: &from.dentry,
+                name: old_name,
+            },
+            Slot {
+                directory: &to.dentry,
+                name: new_name,
+            },
             mode,
             new.0.now,
             &relations,
@@ -110,8 +118,11 @@ fn check_relations(
         && target.is_directory()
         && target.dentry.is_at_or_above(&from.dentry)
     {
-        let errno =
-            if mode == RenameMode::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY };
+        let errno = if mode == RenameMode::Exchange {
+            Errno::EINVAL
+        } else {
+            Errno::ENOTEMPTY
+        };
         return Err(errno.because("the new name holds the old one"));
     }
     Ok(())

@@ -1,0 +1,570 @@
+//! Calls on paths over tmpfs, with the answers of Linux.
+
+use std::sync::Arc;
+
+use abi::Errno;
+use abi::flags::{
+    MS_BIND, MS_RDONLY, MS_REMOUNT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDWR,
+    O_TMPFILE, O_TRUNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, S_IFIFO,
+};
+
+use super::device::NoDevices;
+use super::inode::{FileType, Timestamp};
+use super::mount::MountCall;
+use super::path::Location;
+use super::{Access, Caller, Context, Follow, NewTime, Vfs};
+use crate::io::VecSink;
+use crate::tmpfs::TmpFs;
+
+/// A tree on a tmpfs, and whoever acts in it.
+struct World {
+    vfs: Vfs,
+    root: Location,
+    cwd: Location,
+    uid: u32,
+}
+
+const T: Timestamp = Timestamp {
+    seconds: 1_000,
+    nanoseconds: 5,
+};
+
+impl World {
+    fn new() -> Self {
+        let vfs = Vfs::new(Arc::new(NoDevices));
+        let root = vfs
+            .mount_root(Arc::new(TmpFs::new(1 << 24, T).unwrap()), b"root", 0)
+            .unwrap();
+        Self {
+            vfs,
+            cwd: root.clone(),
+            root,
+            uid: 0,
+        }
+    }
+
+    fn cx(&self) -> Context<'_> {
+        let caller = Caller {
+            uid: self.uid,
+            gid: self.uid,
+            groups: &[],
+        };
+        Context {
+            root: &self.root,
+            cwd: &self.cwd,
+            caller,
+            umask: 0o022,
+            now: T,
+        }
+    }
+
+    fn dir(&self, path: &str) {
+        self.vfs.mkdir(&self.cx(), path.as_bytes(), 0o777).unwrap();
+    }
+
+    fn file(&self, path: &str) {
+        self.open(path, O_CREAT | O_EXCL | O_WRONLY).unwrap();
+    }
+
+    fn link(&self, target: &str, path: &str) {
+        self.vfs
+            .symlink(&self.cx(), target.as_bytes(), path.as_bytes())
+            .unwrap();
+    }
+
+    fn open(&self, path: &str, flags: u32) -> Result<Location, Errno> {
+        let opened = self.vfs.open(&self.cx(), path.as_bytes(), flags, 0o666);
+        opened
+            .map(|opened| opened.location)
+            .map_err(|error| error.errno)
+    }
+
+    fn walk(&self, path: &str) -> Result<Location, Errno> {
+        self.vfs
+            .walk(&self.cx(), path.as_bytes(), Follow::Yes)
+            .map_err(|error| error.errno)
+    }
+
+    fn path(&self, path: &str) -> String {
+        String::from_utf8(self.walk(path).unwrap().path(&self.root)).unwrap()
+    }
+
+    fn rename(&self, old: &str, new: &str, flags: u32) -> Result<(), Errno> {
+        let cx = self.cx();
+        self.vfs
+            .rename((&cx, old.as_bytes()), (&cx, new.as_bytes()), flags)
+            .map_err(|error| error.errno)
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), Errno> {
+        self.vfs
+            .unlink(&self.cx(), path.as_bytes())
+            .map_err(|error| error.errno)
+    }
+
+    fn rmdir(&self, path: &str) -> Result<(), Errno> {
+        self.vfs
+            .rmdir(&self.cx(), path.as_bytes())
+            .map_err(|error| error.errno)
+    }
+
+    fn mount(&self, source: &str, target: &str, type_name: &str, flags: u32) -> Result<(), Errno> {
+        let call = MountCall {
+            source: source.as_bytes(),
+            target: target.as_bytes(),
+            type_name: type_name.as_bytes(),
+            flags,
+            data: b"size=1m,mode=755",
+        };
+        self.vfs
+            .mount(&self.cx(), &call)
+            .map_err(|error| error.errno)
+    }
+
+    fn write(&self, path: &str, mut bytes: &[u8]) {
+        self.walk(path)
+            .unwrap()
+            .inode
+            .write_at(0, &mut bytes, T)
+            .unwrap();
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        let mut sink = VecSink::new(1 << 20);
+        self.walk(path)
+            .unwrap()
+            .inode
+            .read_at(0, &mut sink)
+            .unwrap();
+        sink.bytes
+    }
+
+    fn names(&self, path: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let inode = self.walk(path).unwrap().inode;
+        inode
+            .read_dir(0, &mut |entry| {
+                names.push(String::from_utf8(entry.name.to_vec()).unwrap());
+                true
+            })
+            .unwrap();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn slashes_and_dots_mean_what_they_mean() {
+    let w = World::new();
+    w.dir("/a");
+    w.dir("/a/b");
+    w.file("/a/f");
+    for path in [
+        "/a/b",
+        "//a//b//",
+        "/a/./b/.",
+        "/../a/b",
+        "/a/b/../b",
+        "a/../a/b",
+    ] {
+        assert_eq!(w.path(path), "/a/b", "{path}");
+    }
+    assert_eq!(w.path("/"), "/");
+    assert_eq!(w.path("/../.."), "/");
+    for path in ["/a/f/", "/a/f/.", "/a/f/..", "/a/f/x"] {
+        assert_eq!(w.walk(path).unwrap_err(), Errno::ENOTDIR, "{path}");
+    }
+    for path in ["", "/x", "/x/", "/x/..", "/a/x/y"] {
+        assert_eq!(w.walk(path).unwrap_err(), Errno::ENOENT, "{path}");
+    }
+}
+
+#[test]
+fn long_names_are_refused() {
+    let w = World::new();
+    w.file(&"n".repeat(255));
+    assert_eq!(w.walk(&"n".repeat(256)).unwrap_err(), Errno::ENAMETOOLONG);
+    assert_eq!(
+        w.open(&"n".repeat(256), O_CREAT).unwrap_err(),
+        Errno::ENAMETOOLONG
+    );
+    assert_eq!(w.walk(&"./".repeat(2048)).unwrap_err(), Errno::ENAMETOOLONG);
+    w.walk(&format!("{}.", "./".repeat(2047))).unwrap();
+}
+
+#[test]
+fn symbolic_links_are_followed_where_linux_follows_them() {
+    let w = World::new();
+    w.dir("/a");
+    w.dir("/a/b");
+    w.file("/a/f");
+    w.link("/a/b", "/abs");
+    w.link("../a/f", "/a/rel");
+    w.link("b/", "/a/slash");
+    w.link("a/b/..", "/up");
+    w.link("nowhere", "/dangling");
+    w.link("loop", "/loop");
+    assert_eq!(w.path("/abs"), "/a/b");
+    assert_eq!(w.path("/a/rel"), "/a/f");
+    assert_eq!(w.path("/a/slash/"), "/a/b");
+    assert_eq!(w.path("/up/b"), "/a/b");
+    assert_eq!(w.walk("/a/rel/").unwrap_err(), Errno::ENOTDIR);
+    assert_eq!(w.walk("/dangling").unwrap_err(), Errno::ENOENT);
+    assert_eq!(w.walk("/loop").unwrap_err(), Errno::ELOOP);
+    assert_eq!(w.walk("/loop/x").unwrap_err(), Errno::ELOOP);
+    let kind = |path: &[u8]| w.vfs.stat(&w.cx(), path, Follow::No).unwrap().file_type;
+    assert_eq!(kind(b"/abs"), FileType::Symlink);
+    assert_eq!(kind(b"/abs/"), FileType::Directory);
+    assert_eq!(w.vfs.read_link(&w.cx(), b"/a/rel").unwrap(), b"../a/f");
+    assert_eq!(
+        w.vfs.read_link(&w.cx(), b"/a/f").unwrap_err().errno,
+        Errno::EINVAL
+    );
+}
+
+#[test]
+fn forty_links_are_the_limit() {
+    let w = World::new();
+    w.file("/0");
+    for n in 1..=41 {
+        w.link(&format!("{}", n - 1), &format!("/{n}"));
+    }
+    assert_eq!(w.path("/40"), "/0");
+    assert_eq!(w.walk("/41").unwrap_err(), Errno::ELOOP);
+}
+
+#[test]
+fn open_makes_follows_and_refuses() {
+    let w = World::new();
+    w.dir("/d");
+    w.file("/f");
+    w.link("made", "/link");
+    w.link("f", "/to_f");
+    assert_eq!(
+        w.open("/link", O_CREAT | O_EXCL).unwrap_err(),
+        Errno::EEXIST
+    );
+    w.open("/link", O_CREAT | O_RDWR).unwrap();
+    assert_eq!(w.path("/made"), "/made");
+    assert_eq!(w.open("/to_f", O_NOFOLLOW).unwrap_err(), Errno::ELOOP);
+    assert_eq!(
+        w.open("/to_f", O_NOFOLLOW | O_CREAT).unwrap_err(),
+        Errno::ELOOP
+    );
+    assert_eq!(
+        w.open("/to_f", O_NOFOLLOW | O_DIRECTORY).unwrap_err(),
+        Errno::ENOTDIR
+    );
+    let link = w.open("/to_f", O_NOFOLLOW | O_PATH | O_RDWR).unwrap();
+    assert_eq!(link.file_type(), FileType::Symlink);
+    assert_eq!(w.open("/d", O_WRONLY).unwrap_err(), Errno::EISDIR);
+    assert_eq!(w.open("/d", O_TRUNC).unwrap_err(), Errno::EISDIR);
+    assert_eq!(w.open("/d", O_CREAT).unwrap_err(), Errno::EISDIR);
+    assert_eq!(w.open("/x/", O_CREAT).unwrap_err(), Errno::EISDIR);
+    assert_eq!(w.open("/d/.", O_CREAT).unwrap_err(), Errno::EISDIR);
+    assert_eq!(w.open("/f", O_DIRECTORY).unwrap_err(), Errno::ENOTDIR);
+    assert_eq!(
+        w.open("/d", O_TMPFILE | O_RDWR).unwrap_err(),
+        Errno::EOPNOTSUPP
+    );
+    assert_eq!(
+        w.open("/x", O_CREAT | O_DIRECTORY).unwrap_err(),
+        Errno::EINVAL
+    );
+    w.write("/f", b"text");
+    w.open("/f", O_TRUNC | O_WRONLY).unwrap();
+    assert_eq!(w.read("/f"), b"");
+    let mode = w.vfs.stat(&w.cx(), b"/f", Follow::Yes).unwrap().permissions;
+    assert_eq!(mode, 0o644);
+}
+
+#[test]
+fn making_and_removing_answer_like_linux() {
+    let w = World::new();
+    let cx = w.cx();
+    w.dir("/d/");
+    w.file("/d/f");
+    w.link("d", "/l");
+    let mkdir = |path: &[u8]| w.vfs.mkdir(&cx, path, 0o777).unwrap_err().errno;
+    assert_eq!(mkdir(b"/d"), Errno::EEXIST);
+    assert_eq!(mkdir(b"/l"), Errno::EEXIST);
+    assert_eq!(mkdir(b"/"), Errno::EEXIST);
+    assert_eq!(mkdir(b"/d/."), Errno::EEXIST);
+    assert_eq!(mkdir(b"/d/f/x"), Errno::ENOTDIR);
+    assert_eq!(
+        w.vfs.symlink(&cx, b"x", b"/n/").unwrap_err().errno,
+        Errno::ENOENT
+    );
+    assert_eq!(
+        w.vfs.symlink(&cx, b"", b"/n").unwrap_err().errno,
+        Errno::ENOENT
+    );
+    assert_eq!(w.unlink("/d"), Err(Errno::EISDIR));
+    assert_eq!(w.unlink("/d/"), Err(Errno::EISDIR));
+    assert_eq!(w.unlink("/d/f/"), Err(Errno::ENOTDIR));
+    assert_eq!(w.unlink("/l/"), Err(Errno::ENOTDIR));
+    assert_eq!(w.unlink("/d/.."), Err(Errno::EISDIR));
+    assert_eq!(w.rmdir("/d"), Err(Errno::ENOTEMPTY));
+    assert_eq!(w.rmdir("/d/f"), Err(Errno::ENOTDIR));
+    assert_eq!(w.rmdir("/l"), Err(Errno::ENOTDIR));
+    assert_eq!(w.rmdir("/d/."), Err(Errno::EINVAL));
+    assert_eq!(w.rmdir("/d/.."), Err(Errno::ENOTEMPTY));
+    assert_eq!(w.rmdir("/"), Err(Errno::EBUSY));
+    assert_eq!(w.rmdir("/gone"), Err(Errno::ENOENT));
+    w.unlink("/l").unwrap();
+    w.unlink("/d/f").unwrap();
+    w.rmdir("/d/").unwrap();
+    assert_eq!(w.names("/"), Vec::<String>::new());
+    let fifo = w.vfs.mknod(&cx, b"/p", S_IFIFO | 0o600, 0).unwrap();
+    assert_eq!(fifo.file_type(), FileType::Fifo);
+}
+
+#[test]
+fn a_removed_directory_takes_nothing_and_says_so() {
+    let mut w = World::new();
+    w.dir("/d");
+    w.cwd = w.walk("/d").unwrap();
+    w.rmdir("/d").unwrap();
+    assert_eq!(w.open("x", O_CREAT).unwrap_err(), Errno::ENOENT);
+    assert_eq!(w.walk("x").unwrap_err(), Errno::ENOENT);
+    assert_eq!(w.path("."), "/d (deleted)");
+    assert_eq!(w.path(".."), "/");
+}
+
+#[test]
+fn rename_keeps_paths_of_what_is_open() {
+    let mut w = World::new();
+    w.dir("/a");
+    w.dir("/a/b");
+    w.file("/a/b/f");
+    w.dir("/z");
+    let file = w.walk("/a/b/f").unwrap();
+    w.cwd = w.walk("/a/b").unwrap();
+    w.rename("/a/b", "/z/c", 0).unwrap();
+    assert_eq!(file.path(&w.root), b"/z/c/f");
+    assert_eq!(w.path(".."), "/z");
+    assert_eq!(w.walk("/a/b").unwrap_err(), Errno::ENOENT);
+    let links = |path: &[u8]| w.vfs.stat(&w.cx(), path, Follow::Yes).unwrap().nr_links;
+    assert_eq!((links(b"/a"), links(b"/z"), links(b"/z/c")), (2, 3, 2));
+}
+
+#[test]
+fn rename_refuses_what_linux_refuses() {
+    let w = World::new();
+    w.dir("/a");
+    w.dir("/a/b");
+    w.dir("/e");
+    w.file("/f");
+    w.file("/g");
+    assert_eq!(w.rename("/a", "/a/b/c", 0), Err(Errno::EINVAL));
+    assert_eq!(w.rename("/a", "/a", 0), Ok(()));
+    assert_eq!(w.rename("/a/b", "/a", 0), Err(Errno::ENOTEMPTY));
+    assert_eq!(w.rename("/e", "/a", 0), Err(Errno::ENOTEMPTY));
+    assert_eq!(w.rename("/f", "/a", 0), Err(Errno::EISDIR));
+    assert_eq!(w.rename("/a", "/f", 0), Err(Errno::ENOTDIR));
+    assert_eq!(w.rename("/f", "/n/", 0), Err(Errno::ENOTDIR));
+    assert_eq!(w.rename("/f/", "/n", 0), Err(Errno::ENOTDIR));
+    assert_eq!(w.rename("/a/.", "/n", 0), Err(Errno::EBUSY));
+    assert_eq!(w.rename("/f", "/g", RENAME_NOREPLACE), Err(Errno::EEXIST));
+    assert_eq!(w.rename("/f", "/n", RENAME_EXCHANGE), Err(Errno::ENOENT));
+    assert_eq!(w.rename("/a", "/a/b", RENAME_EXCHANGE), Err(Errno::EINVAL));
+    assert_eq!(w.rename("/f", "/g", 7), Err(Errno::EINVAL));
+    w.rename("/a", "/e/", 0).unwrap();
+    assert_eq!(w.names("/e"), ["b"]);
+    w.rename("/f", "/e", RENAME_EXCHANGE).unwrap();
+    assert_eq!(w.names("/f"), ["b"]);
+    w.rename("/e", "/g", 0).unwrap();
+    assert_eq!(w.names("/"), ["f", "g"]);
+}
+
+#[test]
+fn hard_links_are_one_file() {
+    let w = World::new();
+    let cx = w.cx();
+    w.dir("/d");
+    w.file("/f");
+    w.link("f", "/s");
+    w.vfs
+        .link((&cx, b"/f"), (&cx, b"/d/g"), Follow::No)
+        .unwrap();
+    w.write("/d/g", b"same");
+    assert_eq!(w.read("/f"), b"same");
+    assert_eq!(w.vfs.stat(&cx, b"/f", Follow::Yes).unwrap().nr_links, 2);
+    w.rename("/f", "/d/g", 0).unwrap();
+    assert_eq!(w.names("/"), ["d", "f", "s"]);
+    let errno = |old: &[u8], new: &[u8]| {
+        w.vfs
+            .link((&cx, old), (&cx, new), Follow::No)
+            .unwrap_err()
+            .errno
+    };
+    assert_eq!(errno(b"/d", b"/e"), Errno::EPERM);
+    assert_eq!(errno(b"/f", b"/d/g"), Errno::EEXIST);
+    assert_eq!(errno(b"/f", b"/n/"), Errno::ENOENT);
+    w.vfs.link((&cx, b"/s"), (&cx, b"/t"), Follow::No).unwrap();
+    assert_eq!(w.vfs.read_link(&cx, b"/t").unwrap(), b"f");
+}
+
+#[test]
+fn permissions_hold_ordinary_users_up() {
+    let mut w = World::new();
+    w.dir("/private");
+    w.file("/private/f");
+    w.dir("/sticky");
+    w.file("/mine");
+    let cx = w.cx();
+    w.vfs.chmod(&cx, b"/private", 0o700, Follow::Yes).unwrap();
+    w.vfs.chmod(&cx, b"/sticky", 0o1777, Follow::Yes).unwrap();
+    w.vfs.chmod(&cx, b"/mine", 0o6755, Follow::Yes).unwrap();
+    w.file("/sticky/roots");
+    w.uid = 1000;
+    let cx = w.cx();
+    assert_eq!(w.walk("/private/f").unwrap_err(), Errno::EACCES);
+    assert_eq!(w.walk("/private/..").unwrap_err(), Errno::EACCES);
+    assert_eq!(w.unlink("/sticky/roots"), Err(Errno::EPERM));
+    assert_eq!(w.open("/mine", O_WRONLY).unwrap_err(), Errno::EACCES);
+    assert_eq!(w.open("/mine", O_TRUNC).unwrap_err(), Errno::EACCES);
+    w.file("/sticky/own");
+    w.unlink("/sticky/own").unwrap();
+    let chmod = w.vfs.chmod(&cx, b"/mine", 0o777, Follow::Yes);
+    assert_eq!(chmod.unwrap_err().errno, Errno::EPERM);
+    let chown = w.vfs.chown(&cx, b"/mine", Some(1000), None, Follow::Yes);
+    assert_eq!(chown.unwrap_err().errno, Errno::EPERM);
+    let times = |time| w.vfs.set_times(&cx, b"/mine", time, time, Follow::Yes);
+    assert_eq!(times(NewTime::At(T)).unwrap_err().errno, Errno::EPERM);
+    assert_eq!(times(NewTime::Now).unwrap_err().errno, Errno::EACCES);
+    let access = |mode| {
+        let access = Access::from_mode(mode).unwrap();
+        w.vfs.access(&cx, b"/mine", access, Follow::Yes)
+    };
+    access(5).unwrap();
+    assert_eq!(access(2).unwrap_err().errno, Errno::EACCES);
+    w.uid = 0;
+    w.vfs
+        .chown(&w.cx(), b"/mine", Some(1000), Some(1000), Follow::Yes)
+        .unwrap();
+    let metadata = w.vfs.stat(&w.cx(), b"/mine", Follow::Yes).unwrap();
+    assert_eq!((metadata.uid, metadata.permissions), (1000, 0o755));
+}
+
+#[test]
+fn a_set_group_id_directory_hands_its_group_down() {
+    let w = World::new();
+    let cx = w.cx();
+    w.dir("/g");
+    w.vfs
+        .chown(&cx, b"/g", None, Some(50), Follow::Yes)
+        .unwrap();
+    w.vfs.chmod(&cx, b"/g", 0o2777, Follow::Yes).unwrap();
+    w.dir("/g/d");
+    w.file("/g/f");
+    let metadata = w.vfs.stat(&cx, b"/g/d", Follow::Yes).unwrap();
+    assert_eq!((metadata.gid, metadata.permissions), (50, 0o2755));
+    assert_eq!(w.vfs.stat(&cx, b"/g/f", Follow::Yes).unwrap().gid, 50);
+}
+
+#[test]
+fn mounts_cover_and_uncover() {
+    let w = World::new();
+    w.dir("/m");
+    w.file("/m/below");
+    w.mount("none", "/m", "tmpfs", 0).unwrap();
+    assert_eq!(w.names("/m"), Vec::<String>::new());
+    w.dir("/m/d");
+    assert_eq!(w.path("/m/d"), "/m/d");
+    assert_eq!(w.path("/m/d/../.."), "/");
+    assert_eq!(w.rmdir("/m"), Err(Errno::EBUSY));
+    assert_eq!(w.rename("/m", "/n", 0), Err(Errno::EBUSY));
+    assert_eq!(w.rename("/m/d", "/d", 0), Err(Errno::EXDEV));
+    let cx = w.cx();
+    let umount = |path: &[u8], flags| w.vfs.umount(&cx, path, flags).map_err(|error| error.errno);
+    let held = w.walk("/m/d").unwrap();
+    assert_eq!(umount(b"/m", 0), Err(Errno::EBUSY));
+    drop(held);
+    assert_eq!(umount(b"/m/d", 0), Err(Errno::EINVAL));
+    umount(b"/m", 0).unwrap();
+    assert_eq!(w.names("/m"), ["below"]);
+    assert_eq!(w.mount("none", "/m", "nosuchfs", 0), Err(Errno::ENODEV));
+    assert_eq!(w.mount("none", "/m/below", "tmpfs", 0), Err(Errno::ENOTDIR));
+}
+
+#[test]
+fn bind_mounts_show_the_same_directory() {
+    let w = World::new();
+    w.dir("/a");
+    w.dir("/b");
+    w.mount("/a", "/b", "", MS_BIND).unwrap();
+    w.file("/b/f");
+    assert_eq!(w.names("/a"), ["f"]);
+    assert_eq!(w.path("/b/f"), "/b/f");
+    w.rename("/a/f", "/a/g", 0).unwrap();
+    assert_eq!(w.path("/b/g"), "/b/g");
+    assert_eq!(w.rename("/a/g", "/b/h", 0), Err(Errno::EXDEV));
+}
+
+#[test]
+fn read_only_mounts_refuse_changes() {
+    let w = World::new();
+    let cx = w.cx();
+    w.dir("/m");
+    w.mount("src dir", "/m", "tmpfs", 0).unwrap();
+    w.file("/m/f");
+    w.mount("", "/m", "", MS_REMOUNT | MS_RDONLY).unwrap();
+    assert_eq!(w.open("/m/f", O_RDWR).unwrap_err(), Errno::EROFS);
+    assert_eq!(w.open("/m/n", O_CREAT).unwrap_err(), Errno::EROFS);
+    assert_eq!(w.unlink("/m/f"), Err(Errno::EROFS));
+    assert_eq!(
+        w.vfs.mkdir(&cx, b"/m/f", 0).unwrap_err().errno,
+        Errno::EEXIST
+    );
+    assert_eq!(
+        w.vfs.mkdir(&cx, b"/m/d", 0).unwrap_err().errno,
+        Errno::EROFS
+    );
+    assert_eq!(
+        w.vfs.chmod(&cx, b"/m/f", 0, Follow::Yes).unwrap_err().errno,
+        Errno::EROFS
+    );
+    let text = String::from_utf8(w.vfs.mounts_text(&w.root)).unwrap();
+    assert_eq!(
+        text,
+        "root / tmpfs rw,relatime 0 0\nsrc\\040dir /m tmpfs ro,relatime 0 0\n"
+    );
+}
+
+#[test]
+fn a_changed_root_is_the_end_of_all_paths() {
+    let mut w = World::new();
+    w.dir("/jail");
+    w.dir("/jail/d");
+    w.dir("/out");
+    w.link("/d", "/jail/l");
+    let outside = w.walk("/out").unwrap();
+    w.root = w.walk("/jail").unwrap();
+    w.cwd = w.root.clone();
+    assert_eq!(w.path("/../../d"), "/d");
+    assert_eq!(w.path("l"), "/d");
+    assert_eq!(outside.path(&w.root), b"(unreachable)/out");
+}
+
+#[test]
+fn forgotten_names_are_found_again() {
+    let w = World::new();
+    w.dir("/d");
+    for n in 0..20_000 {
+        w.file(&format!("/d/{n}"));
+    }
+    assert_eq!(w.walk("/d/x").unwrap_err(), Errno::ENOENT);
+    w.file("/d/x");
+    assert_eq!(w.path("/d/7"), "/d/7");
+    assert_eq!(w.names("/d").len(), 20_001);
+}
+
+#[test]
+fn deep_trees_are_dropped_without_recursion() {
+    let mut w = World::new();
+    for _ in 0..50_000 {
+        w.dir("d");
+        w.cwd = w.walk("d").unwrap();
+    }
+}

@@ -90,7 +90,11 @@ impl<'a> Walker<'a> {
         if path.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG.because("the path is longer than PATH_MAX"));
         }
-        let start = if path.first() == Some(&b'/') { cx.root } else { cx.cwd };
+        let start = if path.first() == Some(&b'/') {
+            cx.root
+        } else {
+            cx.cwd
+        };
         Ok(Self {
             vfs,
             cx,
@@ -101,13 +105,13 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// The bytes of a name that [`Walker::to_last`] returned.
+    /// The bytes of a name that [`Walker::find_last`] returned.
     pub(super) fn name(&self, range: &Range<usize>) -> &[u8] {
         self.path.get(range.clone()).unwrap_or_default()
     }
 
     /// Goes to the directory that holds the last component; checks that it may be searched.
-    pub(super) fn to_last(&mut self) -> Result<Last> {
+    pub(super) fn find_last(&mut self) -> Result<Last> {
         loop {
             self.skip_slashes();
             let start = self.position;
@@ -115,7 +119,10 @@ impl<'a> Walker<'a> {
             if rest.is_empty() {
                 return Ok(Last::Root);
             }
-            let len = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+            let len = rest
+                .iter()
+                .position(|&byte| byte == b'/')
+                .unwrap_or(rest.len());
             let range = start..start.saturating_add(len);
             self.cx.caller.check_search(&self.here)?;
             self.position = range.end;
@@ -127,8 +134,11 @@ impl<'a> Walker<'a> {
                 b"." => {}
                 b".." => self.go_up(),
                 _ if is_last => {
-                    let slashes =
-                        if self.position > range.end { Slashes::Follow } else { Slashes::None };
+                    let slashes = if self.position > range.end {
+                        Slashes::Follow
+                    } else {
+                        Slashes::None
+                    };
                     return Ok(Last::Name(range, slashes));
                 }
                 name => {
@@ -174,7 +184,10 @@ impl<'a> Walker<'a> {
             self.here = self.cx.root.clone();
         }
         let rest = self.path.get(self.position..).unwrap_or_default();
-        let before = self.position.checked_sub(1).and_then(|index| self.path.get(index));
+        let before = self
+            .position
+            .checked_sub(1)
+            .and_then(|index| self.path.get(index));
         if before == Some(&b'/') {
             target.push(b'/');
         }
@@ -187,7 +200,7 @@ impl<'a> Walker<'a> {
     /// What the whole path names.
     pub(super) fn finish(&mut self, follow: Follow) -> Result<Location> {
         loop {
-            match self.to_last()? {
+            match self.find_last()? {
                 Last::Root | Last::Dot => return Ok(self.here.clone()),
                 Last::DotDot => {
                     self.go_up();
