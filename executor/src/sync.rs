@@ -4,9 +4,12 @@
 //! is the standard library's). On a Worker a contended lock blocks in `memory.atomic.wait32`; the
 //! page's main thread, which may not block, never enters the kernel.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "the one wrapper round the standard mutex"
+#![cfg_attr(
+    not(loom),
+    expect(
+        clippy::disallowed_types,
+        reason = "the one wrapper round the standard mutex"
+    )
 )]
 
 #[cfg(loom)]
