@@ -1,0 +1,449 @@
+//! The kernel's functions: for the shims of guests (hot), and for the host (control).
+//!
+//! Results that are more than a word come as a *block*: a status word, a length word, and bytes.
+//! The host gives it back with [`release`].
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::sync::Arc;
+
+use abi::{Errno, Error, Result};
+use executor::{RunState, Slice};
+use fs::io::VecSink;
+use fs::vfs::Follow;
+use fs::vfs::inode::FileType;
+use kernel::fd_table::{FdTable, OnExec};
+use kernel::open_file::{Anonymous, OpenFile};
+use kernel::platform::GuestEnd;
+use kernel::process::Spawn;
+
+use crate::imports::address_of;
+use crate::pod::{self, Pod, pod};
+use crate::streams::Stream;
+use crate::wire::Reader;
+use crate::{guest_memory, platform};
+
+/// Polls in one call of [`pump`], so that the host can look at its clock.
+const POLLS: u32 = 64;
+/// What [`pump`] says when there is more to do.
+const MORE: f64 = -1.0;
+
+thread_local! {
+    /// Which Worker this is.
+    static WORKER: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// `-errno` of an error.
+const fn negated(error: Error) -> i32 {
+    error.errno.number().wrapping_neg()
+}
+
+/// Bytes of the kernel's memory that the host wrote.
+///
+/// The slice is good for the call only: the host frees it afterwards.
+fn lent<'a>(address: u32, len: u32) -> &'a [u8] {
+    let (Ok(address), Ok(len)) = (usize::try_from(address), usize::try_from(len)) else {
+        return &[];
+    };
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: 1. The host passes what `allocate` gave it, with the length it asked for. 2. It
+    // writes before the call and frees after it.
+    unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(address), len) }
+}
+
+/// Room for `len` bytes, aligned to 16; 0 when there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn allocate(len: u32) -> u32 {
+    let Some(layout) = layout_of(len) else { return 0 };
+    // SAFETY: the layout has a size above 0.
+    let pointer = unsafe { alloc(layout) };
+    address_of(pointer)
+}
+
+/// Gives back what [`allocate`] gave, with the same length.
+#[unsafe(no_mangle)]
+pub extern "C" fn release(address: u32, len: u32) {
+    let (Some(layout), Ok(address)) = (layout_of(len), usize::try_from(address)) else { return };
+    // SAFETY: the host gives back what it got, once, with the same length.
+    unsafe { dealloc(std::ptr::with_exposed_provenance_mut(address), layout) }
+}
+
+fn layout_of(len: u32) -> Option<Layout> {
+    Layout::from_size_align(usize::try_from(len).ok()?.max(1), 16).ok()
+}
+
+/// Leaves a block for the host; its address.
+fn block(status: i32, bytes: &[u8]) -> u32 {
+    let Ok(len) = u32::try_from(bytes.len()) else { return block(negated(Errno::EFBIG.into()), &[]) };
+    let address = allocate(len.saturating_add(8));
+    let Ok(target) = usize::try_from(address) else { return 0 };
+    let target: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
+    let head = [status.to_le_bytes(), len.to_le_bytes()];
+    // SAFETY: `allocate` gave 8 bytes more than the contents have.
+    unsafe { std::ptr::copy_nonoverlapping(head.as_ptr().cast(), target, 8) };
+    // SAFETY: as above; the contents start behind the head.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target.wrapping_add(8), bytes.len()) };
+    address
+}
+
+fn answer(result: Result<Vec<u8>>) -> u32 {
+    match result {
+        Ok(bytes) => block(0, &bytes),
+        Err(error) => block(negated(error), error.why.as_bytes()),
+    }
+}
+
+/// Boots the kernel: Workers, copy mode, image (address, length), host name, mounts. A block with
+/// the reason when it fails. The image stays the kernel's.
+#[unsafe(no_mangle)]
+pub extern "C" fn boot(address: u32, len: u32) -> u32 {
+    std::panic::set_hook(Box::new(|panic| crate::imports::log(0, &format!("kernel panic: {panic}"))));
+    let mut reader = Reader(lent(address, len));
+    let mut words = [0; 4];
+    for word in &mut words {
+        match reader.word() {
+            Ok(value) => *word = value,
+            Err(error) => return block(negated(error), b"the boot request is cut off"),
+        }
+    }
+    let [nr_workers, copies_in_javascript, image, image_len] = words;
+    let image_bytes = lent(image, image_len).to_vec();
+    release(image, image_len);
+    let options = pod::loader_options(copies_in_javascript != 0);
+    match pod::boot(reader.0, image_bytes, nr_workers, options) {
+        Ok(()) => block(0, &[]),
+        Err(reason) => block(negated(Errno::EINVAL.into()), reason.as_bytes()),
+    }
+}
+
+/// Says which Worker this instance belongs to.
+#[unsafe(no_mangle)]
+pub extern "C" fn attach(worker: u32) {
+    WORKER.set(worker);
+    if let Some(executor) = own_executor() {
+        executor.enter().forever();
+    }
+}
+
+fn own_executor() -> Option<&'static Arc<executor::Executor>> {
+    let worker = usize::try_from(WORKER.get()).ok()?;
+    pod::kernel()?.executors().get(worker)
+}
+
+/// The address of the word that Worker `worker` waits on.
+#[unsafe(no_mangle)]
+pub extern "C" fn doorbell(worker: u32) -> u32 {
+    usize::try_from(worker).map_or(0, platform::bell_address)
+}
+
+/// The module of the memory helpers, as a block.
+#[unsafe(no_mangle)]
+pub extern "C" fn memory_shim() -> u32 {
+    let Some(pod) = pod() else { return block(negated(Errno::EAGAIN.into()), &[]) };
+    block(0, &kernel_loader::memory_shim(&pod.loader))
+}
+
+/// Runs what is ready on this Worker; -1 when there is more, else milliseconds to the next timer,
+/// infinity without one. The Worker is idle then: a wake-up rings its bell.
+#[unsafe(no_mangle)]
+pub extern "C" fn pump() -> f64 {
+    let Some(executor) = own_executor() else { return f64::INFINITY };
+    if executor.run(Slice::polls(POLLS)) == RunState::More || !executor.begin_idle() {
+        return MORE;
+    }
+    match executor.next_deadline_ns() {
+        None => f64::INFINITY,
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "a duration in nanoseconds as a float for the host's timer"
+        )]
+        Some(deadline) => deadline.saturating_sub(executor.now_ns()) as f64 / 1e6,
+    }
+}
+
+/// A system call of the guest in `slot`. The shim's only way in.
+#[unsafe(no_mangle)]
+pub extern "C" fn syscall(
+    slot: u32,
+    number: u32,
+    a: u32,
+    b: u32,
+    c: u32,
+    d: u32,
+    e: u32,
+    f: u32,
+) -> u32 {
+    let Some(kernel) = pod::kernel() else { return abi::special::DIE };
+    guest_memory::with_task(slot, |task| {
+        syscalls::enter(kernel, task, number, &[a, b, c, d, e, f])
+    })
+    .unwrap_or(abi::special::DIE)
+}
+
+/// The result of the call that the guest was parked in.
+#[unsafe(no_mangle)]
+pub extern "C" fn syscall_result(slot: u32) -> u32 {
+    guest_memory::with_task(slot, |task| task.take_result()).unwrap_or(abi::special::DIE)
+}
+
+/// The next signal handler to run, 0 for none; see the loader's shim.
+#[unsafe(no_mangle)]
+pub extern "C" fn signal_next(slot: u32, stack_pointer: u32) -> u32 {
+    guest_memory::with_task(slot, |task| task.next_signal(stack_pointer))
+        .unwrap_or(abi::special::DIE)
+}
+
+/// A word of the frame of that handler.
+#[unsafe(no_mangle)]
+pub extern "C" fn signal_word(slot: u32, which: u32) -> u32 {
+    guest_memory::with_task(slot, |task| task.frame_word(which)).unwrap_or(0)
+}
+
+/// The handler has returned.
+#[unsafe(no_mangle)]
+pub extern "C" fn signal_return(slot: u32, ucontext: u32) {
+    guest_memory::with_task(slot, |task| task.return_from_signal(ucontext));
+}
+
+/// A guest runs no more: its entry returned (0), or it trapped with a message (1).
+#[unsafe(no_mangle)]
+pub extern "C" fn guest_ended(slot: u32, has_trapped: u32, address: u32, len: u32) {
+    let end = if has_trapped == 0 {
+        GuestEnd::Left
+    } else {
+        GuestEnd::Trapped(String::from_utf8_lossy(lent(address, len)).into_owned())
+    };
+    guest_memory::with_task(slot, |task| task.guest_ended(end));
+}
+
+/// Starts a process: path, argv, envp, working directory, 1 and a terminal or 0 and three streams.
+/// Its pid, or `-errno`.
+#[unsafe(no_mangle)]
+pub extern "C" fn spawn(address: u32, len: u32) -> i32 {
+    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    match spawn_process(pod, &mut Reader(lent(address, len))) {
+        Ok(pid) => pid,
+        Err(error) => {
+            if !error.why.is_empty() {
+                crate::imports::log(2, &format!("spawn: {error}"));
+            }
+            negated(error)
+        }
+    }
+}
+
+fn spawn_process(pod: &Pod, reader: &mut Reader<'_>) -> Result<i32> {
+    let path = reader.bytes()?.to_vec();
+    let argv = reader.list()?;
+    let envp = reader.list()?;
+    let cwd = reader.bytes()?.to_vec();
+    let has_terminal = reader.word()? != 0;
+    let streams = [reader.word()?, reader.word()?, reader.word()?];
+    let mut files = FdTable::default();
+    let mut terminal = None;
+    if has_terminal {
+        let tty = pod.terminal(streams[0]).ok_or(Errno::EBADF)?;
+        terminal = Some(tty.id());
+        let file = pod.kernel.open_terminal_file(&tty)?;
+        for _ in 0..3 {
+            files.install(Arc::clone(&file), OnExec::Keep, 3)?;
+        }
+    } else {
+        for stream in streams {
+            files.install(open_stream_file(pod, stream)?, OnExec::Keep, 3)?;
+        }
+    }
+    let spawn = Spawn { path, argv, envp, cwd: Some(cwd), files, terminal };
+    Ok(pod.kernel.spawn(spawn)?.pid)
+}
+
+fn open_stream_file(pod: &Pod, stream: u32) -> Result<Arc<OpenFile>> {
+    let anonymous = Anonymous::new(format!("host:[{stream}]"), FileType::Fifo);
+    Ok(match pod.streams.find(stream)? {
+        Stream::Input(input) => OpenFile::anonymous(input, anonymous, abi::flags::O_RDONLY),
+        Stream::Output(output) => OpenFile::anonymous(output, anonymous, abi::flags::O_WRONLY),
+    })
+}
+
+/// Sends a signal as the superuser; 0 or `-errno`.
+#[unsafe(no_mangle)]
+pub extern "C" fn kill(pid: i32, signal: i32) -> i32 {
+    let Some(kernel) = pod::kernel() else { return negated(Errno::EAGAIN.into()) };
+    match kernel.kill(pid, signal) {
+        Ok(()) => 0,
+        Err(error) => negated(error),
+    }
+}
+
+/// Opens a terminal; its stream number.
+#[unsafe(no_mangle)]
+pub extern "C" fn open_terminal(columns: u32, rows: u32) -> i32 {
+    let size = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+    match pod() {
+        Some(pod) => pod.open_terminal(size(columns), size(rows)).cast_signed(),
+        None => negated(Errno::EAGAIN.into()),
+    }
+}
+
+/// The window of a terminal has another size; 0 or `-errno`.
+#[unsafe(no_mangle)]
+pub extern "C" fn resize_terminal(stream: u32, columns: u32, rows: u32) -> i32 {
+    let size = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+    match pod().and_then(|pod| pod.terminal(stream)) {
+        Some(tty) => {
+            tty.set_window_size(kernel::tty::WindowSize {
+                rows: size(rows),
+                columns: size(columns),
+                ..Default::default()
+            });
+            0
+        }
+        None => negated(Errno::EBADF.into()),
+    }
+}
+
+/// Opens a stream, 0 for input and 1 for output; its number.
+#[unsafe(no_mangle)]
+pub extern "C" fn open_stream(direction: u32) -> i32 {
+    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    let stream = pod.next_stream();
+    if direction == 0 {
+        pod.streams.open_input(stream);
+    } else {
+        pod.streams.open_output(stream);
+    }
+    stream.cast_signed()
+}
+
+/// Bytes for a terminal's keyboard or an input stream; none: the end of the stream.
+#[unsafe(no_mangle)]
+pub extern "C" fn push_input(stream: u32, address: u32, len: u32) -> i32 {
+    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    let bytes = lent(address, len);
+    if let Some(tty) = pod.terminal(stream) {
+        tty.input(bytes);
+        return 0;
+    }
+    match pod.streams.find(stream) {
+        Ok(Stream::Input(input)) => {
+            input.push(bytes);
+            0
+        }
+        Ok(Stream::Output(_)) | Err(_) => negated(Errno::EBADF.into()),
+    }
+}
+
+/// The host has passed on `len` bytes of an output.
+#[unsafe(no_mangle)]
+pub extern "C" fn output_seen(stream: u32, len: u32) {
+    if let Some(Ok(Stream::Output(output))) = pod().map(|pod| pod.streams.find(stream)) {
+        output.seen(len);
+    }
+}
+
+/// Forgets a stream.
+#[unsafe(no_mangle)]
+pub extern "C" fn close_stream(stream: u32) {
+    if let Some(pod) = pod() {
+        pod.streams.close(stream);
+    }
+}
+
+/// A file operation of the host as the superuser: 0 read, 1 write, 2 list, 3 stat, 4 mkdir,
+/// 5 remove, 6 snapshot of the root image. A block.
+#[unsafe(no_mangle)]
+pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
+    let Some(pod) = pod() else { return block(negated(Errno::EAGAIN.into()), &[]) };
+    let mut reader = Reader(lent(address, len));
+    answer(match operation {
+        0 => read_file(pod, &mut reader),
+        1 => write_file(pod, &mut reader),
+        2 => list_directory(pod, &mut reader),
+        3 => status_of(pod, &mut reader),
+        4 => make_directory(pod, &mut reader),
+        5 => remove_file(pod, &mut reader),
+        6 => pod.root.snapshot(),
+        _ => Err(Errno::ENOSYS.into()),
+    })
+}
+
+fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    pod.with_context(|vfs, context| {
+        let location = vfs.walk(context, path, Follow::Yes)?;
+        let metadata = location.metadata()?;
+        if metadata.file_type == FileType::Directory {
+            return Err(Errno::EISDIR.into());
+        }
+        let mut sink = VecSink::new(1 << 30);
+        while location.inode().read_at(u64::try_from(sink.bytes.len()).unwrap_or(0), &mut sink)? > 0
+        {}
+        Ok(sink.bytes)
+    })
+}
+
+fn write_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    let mode = reader.word()?;
+    let mut data = reader.bytes()?;
+    pod.with_context(|vfs, context| {
+        let flags = abi::flags::O_WRONLY | abi::flags::O_CREAT | abi::flags::O_TRUNC;
+        let opened = vfs.open(context, path, flags, mode)?;
+        let total = data.len();
+        let written = opened.location.inode().write_at(0, &mut data, context.now)?;
+        if written < total { Err(Errno::ENOSPC.into()) } else { Ok(Vec::new()) }
+    })
+}
+
+fn list_directory(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    pod.with_context(|vfs, context| {
+        let mut listing = Vec::new();
+        vfs.walk(context, path, Follow::Yes)?.inode().read_dir(0, &mut |entry| {
+            let kind = entry.file_type.map_or(0, |kind| u32::from(kind.dirent_type()));
+            let len = u32::try_from(entry.name.len()).unwrap_or(0);
+            listing.extend_from_slice(&kind.to_le_bytes());
+            listing.extend_from_slice(&len.to_le_bytes());
+            listing.extend_from_slice(entry.name);
+            true
+        })?;
+        Ok(listing)
+    })
+}
+
+fn status_of(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    pod.with_context(|vfs, context| {
+        let metadata = vfs.stat(context, path, Follow::Yes)?;
+        let mode = f64::from(metadata.file_type.mode_bits() | metadata.permissions);
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "numbers for JavaScript; sizes are below 2^53"
+        )]
+        let (size, modified) = (
+            metadata.size as f64,
+            metadata.mtime.seconds as f64 * 1e3 + f64::from(metadata.mtime.nanoseconds) / 1e6,
+        );
+        Ok([mode, size, modified].into_iter().flat_map(f64::to_le_bytes).collect())
+    })
+}
+
+fn make_directory(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    let mode = reader.word()?;
+    pod.with_context(|vfs, context| vfs.mkdir(context, path, mode).map(|_| Vec::new()))
+}
+
+fn remove_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    pod.with_context(|vfs, context| {
+        match vfs.unlink(context, path) {
+            Err(error) if error.errno == Errno::EISDIR => vfs.rmdir(context, path),
+            other => other,
+        }
+        .map(|()| Vec::new())
+    })
+}

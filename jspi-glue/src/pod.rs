@@ -1,0 +1,184 @@
+//! The one kernel of the module: made at boot by the first Worker, used by all.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use abi::{Errno, Result, Signal};
+use executor::{Executor, WorkerId};
+use fs::vfs::device::make_device;
+use fs::vfs::{Context, Follow, Vfs};
+use fs_block::MemDisk;
+use kernel::device::Devices;
+use kernel::tty::{Terminals, Tty, TtyHost, WindowSize};
+use kernel::{Kernel, Parts};
+use kernel_loader::{CopyMode, KernelMemory, Options};
+
+use crate::host_files;
+use crate::platform::{self, Doorbell, WebClock, WebPlatform};
+use crate::streams::Streams;
+use crate::wire::Reader;
+
+/// The most Workers of a pool.
+pub(crate) const MAX_WORKERS: usize = 64;
+/// Major number of `/dev/ttyN`.
+const TTY_MAJOR: u32 = 4;
+/// Streams have numbers from here, terminals below.
+const FIRST_STREAM: u32 = 0x1_0000;
+
+/// What the exports work with.
+#[derive(Debug)]
+pub(crate) struct Pod {
+    /// The kernel.
+    pub(crate) kernel: Arc<Kernel>,
+    /// Streams of processes without a terminal.
+    pub(crate) streams: Streams,
+    /// How programs are loaded.
+    pub(crate) loader: Options,
+    /// The root file system's disk.
+    pub(crate) root: Arc<fs::ext2_mount::Ext2Mount>,
+    next_terminal: std::sync::atomic::AtomicU32,
+    next_stream: std::sync::atomic::AtomicU32,
+}
+
+static POD: OnceLock<Pod> = OnceLock::new();
+
+/// The pod, once it has booted.
+pub(crate) fn pod() -> Option<&'static Pod> {
+    POD.get()
+}
+
+/// The kernel, once it has booted.
+pub(crate) fn kernel() -> Option<&'static Arc<Kernel>> {
+    POD.get().map(|pod| &pod.kernel)
+}
+
+/// Boots the kernel as `request` says; see `PoolWorker.#bootKernel` in the SDK.
+///
+/// # Errors
+/// A sentence that says what is wrong with the image or a mount.
+pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Options) -> Result<(), String> {
+    let executors: Vec<_> = (0..nr_workers.clamp(1, 64))
+        .map(|worker| Executor::new(WorkerId(worker), Arc::new(WebClock), Arc::new(Doorbell)))
+        .collect();
+    let mut reader = Reader(request);
+    let broken = |error: abi::Error| format!("the boot request: {error}");
+    let hostname = reader.bytes().map_err(broken)?.to_vec();
+
+    let terminals = Arc::new(Terminals::default());
+    let random = Arc::new(|bytes: &mut [u8]| crate::imports::random(bytes));
+    let devices = Arc::new(Devices::new(random, Arc::clone(&terminals)));
+    let vfs = Arc::new(Vfs::new(devices));
+    let disk = MemDisk::new(image);
+    let root = fs::ext2_mount::Ext2Mount::mount(disk, false)
+        .map_err(|error| format!("the root image: {error}"))?;
+    let root = Arc::new(root);
+    let failed = |what: &'static str| move |error: abi::Error| format!("mounting {what}: {error}");
+    vfs.mount_root(Arc::clone(&root) as Arc<dyn fs::vfs::inode::FileSystem>, b"/dev/root", 0)
+        .map_err(failed("the root"))?;
+    let kernel = Kernel::new(Parts {
+        platform: Arc::new(WebPlatform),
+        loader: options,
+        vfs,
+        terminals,
+        executors,
+        hostname,
+    });
+    kernel.mount_system().map_err(failed("/dev, /proc and /tmp"))?;
+    for _ in 0..reader.word().map_err(broken)? {
+        let host = reader.bytes().map_err(broken)?;
+        let guest = reader.bytes().map_err(broken)?;
+        let is_read_only = reader.word().map_err(broken)? != 0;
+        mount_host(&kernel, host, guest, is_read_only)
+            .map_err(|error| format!("--mount {}: {error}", String::from_utf8_lossy(guest)))?;
+    }
+    let made = Pod {
+        kernel,
+        streams: Streams::default(),
+        loader: options,
+        root,
+        next_terminal: 1.into(),
+        next_stream: FIRST_STREAM.into(),
+    };
+    POD.set(made).map_err(|_| String::from("the kernel has booted already"))
+}
+
+fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: bool) -> Result<()> {
+    let file_system = host_files::open(host, is_read_only)?;
+    let root = kernel.root()?;
+    let context = kernel.root_context(&root);
+    let make = |path: &[u8]| match kernel.vfs.mkdir(&context, path, 0o755) {
+        Err(error) if error.errno != Errno::EEXIST => Err(error),
+        _ => Ok(()),
+    };
+    for end in (1..guest.len()).filter(|&end| guest.get(end) == Some(&b'/')) {
+        make(guest.get(..end).unwrap_or_default())?;
+    }
+    make(guest)?;
+    let target = kernel.vfs.walk(&context, guest, Follow::Yes)?;
+    let flags = if is_read_only { abi::flags::MS_RDONLY } else { 0 };
+    kernel.vfs.mount_at(file_system, &target, host, flags)?;
+    Ok(())
+}
+
+/// How the loader makes programs for this pod.
+pub(crate) fn loader_options(copies_in_javascript: bool) -> Options {
+    Options {
+        copy: if copies_in_javascript { CopyMode::JavaScript } else { CopyMode::MultiMemory },
+        kernel_memory: KernelMemory { min_pages: 1, max_pages: 65536, is_shared: true },
+        import_number: abi::linux32_number,
+    }
+}
+
+impl Pod {
+    /// Opens a terminal of this size; its stream number.
+    pub(crate) fn open_terminal(&self, columns: u16, rows: u16) -> u32 {
+        let number = self.next_terminal.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let host = Screen { stream: number, kernel: Arc::downgrade(&self.kernel) };
+        let tty = Tty::new(make_device(TTY_MAJOR, number), Arc::new(host));
+        tty.set_window_size(WindowSize { rows, columns, ..WindowSize::default() });
+        self.kernel.add_terminal(tty, number);
+        number
+    }
+
+    /// A number for one more stream.
+    pub(crate) fn next_stream(&self) -> u32 {
+        self.next_stream.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The terminal with this stream number.
+    pub(crate) fn terminal(&self, stream: u32) -> Option<Arc<Tty>> {
+        self.kernel.terminals.find(make_device(TTY_MAJOR, stream))
+    }
+
+    /// Who walks paths for the host.
+    pub(crate) fn with_context<T>(
+        &self,
+        use_context: impl FnOnce(&Vfs, &Context<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let root = self.kernel.root()?;
+        use_context(&self.kernel.vfs, &self.kernel.root_context(&root))
+    }
+}
+
+/// The host's end of a terminal.
+#[derive(Debug)]
+struct Screen {
+    stream: u32,
+    kernel: Weak<Kernel>,
+}
+
+impl TtyHost for Screen {
+    fn write(&self, bytes: &[u8]) -> usize {
+        platform::output(self.stream, bytes);
+        bytes.len()
+    }
+
+    fn signal_group(&self, group: kernel::process::Pid, signal: Signal) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.signal_group(group, signal.number());
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        kernel::platform::Platform::monotonic_ns(&WebPlatform)
+    }
+}
