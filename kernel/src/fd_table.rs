@@ -8,7 +8,8 @@ use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use abi::{Errno, Result};
+use abi::limits::NR_OPEN;
+use abi::{Errno, Fd, Result};
 
 use crate::open_file::OpenFile;
 
@@ -46,19 +47,19 @@ impl FdTable {
         }
     }
 
-    /// The description behind `fd`.
+    /// The description behind `fd`, to be held for the time of a call.
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn file(&self, fd: i32) -> Result<&Arc<OpenFile>> {
-        self.entry(fd).map(|entry| &entry.file)
+    pub fn get(&self, fd: Fd) -> Result<Arc<OpenFile>> {
+        self.entry(fd).map(|entry| Arc::clone(&entry.file))
     }
 
     /// Whether `execve` closes `fd` (`F_GETFD`).
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn on_exec(&self, fd: i32) -> Result<OnExec> {
+    pub fn on_exec(&self, fd: Fd) -> Result<OnExec> {
         self.entry(fd).map(|entry| entry.on_exec)
     }
 
@@ -66,16 +67,18 @@ impl FdTable {
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn set_on_exec(&mut self, fd: i32, on_exec: OnExec) -> Result<()> {
-        let slot = index(fd)
+    pub fn set_on_exec(&mut self, fd: Fd, on_exec: OnExec) -> Result<()> {
+        let slot = fd
+            .index()
             .and_then(|index| self.slots.get_mut(index))
             .and_then(Option::as_mut);
         slot.ok_or(Errno::EBADF)?.on_exec = on_exec;
         Ok(())
     }
 
-    fn entry(&self, fd: i32) -> Result<&Entry> {
-        let slot = index(fd)
+    fn entry(&self, fd: Fd) -> Result<&Entry> {
+        let slot = fd
+            .index()
             .and_then(|index| self.slots.get(index))
             .and_then(Option::as_ref);
         Ok(slot.ok_or(Errno::EBADF)?)
@@ -87,8 +90,8 @@ impl FdTable {
     ///
     /// # Errors
     /// `EMFILE`.
-    pub fn install(&mut self, file: Arc<OpenFile>, on_exec: OnExec, limit: u64) -> Result<i32> {
-        self.install_from(0, file, on_exec, limit)
+    pub fn install(&mut self, file: Arc<OpenFile>, on_exec: OnExec, limit: u64) -> Result<Fd> {
+        self.install_from(Fd(0), file, on_exec, limit)
     }
 
     /// Gives `file` the lowest free fd that is not below `minimum` (`F_DUPFD`).
@@ -97,13 +100,13 @@ impl FdTable {
     /// `EINVAL` for a minimum that is negative or not below `limit`, `EMFILE`.
     pub fn install_from(
         &mut self,
-        minimum: i32,
+        minimum: Fd,
         file: Arc<OpenFile>,
         on_exec: OnExec,
         limit: u64,
-    ) -> Result<i32> {
-        let minimum = index(minimum).ok_or(Errno::EINVAL)?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(MAX_FDS);
+    ) -> Result<Fd> {
+        let minimum = minimum.index().ok_or(Errno::EINVAL)?;
+        let limit = cut(limit);
         if minimum >= limit && minimum > 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -119,7 +122,7 @@ impl FdTable {
             self.first_hole = index.saturating_add(1);
         }
         self.put(index, Entry { file, on_exec });
-        i32::try_from(index).map_err(|_| Errno::EMFILE.into())
+        fd_at(index).ok_or_else(|| Errno::EMFILE.into())
     }
 
     /// Fills a slot; returns what was in it.
@@ -136,8 +139,8 @@ impl FdTable {
     ///
     /// # Errors
     /// `EBADF`, `EMFILE`.
-    pub fn duplicate(&mut self, fd: i32, limit: u64) -> Result<i32> {
-        let file = Arc::clone(self.file(fd)?);
+    pub fn duplicate(&mut self, fd: Fd, limit: u64) -> Result<Fd> {
+        let file = self.get(fd)?;
         self.install(file, OnExec::Keep, limit)
     }
 
@@ -148,14 +151,15 @@ impl FdTable {
     /// `EBADF` when `fd` is not open or `target` is not below `limit`.
     pub fn duplicate_to(
         &mut self,
-        fd: i32,
-        target: i32,
+        fd: Fd,
+        target: Fd,
         on_exec: OnExec,
         limit: u64,
     ) -> Result<Option<Arc<OpenFile>>> {
-        let file = Arc::clone(self.file(fd)?);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(MAX_FDS);
-        let target_index = index(target)
+        let file = self.get(fd)?;
+        let limit = cut(limit);
+        let target_index = target
+            .index()
             .filter(|&index| index < limit)
             .ok_or(Errno::EBADF)?;
         if fd == target {
@@ -170,8 +174,8 @@ impl FdTable {
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn close(&mut self, fd: i32) -> Result<Arc<OpenFile>> {
-        let index = index(fd).ok_or(Errno::EBADF)?;
+    pub fn close(&mut self, fd: Fd) -> Result<Arc<OpenFile>> {
+        let index = fd.index().ok_or(Errno::EBADF)?;
         let entry = self
             .slots
             .get_mut(index)
@@ -226,19 +230,21 @@ impl FdTable {
     }
 
     /// The open fds in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = (i32, &Arc<OpenFile>, OnExec)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Fd, &Arc<OpenFile>, OnExec)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let entry = slot.as_ref()?;
-            Some((i32::try_from(index).ok()?, &entry.file, entry.on_exec))
+            Some((fd_at(index)?, &entry.file, entry.on_exec))
         })
     }
 }
 
-/// `/proc/sys/fs/nr_open`: no limit lets an fd reach it.
-const MAX_FDS: usize = 1 << 20;
+fn fd_at(index: usize) -> Option<Fd> {
+    i32::try_from(index).ok().map(Fd)
+}
 
-fn index(fd: i32) -> Option<usize> {
-    usize::try_from(fd).ok()
+/// One more than the highest fd that `limit` allows.
+fn cut(limit: u64) -> usize {
+    usize::try_from(limit.min(u64::from(NR_OPEN))).unwrap_or(usize::MAX)
 }
 
 /// First index and number of slots of a range of fds.
@@ -292,7 +298,7 @@ mod tests {
                     let id = file.id();
                     let expected = lowest(&model, 0);
                     match table.install(file, on_exec, LIMIT) {
-                        Ok(fd) => {
+                        Ok(Fd(fd)) => {
                             assert_eq!(fd, expected);
                             model.insert(fd, (id, on_exec));
                         }
@@ -305,8 +311,8 @@ mod tests {
                 5..8 => {
                     let file = file();
                     let id = file.id();
-                    match table.install_from(a, file, on_exec, LIMIT) {
-                        Ok(fd) => {
+                    match table.install_from(Fd(a), file, on_exec, LIMIT) {
+                        Ok(Fd(fd)) => {
                             assert_eq!(fd, lowest(&model, a));
                             model.insert(fd, (id, on_exec));
                         }
@@ -319,11 +325,11 @@ mod tests {
                         }
                     }
                 }
-                8..12 => match table.close(a) {
+                8..12 => match table.close(Fd(a)) {
                     Ok(file) => assert_eq!(model.remove(&a).unwrap().0, file.id()),
                     Err(_) => assert!(!model.contains_key(&a)),
                 },
-                12..14 => match table.duplicate_to(a, b, on_exec, LIMIT) {
+                12..14 => match table.duplicate_to(Fd(a), Fd(b), on_exec, LIMIT) {
                     Ok(old) => {
                         if a != b {
                             let id = model.get(&a).unwrap().0;
@@ -353,7 +359,7 @@ mod tests {
             }
             let actual = table
                 .iter()
-                .map(|(fd, file, on_exec)| (fd, (file.id(), on_exec)));
+                .map(|(fd, file, on_exec)| (fd.0, (file.id(), on_exec)));
             assert!(actual.eq(model.iter().map(|(&fd, &entry)| (fd, entry))));
         }
     }
@@ -364,12 +370,12 @@ mod tests {
         let fd = table.install(file(), OnExec::Close, LIMIT).unwrap();
         let mut child = table.clone();
         assert!(Arc::ptr_eq(
-            table.file(fd).unwrap(),
-            child.file(fd).unwrap()
+            &table.get(fd).unwrap(),
+            &child.get(fd).unwrap()
         ));
         child.close(fd).unwrap();
-        assert!(table.file(fd).is_ok());
-        assert_eq!(child.file(fd).unwrap_err().errno, Errno::EBADF);
+        assert!(table.get(fd).is_ok());
+        assert_eq!(child.get(fd).unwrap_err().errno, Errno::EBADF);
     }
 
     #[test]

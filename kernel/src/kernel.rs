@@ -9,6 +9,8 @@ use fs::vfs::path::Location;
 use slab::Slab;
 
 use crate::exec::ProgramCache;
+use crate::file_lock::FileLocks;
+use crate::ipc::fifo::Fifos;
 use crate::platform::{Platform, Slot};
 use crate::process::{ProcessTable, Task};
 use crate::tty::Terminals;
@@ -29,6 +31,10 @@ pub struct Kernel {
     pub programs: ProgramCache,
     /// All terminals.
     pub terminals: Terminals,
+    /// The named pipes that are open.
+    pub fifos: Fifos,
+    /// The locks on files.
+    pub file_locks: FileLocks,
     /// The mounted file systems.
     pub vfs: Arc<fs::vfs::Vfs>,
     /// `uname -n`.
@@ -53,6 +59,8 @@ pub struct Parts {
     pub platform: Arc<dyn Platform>,
     /// How programs are loaded.
     pub loader: kernel_loader::Options,
+    /// All terminals: the same that the devices of `vfs` know.
+    pub terminals: Terminals,
     /// The mounted file systems.
     pub vfs: Arc<fs::vfs::Vfs>,
     /// One executor for each Worker, in the order of their ids.
@@ -70,7 +78,9 @@ impl Kernel {
             platform: parts.platform,
             processes: ProcessTable::new(),
             programs,
-            terminals: Terminals::default(),
+            terminals: parts.terminals,
+            fifos: Fifos::new(),
+            file_locks: FileLocks::new(),
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),
             executors: parts.executors,

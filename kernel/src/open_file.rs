@@ -10,8 +10,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use abi::flags::{
     FIONREAD, O_ACCMODE, O_APPEND, O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOATIME,
@@ -22,10 +22,12 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Sink, Source, Try};
+use fs::vfs::Opened;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 use fs::vfs::inode::{DirEntry, FileType, Inode, Metadata, SetAttributes, Timestamp};
 use fs::vfs::path::Location;
 
+use crate::file_lock::FlockHold;
 use crate::ipc::pipe::{Pipe, PipeEnd};
 
 /// What `F_GETFL` shows, besides the access mode.
@@ -106,6 +108,8 @@ pub struct OpenFile {
     flags: AtomicU32,
     /// Byte offset, or the cookie of a directory plus 2.
     offset: Lock<u64>,
+    /// The lock of `flock(2)` and `F_OFD_SETLK`; there since the first request, ends with it.
+    flock: OnceLock<FlockHold>,
     /// The second in which the access time was last looked at.
     atime_checked: AtomicI64,
 }
@@ -130,57 +134,25 @@ impl OpenFile {
             file_type,
             flags: AtomicU32::new(flags & (O_ACCMODE | VISIBLE)),
             offset: Lock::new(0),
+            flock: OnceLock::new(),
             atime_checked: AtomicI64::new(i64::MIN),
         })
     }
 
-    /// Opens what is at `location`, with the flags of `open(2)`. Permissions were checked before.
+    /// A description of what `Vfs::open` found. Named pipes come in by [`OpenFile::from_pipe`].
     ///
-    /// Named pipes are opened by [`crate::ipc::fifo`] and come in by [`OpenFile::from_pipe`].
-    ///
-    /// # Errors
-    /// `ENXIO` for a device without a driver, a FIFO or a socket; `ELOOP` for a symbolic link;
-    /// `EISDIR` for a directory opened for writing; `EIO`.
-    pub fn open(location: Location, flags: u32) -> Result<Arc<Self>> {
-        let file_type = location.inode.metadata()?.file_type;
-        if flags & O_PATH != 0 {
-            let flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
-            return Ok(Self::new(
-                Identity::Located(location),
-                Backing::Path,
-                file_type,
-                flags,
-            ));
-        }
-        let backing = match file_type {
-            FileType::Symlink => return Err(Errno::ELOOP.into()),
-            FileType::Socket | FileType::Fifo => return Err(Errno::ENXIO.into()),
-            FileType::Directory if flags & O_ACCMODE != 0 => return Err(Errno::EISDIR.into()),
-            _ => match location.inode.open()? {
-                Some(ops) => Backing::Ops(ops),
-                None => Backing::Inode(Arc::clone(&location.inode)),
-            },
+    /// - `flags`: those of `open(2)`
+    pub fn from_opened(opened: Opened, flags: u32) -> Arc<Self> {
+        let Opened { location, ops } = opened;
+        let file_type = location.file_type();
+        let (backing, flags) = match ops {
+            _ if flags & O_PATH != 0 => {
+                (Backing::Path, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW))
+            }
+            Some(ops) => (Backing::Ops(ops), flags),
+            None => (Backing::Inode(Arc::clone(&location.inode)), flags),
         };
-        Ok(Self::new(
-            Identity::Located(location),
-            backing,
-            file_type,
-            flags,
-        ))
-    }
-
-    /// Opens `location` with a behaviour that the caller chose (`/dev/tty`).
-    ///
-    /// # Errors
-    /// `EIO` when the inode cannot be read.
-    pub fn with_ops(location: Location, ops: Arc<dyn FileOps>, flags: u32) -> Result<Arc<Self>> {
-        let file_type = location.inode.metadata()?.file_type;
-        Ok(Self::new(
-            Identity::Located(location),
-            Backing::Ops(ops),
-            file_type,
-            flags,
-        ))
+        Self::new(Identity::Located(location), backing, file_type, flags)
     }
 
     /// A description of something that has no name: a socket, an event counter.
@@ -245,6 +217,21 @@ impl OpenFile {
         }
     }
 
+    /// Its place in the tree; for an anonymous one a place that no path leads to, which is what
+    /// the links in `/proc/PID/fd` follow.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn place(&self) -> Result<Location> {
+        match &self.identity {
+            Identity::Located(location) => Ok(location.clone()),
+            Identity::Anonymous(anonymous) => {
+                let ops = self.shared_ops();
+                Location::anonymous(anonymous.name.as_bytes(), anonymous.metadata, ops)
+            }
+        }
+    }
+
     /// The name of an anonymous description, as `/proc/PID/fd` shows it.
     pub fn anonymous_name(&self) -> Option<&str> {
         match &self.identity {
@@ -267,11 +254,15 @@ impl OpenFile {
         }
     }
 
-    /// The shared ops of a device, terminal or socket; not of a pipe.
-    pub const fn shared_ops(&self) -> Option<&Arc<dyn FileOps>> {
+    /// The same object, to be kept.
+    pub fn shared_ops(&self) -> Option<Arc<dyn FileOps>> {
         match &self.backing {
-            Backing::Ops(ops) => Some(ops),
-            _ => None,
+            Backing::Ops(ops) => Some(Arc::clone(ops)),
+            Backing::Pipe(end) => {
+                let ops: Arc<dyn FileOps> = end.clone();
+                Some(ops)
+            }
+            Backing::Inode(_) | Backing::Path => None,
         }
     }
 
@@ -632,6 +623,11 @@ impl OpenFile {
             Backing::Inode(_) => Err(Errno::ENOTTY.into()),
             Backing::Path => Err(Errno::EBADF.into()),
         }
+    }
+
+    /// Ties locks of this description to its life.
+    pub(crate) fn hold_flock(&self, make: impl FnOnce(u64) -> FlockHold) {
+        self.flock.get_or_init(|| make(self.id));
     }
 
     /// What could be done now without waiting.

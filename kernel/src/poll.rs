@@ -294,14 +294,14 @@ pub(crate) mod tests {
         (Waker::from(Arc::new(counter)), count)
     }
 
-    struct TestSleeper {
+    pub(crate) struct TestSleeper {
         clock: Arc<FakeClock>,
         executor: Arc<Executor>,
         is_interrupted: AtomicBool,
     }
 
     impl TestSleeper {
-        fn new() -> Arc<Self> {
+        pub(crate) fn new() -> Arc<Self> {
             let clock = FakeClock::new(0);
             let pender = CountingPender::new();
             let fake: Arc<dyn Clock> = clock.clone();
@@ -348,7 +348,7 @@ pub(crate) mod tests {
         )
     }
 
-    fn poll<T>(outcome: &mut Outcome<T>, waker: &Waker) -> Option<Answer<T>> {
+    pub(crate) fn poll<T>(outcome: &mut Outcome<T>, waker: &Waker) -> Option<Answer<T>> {
         let Outcome::Pending(future) = outcome else {
             panic!("it did not wait")
         };

@@ -301,6 +301,11 @@ impl Tty {
         session
     }
 
+    /// Whether the other side is gone.
+    pub fn is_hung_up(&self) -> bool {
+        self.lock().is_hung_up
+    }
+
     /// Whether a read by `caller` has to be stopped with `SIGTTIN`.
     pub fn is_background_read(&self, caller: &Caller) -> bool {
         let state = self.lock();

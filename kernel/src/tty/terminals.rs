@@ -8,10 +8,10 @@ use executor::sync::Lock;
 use super::Tty;
 use crate::process::Pid;
 
-/// The terminals that exist now.
-#[derive(Debug, Default)]
+/// The terminals that exist now; clones share them.
+#[derive(Clone, Debug, Default)]
 pub struct Terminals {
-    by_id: Lock<BTreeMap<u64, Arc<Tty>>>,
+    by_id: Arc<Lock<BTreeMap<u64, Arc<Tty>>>>,
 }
 
 impl Terminals {
