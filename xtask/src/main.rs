@@ -1,3 +1,117 @@
-//! The tasks of this repository: check, build, test, bench.
+//! The tasks of this repository: check, build, run, test, bench (`cargo xtask help`).
+//!
+//! One file per task. `./shoal` installs what the machine lacks and then hands over to this program;
+//! whoever has everything installed may call `cargo xtask` itself.
+//!
+//! - [`check`], [`tidy`], [`generate`]: what a commit must pass
+//! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
+//! - [`pod`], [`test`], [`bench`], [`race`]: use what was built
+//! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod bench;
+mod build;
+mod check;
+mod command;
+mod generate;
+mod node;
+mod pod;
+mod race;
+mod tally;
+mod test;
+mod tidy;
+mod tree;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "shoal", about = "Builds, runs and tests Shoal", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Boot a pod in Node and run a program in it, with this terminal
+    #[command(disable_help_flag = true)]
+    Run {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Serve the page with a terminal
+    Web {
+        #[arg(long, default_value_t = 5173)]
+        port: u16,
+        /// Without the COOP and COEP headers
+        #[arg(long)]
+        no_isolation: bool,
+    },
+    /// Build a part, or everything
+    Build {
+        #[arg(value_enum, default_value_t)]
+        part: build::Part,
+    },
+    /// Run tests and count them
+    Test {
+        #[arg(value_enum, default_value_t)]
+        suite: test::Suite,
+    },
+    /// Measure, beside native Linux
+    Bench(bench::Options),
+    /// All that a commit must pass
+    Check,
+    /// Layers, file headers and sizes, unsafe code, registry hosts
+    Tidy,
+    /// Write the files that are made from the table of system calls
+    Gen {
+        /// Fail when a file is out of date, write nothing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the executor's tests under Miri (needs a nightly with it)
+    Miri,
+    /// Explore the executor's wake-up protocol under loom
+    Loom,
+}
+
+fn main() -> ExitCode {
+    let result = match raw_arguments() {
+        Some(arguments) => pod::run(&arguments),
+        None => perform(Arguments::parse().task),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("shoal: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments of `run` exactly as given: the pod's command line reads them, `--` included.
+fn raw_arguments() -> Option<Vec<OsString>> {
+    let mut arguments = std::env::args_os().skip(1);
+    (arguments.next()? == "run").then(|| arguments.collect())
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Run { arguments } => return pod::run(&arguments),
+        Task::Web { port, no_isolation } => pod::web(port, no_isolation)?,
+        Task::Build { part } => build::build(part)?,
+        Task::Test { suite } => return test::test(suite),
+        Task::Bench(options) => bench::bench(&options)?,
+        Task::Check => check::check()?,
+        Task::Tidy => tidy::tidy()?,
+        Task::Gen { check } => generate::generate(check)?,
+        Task::Miri => race::miri()?,
+        Task::Loom => race::loom()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,55 @@
+//! `bench`: the pod's numbers beside native Linux's, from one run.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::build::{Part, build};
+use crate::command::run;
+use crate::node;
+
+/// The workspace that measures.
+const WORKSPACE: &str = "tests/bench";
+
+/// Where the pod runs.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Host {
+    #[default]
+    Node,
+    Chromium,
+    Firefox,
+}
+
+/// What to measure where.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Also write the numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The host of the pod
+    #[arg(long = "in", value_enum, default_value_t)]
+    host: Host,
+}
+
+/// Builds everything and measures.
+///
+/// # Errors
+/// When something cannot be built or a measurement fails.
+pub(crate) fn bench(options: &Options) -> Result<()> {
+    if !node::has_script(WORKSPACE, "bench") {
+        bail!("{WORKSPACE} has no script \"bench\"");
+    }
+    build(Part::All)?;
+    let mut command = node::script(WORKSPACE, "bench")?;
+    let host = match options.host {
+        Host::Node => "node",
+        Host::Chromium => "chromium",
+        Host::Firefox => "firefox",
+    };
+    command.args(["--", "--in", host]);
+    if let Some(file) = &options.json {
+        command.arg("--json").arg(std::path::absolute(file)?);
+    }
+    run(&mut command)
+}

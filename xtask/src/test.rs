@@ -1,0 +1,134 @@
+//! `test`: every suite, its time and one total.
+//!
+//! The last line is `N passed, M failed` over all that ran. A suite that fails does not keep the
+//! others from running.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::build::{Part, build};
+use crate::command::cargo;
+use crate::tally::{Tally, count};
+use crate::{generate, node, tidy};
+
+/// Which tests to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// What needs no pod: the crates on this machine, the tree's rules, the SDK's own tests
+    Unit,
+    /// Guest programs in a pod in Node
+    Guest,
+    /// The page in Chromium and Firefox
+    Browser,
+    /// All of them
+    #[default]
+    All,
+}
+
+/// One line of the closing table.
+struct Report {
+    name: String,
+    tally: Tally,
+    seconds: f64,
+}
+
+#[derive(Default)]
+struct Reports(Vec<Report>);
+
+impl Reports {
+    /// Runs one suite; an error of its own counts as a failed test.
+    fn add(&mut self, name: &str, suite: impl FnOnce() -> Result<Tally>) {
+        eprintln!("shoal: test: {name} ...");
+        let start = Instant::now();
+        let tally = suite().unwrap_or_else(|error| {
+            eprintln!("shoal: {name}: {error:#}");
+            Tally {
+                passed: 0,
+                failed: 1,
+            }
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        self.0.push(Report {
+            name: name.to_owned(),
+            tally,
+            seconds,
+        });
+    }
+
+    /// A check that passes or fails as a whole.
+    fn add_check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+        self.add(name, || {
+            check().map(|()| Tally {
+                passed: 1,
+                failed: 0,
+            })
+        });
+    }
+
+    /// The `test` script of a workspace, if the tree has it.
+    fn add_workspace(&mut self, workspace: &str) {
+        if node::has_script(workspace, "test") {
+            self.add(workspace, || count(&mut node::script(workspace, "test")?));
+        }
+    }
+
+    /// Prints the table and the total.
+    fn close(self) -> ExitCode {
+        let mut total = Tally::default();
+        eprintln!();
+        for Report {
+            name,
+            tally,
+            seconds,
+        } in self.0
+        {
+            let Tally { passed, failed } = tally;
+            eprintln!("shoal: {name:<20} {passed:>5} passed {failed:>4} failed {seconds:>7.1} s");
+            total.add(tally);
+        }
+        print_total(total);
+        if total.failed == 0 && total.passed > 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the one result of this task")]
+fn print_total(total: Tally) {
+    println!("{} passed, {} failed", total.passed, total.failed);
+}
+
+/// Builds what the suite needs and runs it.
+///
+/// # Errors
+/// When something cannot be built. A failed test is not an error but the exit status.
+pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
+    let mut reports = Reports::default();
+    if matches!(suite, Suite::Unit | Suite::All) {
+        reports.add_check("tidy", tidy::tidy);
+        reports.add_check("generated files", || generate::generate(true));
+        reports.add("crates", || {
+            count(cargo().args(["test", "--quiet", "--workspace", "--no-fail-fast"]))
+        });
+    }
+    if suite == Suite::All {
+        reports.add_check("build", || build(Part::All));
+    } else if suite != Suite::Unit {
+        build(Part::All)?;
+    }
+    if matches!(suite, Suite::Unit | Suite::All) {
+        reports.add_workspace("sdk");
+    }
+    if matches!(suite, Suite::Guest | Suite::All) {
+        reports.add_workspace("tests/guest");
+    }
+    if matches!(suite, Suite::Browser | Suite::All) {
+        reports.add_workspace("tests/browser");
+    }
+    Ok(reports.close())
+}
