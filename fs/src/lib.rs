@@ -1,7 +1,8 @@
 //! The virtual file system and its in-memory file systems.
 //!
 //! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
-//! - [`tmpfs`]: files in memory
+//! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
+//! - [`ext2_mount`]: files on a disk
 //! - [`io`]: how bytes move between files and whoever reads or writes them
 //!
 //! # Lock order
@@ -18,6 +19,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod devfs;
+pub mod ext2_mount;
 pub mod io;
 pub mod tmpfs;
 pub mod vfs;

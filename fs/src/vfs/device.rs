@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use abi::Result;
+use fs_block::BlockDevice;
 
 use super::file::FileOps;
 
@@ -59,6 +60,15 @@ pub trait DeviceRegistry: Send + Sync + fmt::Debug {
     /// # Errors
     /// `ENXIO` without a driver, and what the driver says.
     fn open(&self, kind: DeviceKind, number: u64) -> Result<Arc<dyn FileOps>>;
+
+    /// The disk behind the block device `number`, for mounting it.
+    ///
+    /// # Errors
+    /// `ENXIO` when there is none, `EBUSY`.
+    fn disk(&self, number: u64) -> Result<Box<dyn BlockDevice>> {
+        let _ = number;
+        Err(abi::Errno::ENXIO.because("no disk of this number"))
+    }
 }
 
 /// No device at all: every open fails.

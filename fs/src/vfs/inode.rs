@@ -231,6 +231,15 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     fn sync(&self) -> Result<()> {
         Ok(())
     }
+
+    /// Ends its last mount: writes everything back; changes may fail with `EROFS` from now on.
+    ///
+    /// # Errors
+    /// `EIO` when the disk fails.
+    fn unmount(&self, now: Timestamp) -> Result<()> {
+        let _ = now;
+        self.sync()
+    }
 }
 
 /// A file of any type, as its file system sees it. Identity is (`device`, `inode`) of its metadata.

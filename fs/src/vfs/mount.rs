@@ -415,10 +415,36 @@ impl Vfs {
         }
         let is_last = mounts.tree_of(mount.file_system()).is_none();
         drop(mounts);
-        if is_last {
-            mount.tree.clear();
+        if !is_last {
+            return mount.file_system().sync();
         }
-        mount.file_system().sync()
+        mount.tree.clear();
+        // After a detachment files of it may still be in use: they write on.
+        if Arc::strong_count(&mount) == 1 {
+            mount.file_system().unmount(cx.now)
+        } else {
+            mount.file_system().sync()
+        }
+    }
+
+    /// Ends all mounts at the end of the pod: writes everything and marks the disks clean.
+    ///
+    /// # Errors
+    /// The first of `EIO` and the like; the others are ended all the same.
+    pub fn shut_down(&self, now: Timestamp) -> Result<()> {
+        let all = self.mounts.lock().list.clone();
+        let end = |mount: &Arc<Mount>| mount.file_system().unmount(now);
+        all.iter().rev().map(end).fold(Ok(()), Result::and)
+    }
+
+    /// A mounted file system of the type `name`: the first one.
+    pub fn mounted(&self, name: &str) -> Option<Arc<dyn FileSystem>> {
+        let mounts = self.mounts.lock();
+        let found = mounts
+            .list
+            .iter()
+            .find(|mount| mount.file_system().type_name() == name);
+        found.map(|mount| Arc::clone(mount.file_system()))
     }
 
     /// `sync(2)`: writes all file systems back; goes on after an error and returns the first.

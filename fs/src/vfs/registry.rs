@@ -6,6 +6,8 @@ use abi::{Errno, Result};
 
 use super::inode::FileSystem;
 use super::{Context, Vfs};
+use crate::devfs;
+use crate::ext2_mount::Ext2Fs;
 use crate::tmpfs::TmpFs;
 
 /// What a type of file system learns about a new mount.
@@ -46,11 +48,31 @@ pub struct FileSystemType {
 }
 
 /// All types, in the order of `/proc/filesystems`.
-pub const FILE_SYSTEMS: &[FileSystemType] = &[FileSystemType {
-    name: "tmpfs",
-    needs_device: false,
-    make: TmpFs::from_request,
-}];
+pub const FILE_SYSTEMS: &[FileSystemType] = &[
+    FileSystemType {
+        name: "tmpfs",
+        needs_device: false,
+        make: TmpFs::from_request,
+    },
+    FileSystemType {
+        name: "devtmpfs",
+        needs_device: false,
+        make: new_devfs,
+    },
+    FileSystemType {
+        name: "ext2",
+        needs_device: true,
+        make: Ext2Fs::from_request,
+    },
+];
+
+/// `/dev` as often as it is mounted: the same one if there is one.
+fn new_devfs(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
+    match request.vfs.mounted("devtmpfs") {
+        Some(known) => Ok(known),
+        None => devfs::devfs(request.context.now),
+    }
+}
 
 /// Makes a file system of the type `name`.
 ///
