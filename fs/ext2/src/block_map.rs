@@ -19,12 +19,13 @@ use fs_block::BlockDevice;
 use crate::codec::{index, low32, pointer, put32};
 use crate::error::{CorruptKind, Error, Result};
 use crate::inode::{Inode, NR_POINTERS, Run};
-use crate::{BlockNo, Ext2};
+use crate::{BlockNo, Ext2, group};
 
 /// Pointers in the inode that lead to data at once.
 const NR_DIRECT: u64 = 12;
-/// Pointers looked at to find how long a run is.
-const MAX_RUN: u32 = 512;
+/// Pointers looked at to find how long a run is: enough to make the search cheap per block, few
+/// enough that reading here and there does not pay for blocks it never asks for.
+const MAX_RUN: u32 = 64;
 
 /// The way to a file block: a pointer in the inode, then an index into each table.
 struct Path {
@@ -169,10 +170,12 @@ impl<D: BlockDevice> Ext2<D> {
         }
         if block != 0 {
             self.check_data_block(block)?;
-            // A run that enters metadata is cut before it; the next lookup then says what is wrong.
-            len = (1..len)
-                .find(|step| self.check_data_block(block + step).is_err())
-                .unwrap_or(len);
+            // A run that enters metadata ends before it; the next lookup then says what is wrong.
+            len = len.min(group::data_blocks_from(
+                &self.superblock,
+                &self.groups,
+                block,
+            ));
         }
         Ok(Run {
             logical,

@@ -12,7 +12,7 @@
 use fs_block::BlockDevice;
 
 use crate::codec::wide;
-use crate::dir_block::{self, BadEntry, NewEntry, bytes_for, entries};
+use crate::dir_block::{self, BadEntry, NewEntry, bytes_for, entries, entries_from};
 use crate::error::{CorruptKind, Error, Result};
 use crate::inode::{FLAG_INDEX, Inode};
 use crate::name_index::{Known, NameIndex, SMALL_BLOCKS};
@@ -126,27 +126,37 @@ impl<D: BlockDevice> Ext2<D> {
             {
                 Known::Absent => return Ok(None),
                 Known::At(place) => {
-                    let found = self.find_in_block(&inode, place / block_size, name)?;
-                    // Another name with this hash: this one does not exist.
-                    return Ok(found);
+                    // No other entry has this name, so the first one there is it, or none is.
+                    let at = usize::try_from(place % block_size).unwrap_or(0);
+                    return self.find_in_block(&inode, place / block_size, at, 1, name);
                 }
                 Known::Unknown => {}
             }
         }
         for logical in 0..nr_blocks {
-            if let Some(found) = self.find_in_block(&inode, logical, name)? {
+            let found = self.find_in_block(&inode, logical, 0, usize::MAX, name)?;
+            if let Some(found) = found {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    fn find_in_block(&mut self, inode: &Inode, logical: u64, name: &[u8]) -> Result<Option<Found>> {
+    /// Searches up to `limit` entries of a block from byte `at` on, where one starts.
+    fn find_in_block(
+        &mut self,
+        inode: &Inode,
+        logical: u64,
+        at: usize,
+        limit: usize,
+        name: &[u8],
+    ) -> Result<Option<Found>> {
         let block = self.dir_block(inode, logical)?;
         let start = logical * wide(self.cache.block_size());
         let has_file_type = self.superblock.has_file_type();
         let inodes_count = self.superblock.inodes_count;
-        for entry in entries(self.cache.block(u64::from(block.0))?, has_file_type) {
+        let bytes = self.cache.block(u64::from(block.0))?;
+        for entry in entries_from(bytes, has_file_type, at).take(limit) {
             let entry = entry.map_err(|bad| bad_entry(inode.ino, start, bad))?;
             if entry.name == name && entry.inode != 0 {
                 let ino = InodeNo(entry.inode);

@@ -77,6 +77,15 @@ pub(crate) const fn entries(block: &[u8], has_file_type: bool) -> Entries<'_> {
     }
 }
 
+/// The entries from byte `at` on, where one is known to start.
+pub(crate) const fn entries_from(block: &[u8], has_file_type: bool, at: usize) -> Entries<'_> {
+    Entries {
+        block,
+        at,
+        has_file_type,
+    }
+}
+
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, BadEntry>;
 

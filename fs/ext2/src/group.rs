@@ -119,3 +119,17 @@ pub(crate) fn check_data_block(
     }
     Ok(BlockNo(block))
 }
+
+/// How many blocks from data block `block` on are data blocks of the same group.
+pub(crate) fn data_blocks_from(superblock: &Superblock, groups: &[Group], block: u32) -> u32 {
+    let (number, _) = place_of_block(superblock, block);
+    let Some(group) = groups.get(crate::codec::index(number)) else {
+        return 0;
+    };
+    let end = superblock.group_start(number) + superblock.group_len(number);
+    [group.block_bitmap, group.inode_bitmap, group.inode_table]
+        .into_iter()
+        .filter(|metadata| *metadata > block)
+        .fold(end, u32::min)
+        - block
+}
