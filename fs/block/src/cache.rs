@@ -176,26 +176,21 @@ impl<D: BlockDevice> BlockCache<D> {
         Ok(&mut slot.bytes)
     }
 
-    /// Replaces the contents of `block` without reading it. **Not** undone by
-    /// [`Self::roll_back`]: for file contents, which are written when nothing can fail any more.
-    ///
-    /// - `bytes`: one block; a shorter slice leaves the rest of the block zero
+    /// The place for new contents of `block`, which is not read: its bytes are unspecified, and the
+    /// caller fills all of them. **Not** undone by [`Self::roll_back`]: for file contents, which
+    /// are written when nothing else can fail any more.
     ///
     /// # Errors
     /// `OutOfRange`, or what writing an evicted block gave.
-    pub fn overwrite(&mut self, block: u64, bytes: &[u8]) -> Result<(), BlockError> {
+    pub fn overwrite(&mut self, block: u64) -> Result<&mut [u8], BlockError> {
         let slot = match self.index.get(&block) {
             Some(slot) => *slot,
             None => self.claim(block)?,
         };
         let slot = &mut self.slots[slot];
-        let count = bytes.len().min(slot.bytes.len());
-        let (head, tail) = slot.bytes.split_at_mut(count);
-        head.copy_from_slice(&bytes[..count]);
-        tail.fill(0);
         slot.is_dirty = true;
         slot.is_referenced = true;
-        Ok(())
+        Ok(&mut slot.bytes)
     }
 
     /// Notes that `block` was freed: at commit its contents need not reach the device any more.
@@ -530,7 +525,7 @@ mod tests {
     fn a_failed_write_keeps_the_block_dirty() {
         let disk = FaultDisk::new(MemDisk::zeroed(8192), vec![Fault::FailWrite(0)]);
         let mut cache = BlockCache::new(disk, 1024, 0);
-        cache.overwrite(1, &[7; 1024]).unwrap();
+        cache.overwrite(1).unwrap().fill(7);
         assert_eq!(cache.flush(), Err(BlockError::Io));
         assert!(cache.is_dirty());
         cache.flush().unwrap();

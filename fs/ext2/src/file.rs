@@ -100,8 +100,7 @@ impl<D: BlockDevice> Ext2<D> {
     /// rest to learn which one. Set-id bits are the VFS's.
     ///
     /// # Errors
-    /// `NoSpace`, `FileTooBig`, `ReadOnly`, `NotPermitted`, `IsDirectory`, `Invalid`, `Stale`,
-    /// and those of the disk.
+    /// As [`Ext2::write_from`].
     pub fn write(
         &mut self,
         ino: InodeNo,
@@ -109,9 +108,37 @@ impl<D: BlockDevice> Ext2<D> {
         bytes: &[u8],
         now: Timestamp,
     ) -> Result<usize> {
+        let mut rest = bytes;
+        self.write_from::<Error>(ino, offset, bytes.len(), now, &mut |place| {
+            let (part, tail) = rest.split_at_checked(place.len()).ok_or(Error::Io)?;
+            place.copy_from_slice(part);
+            rest = tail;
+            Ok(())
+        })
+    }
+
+    /// Writes `len` bytes at byte `offset` of file `ino`; `source` fills slices of the block cache
+    /// in order, so that they are copied once.
+    ///
+    /// Returns bytes written, fewer than `len` when the rest met an error. `source` is asked only
+    /// when there is a place for what it gives; when it fails, the blocks it was asked for since
+    /// the last whole part may hold some of its bytes.
+    ///
+    /// # Errors
+    /// `NoSpace`, `FileTooBig`, `ReadOnly`, `NotPermitted`, `IsDirectory`, `Invalid`, `Stale`,
+    /// those of the disk, and the source's.
+    pub fn write_from<E: From<Error>>(
+        &mut self,
+        ino: InodeNo,
+        offset: u64,
+        len: usize,
+        now: Timestamp,
+        source: &mut dyn FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<usize, E> {
         let mut done = 0;
         let mut blocks_per_part = BLOCKS_PER_PART;
-        while done < bytes.len() {
+        let mut failure = None;
+        while done < len {
             let at = offset.checked_add(wide(done)).ok_or(Error::FileTooBig)?;
             let block_size = wide(self.cache.block_size());
             let part_end = (at / block_size)
@@ -119,29 +146,50 @@ impl<D: BlockDevice> Ext2<D> {
                 .saturating_mul(block_size);
             let part = usize::try_from(part_end - at)
                 .unwrap_or(usize::MAX)
-                .min(bytes.len() - done);
-            let part_bytes = bytes.get(done..done + part).unwrap_or_default();
-            match self.change(|fs| fs.write_part(ino, at, part_bytes, now)) {
-                Ok(()) => done += part,
-                // A smaller part may still fit.
-                Err(Error::NoSpace | Error::FileTooBig) if blocks_per_part > 1 => {
-                    blocks_per_part /= 2;
+                .min(len - done);
+            let mut take = |place: &mut [u8]| {
+                source(place).map_err(|error| {
+                    failure = Some(error);
+                    Error::Invalid
+                })
+            };
+            let result = self.change(|fs| fs.write_part(ino, at, part, now, &mut take));
+            let error = match (result, failure.take()) {
+                (Ok(()), _) => {
+                    done += part;
+                    continue;
                 }
-                Err(_) if done > 0 => break,
-                Err(error) => return Err(error),
+                // A smaller part may still fit.
+                (Err(Error::NoSpace | Error::FileTooBig), None) if blocks_per_part > 1 => {
+                    blocks_per_part /= 2;
+                    continue;
+                }
+                (Err(_), Some(failure)) => failure,
+                (Err(error), None) => error.into(),
+            };
+            if done > 0 {
+                break;
             }
+            return Err(error);
         }
         Ok(done)
     }
 
-    fn write_part(&mut self, ino: InodeNo, at: u64, bytes: &[u8], now: Timestamp) -> Result<()> {
+    fn write_part(
+        &mut self,
+        ino: InodeNo,
+        at: u64,
+        len: usize,
+        now: Timestamp,
+        source: &mut dyn FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
         let mut inode = self.inode(ino)?;
         check_regular(&inode)?;
         inode.check_can_grow()?;
         if inode.flags & FLAG_APPEND != 0 && at < inode.size {
             return Err(Error::NotPermitted);
         }
-        let end = at.checked_add(wide(bytes.len())).ok_or(Error::FileTooBig)?;
+        let end = at.checked_add(wide(len)).ok_or(Error::FileTooBig)?;
         self.check_size(&inode, end)?;
 
         let block_size = self.cache.block_size();
@@ -182,21 +230,17 @@ impl<D: BlockDevice> Ext2<D> {
         inode.touch(now);
         self.store(&inode)?;
 
-        let mut rest = bytes;
+        let mut left = len;
         let mut within = head;
         for block in places {
-            let count = (block_size - within).min(rest.len());
-            let (part, tail) = rest.split_at_checked(count).ok_or(Error::Io)?;
-            if count == block_size {
-                self.cache.overwrite(u64::from(block.0), part)?;
+            let count = (block_size - within).min(left);
+            let place = if count == block_size {
+                self.cache.overwrite(u64::from(block.0))?
             } else {
-                let place = self.cache.block_mut(u64::from(block.0))?;
-                place
-                    .get_mut(within..within + count)
-                    .ok_or(Error::Io)?
-                    .copy_from_slice(part);
-            }
-            rest = tail;
+                self.cache.block_mut(u64::from(block.0))?
+            };
+            source(place.get_mut(within..within + count).ok_or(Error::Io)?)?;
+            left -= count;
             within = 0;
         }
         Ok(())

@@ -390,3 +390,31 @@ fn failed_device_writes_are_reported_and_tried_again() {
     fs.unmount(NOW).unwrap();
     assert_clean(&fs.into_device().into_inner().into_image());
 }
+
+#[test]
+fn a_source_that_fails_ends_the_write() {
+    let mut fs = mount(mke2fs(&["-b", "1024"], 4096, None));
+    let file = fs
+        .create(InodeNo::ROOT, b"file", NewNode::Regular, PLAIN)
+        .unwrap();
+    let free = fs.status().nr_free;
+    let mut limit = 0;
+    let mut write = |fs: &mut Ext2<MemDisk>, until: u32| {
+        limit = until;
+        fs.write_from::<Error>(file, 10, 200_000, NOW, &mut |place| {
+            limit = limit.checked_sub(1).ok_or(Error::Busy)?;
+            place.fill(1);
+            Ok(())
+        })
+    };
+    assert_eq!(write(&mut fs, 5), Err(Error::Busy));
+    assert_eq!(
+        (fs.stat(file).unwrap().size, fs.status().nr_free),
+        (0, free)
+    );
+    assert_eq!(write(&mut fs, 100), Ok(65_526));
+    assert_eq!(fs.stat(file).unwrap().size, 65_536);
+    assert_eq!(write(&mut fs, 1000), Ok(200_000));
+    assert_eq!(read_some(&mut fs, file, 9, 3).unwrap(), [0, 1, 1]);
+    assert_clean(&unmount(fs).into_image());
+}
