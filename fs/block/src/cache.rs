@@ -176,21 +176,31 @@ impl<D: BlockDevice> BlockCache<D> {
         Ok(&mut slot.bytes)
     }
 
-    /// The place for new contents of `block`, which is not read: its bytes are unspecified, and the
-    /// caller fills all of them. **Not** undone by [`Self::roll_back`]: for file contents, which
-    /// are written when nothing else can fail any more.
+    /// Replaces the contents of `block` without reading it: `fill` finds unspecified bytes and sets
+    /// all of them. **Not** undone by [`Self::roll_back`]: for file contents, which are written
+    /// when nothing else can fail any more.
     ///
     /// # Errors
-    /// `OutOfRange`, or what writing an evicted block gave.
-    pub fn overwrite(&mut self, block: u64) -> Result<&mut [u8], BlockError> {
-        let slot = match self.index.get(&block) {
-            Some(slot) => *slot,
-            None => self.claim(block)?,
+    /// `OutOfRange`, what writing an evicted block gave, and those of `fill`; then the block is
+    /// as it was if it was not in the cache, else it holds what `fill` left.
+    pub fn overwrite<E: From<BlockError>>(
+        &mut self,
+        block: u64,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (number, was_resident) = match self.index.get(&block) {
+            Some(number) => (*number, true),
+            None => (self.claim(block)?, false),
         };
-        let slot = &mut self.slots[slot];
-        slot.is_dirty = true;
+        let slot = &mut self.slots[number];
         slot.is_referenced = true;
-        Ok(&mut slot.bytes)
+        let result = fill(&mut slot.bytes);
+        if result.is_ok() || was_resident {
+            slot.is_dirty = true;
+        } else {
+            self.discard(number);
+        }
+        result
     }
 
     /// Notes that `block` was freed: at commit its contents need not reach the device any more.
@@ -525,10 +535,26 @@ mod tests {
     fn a_failed_write_keeps_the_block_dirty() {
         let disk = FaultDisk::new(MemDisk::zeroed(8192), vec![Fault::FailWrite(0)]);
         let mut cache = BlockCache::new(disk, 1024, 0);
-        cache.overwrite(1).unwrap().fill(7);
+        let fill = |bytes: &mut [u8]| {
+            bytes.fill(7);
+            Ok::<(), BlockError>(())
+        };
+        cache.overwrite(1, fill).unwrap();
         assert_eq!(cache.flush(), Err(BlockError::Io));
         assert!(cache.is_dirty());
         cache.flush().unwrap();
         assert_eq!(cache.into_device().into_inner().into_image()[1024], 7);
+    }
+
+    #[test]
+    fn an_overwrite_that_fails_leaves_the_device_s_bytes() {
+        let mut cache = BlockCache::new(MemDisk::new(vec![3; 8192]), 1024, 0);
+        let fail = |bytes: &mut [u8]| {
+            bytes.fill(9);
+            Err(BlockError::Io)
+        };
+        assert_eq!(cache.overwrite(1, fail), Err(BlockError::Io));
+        assert_eq!(cache.block(1).unwrap()[0], 3);
+        assert!(!cache.is_dirty());
     }
 }

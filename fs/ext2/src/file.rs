@@ -234,12 +234,12 @@ impl<D: BlockDevice> Ext2<D> {
         let mut within = head;
         for block in places {
             let count = (block_size - within).min(left);
-            let place = if count == block_size {
-                self.cache.overwrite(u64::from(block.0))?
+            if count == block_size {
+                self.cache.overwrite(u64::from(block.0), &mut *source)?;
             } else {
-                self.cache.block_mut(u64::from(block.0))?
-            };
-            source(place.get_mut(within..within + count).ok_or(Error::Io)?)?;
+                let place = self.cache.block_mut(u64::from(block.0))?;
+                source(place.get_mut(within..within + count).ok_or(Error::Io)?)?;
+            }
             left -= count;
             within = 0;
         }
