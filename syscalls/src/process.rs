@@ -78,7 +78,7 @@ pub(crate) fn vfork(cx: Cx<'_>) -> Result<u32> {
 /// execve(2).
 pub(crate) fn execve(cx: Cx<'_>, path: UserAddr, argv: UserAddr, envp: UserAddr) -> Result<i32> {
     let path = cx.path(path)?;
-    let location = cx.process().walk(&path)?;
+    let location = cx.process().walk(cx.kernel, &path)?;
     exec(cx, location, &path, argv, envp)
 }
 

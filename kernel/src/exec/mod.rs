@@ -81,7 +81,7 @@ pub fn prepare(
                 environ: nul_ended(envp),
             });
         };
-        location = process.walk(line.interpreter)?;
+        location = process.walk(kernel, line.interpreter)?;
         let rest = if argv.is_empty() { argv.split_off(0) } else { argv.split_off(1) };
         argv = vec![line.interpreter.to_vec()];
         argv.extend(line.argument.map(<[u8]>::to_vec));

@@ -99,10 +99,10 @@ impl Kernel {
         cwd: Option<Vec<u8>>,
     ) -> Result<()> {
         if let Some(cwd) = cwd {
-            let location = process.walk(&cwd)?;
+            let location = process.walk(self, &cwd)?;
             process.fs.lock().cwd = location;
         }
-        let location = process.walk(path)?;
+        let location = process.walk(self, path)?;
         let executable = exec::prepare(self, process, location, path, argv, envp)?;
         self.start_task(process, executable, None)
     }

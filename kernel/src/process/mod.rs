@@ -4,13 +4,14 @@
 //! - [`table`]: who is whose child, group and session; who waits for whom
 //! - [`task`]: the one thread of execution of a process, its system call and its guest
 //! - [`life`]: spawn, vfork, exec, exit
-//! - [`signals`]: sending
+//! - [`signals`]: sending; `paths`: what a path means to a process
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
 
 mod credentials;
 mod life;
 mod limits;
+mod paths;
 mod signals;
 pub mod table;
 mod task;
@@ -28,6 +29,7 @@ pub use credentials::Credentials;
 pub use life::{Spawn, exit_status, signal_status};
 pub use signals::Target;
 pub use limits::{Limit, Limits, Resource};
+pub use paths::PathContext;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;
 pub use timers::IntervalTimer;

@@ -1,0 +1,113 @@
+//! What a path means to a process: its root and working directory, whose permissions count, and
+//! the time of the call.
+
+use std::sync::Arc;
+
+use abi::Result;
+use fs::vfs::inode::Timestamp;
+use fs::vfs::path::Location;
+use fs::vfs::{Caller, Context, Follow};
+
+use super::{Credentials, FsContext, Process};
+use crate::kernel::Kernel;
+
+/// Nanoseconds in a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A process's view of the tree, taken at the start of a call: a change of directory or user
+/// by another call does not show in it.
+#[derive(Clone, Debug)]
+pub struct PathContext {
+    fs: FsContext,
+    credentials: Arc<Credentials>,
+    now: Timestamp,
+}
+
+impl PathContext {
+    /// The same view with relative paths starting at `directory`, as the `*at` calls have it.
+    #[must_use]
+    pub fn starting_at(mut self, directory: Location) -> Self {
+        self.fs.cwd = directory;
+        self
+    }
+
+    /// What the calls of the VFS take.
+    pub fn vfs(&self) -> Context<'_> {
+        Context {
+            root: &self.fs.root,
+            cwd: &self.fs.cwd,
+            caller: self.caller(),
+            umask: self.fs.umask,
+            now: self.now,
+        }
+    }
+
+    /// The same with the permissions of the real user and group: `access(2)`.
+    pub fn vfs_as_real_user(&self) -> Context<'_> {
+        let caller = Caller {
+            uid: self.credentials.ruid,
+            gid: self.credentials.rgid,
+            groups: &self.credentials.groups,
+        };
+        Context { caller, ..self.vfs() }
+    }
+
+    /// Whose permissions count.
+    pub fn caller(&self) -> Caller<'_> {
+        self.credentials.caller()
+    }
+
+    /// Where a relative path starts.
+    pub const fn start(&self) -> &Location {
+        &self.fs.cwd
+    }
+
+    /// What `/` means.
+    pub const fn root(&self) -> &Location {
+        &self.fs.root
+    }
+
+    /// The time that changes carry.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl Credentials {
+    /// Whose permissions count for access to files.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller { uid: self.fsuid, gid: self.fsgid, groups: &self.groups }
+    }
+}
+
+impl Process {
+    /// Its view of the tree, now.
+    pub fn path_context(&self, kernel: &Kernel) -> PathContext {
+        PathContext {
+            fs: self.fs.lock().clone(),
+            credentials: self.credentials(),
+            now: kernel.now(),
+        }
+    }
+
+    /// What `path` names, symbolic links followed.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`, `EIO`.
+    pub fn walk(&self, kernel: &Kernel, path: &[u8]) -> Result<Location> {
+        kernel.vfs.walk(&self.path_context(kernel).vfs(), path, Follow::Yes)
+    }
+}
+
+impl Kernel {
+    /// The time of day as files carry it.
+    pub fn now(&self) -> Timestamp {
+        let now_ns = self.platform.realtime_ns();
+        let seconds = now_ns.checked_div(SECOND_NS).unwrap_or(0);
+        let nanoseconds = now_ns.checked_rem(SECOND_NS).unwrap_or(0);
+        Timestamp {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            nanoseconds: u32::try_from(nanoseconds).unwrap_or(0),
+        }
+    }
+}
