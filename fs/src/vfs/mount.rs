@@ -15,7 +15,7 @@ use abi::flags::{
 use abi::{Errno, Result};
 
 use super::dentry::{Dentry, Tree};
-use super::inode::FileSystem;
+use super::inode::{FileSystem, Timestamp};
 use super::path::Location;
 use super::registry::{self, MountRequest};
 use super::{Context, Follow, Vfs};
