@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boot;
 pub mod call;
 pub mod device;
 pub mod exec;

@@ -76,6 +76,27 @@ impl Kernel {
         if reached { Ok(()) } else { Err(Errno::EPERM.into()) }
     }
 
+    /// Sends a signal from the host, as the superuser; number 0 only checks.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is nobody, `EINVAL` for a number that is no signal.
+    pub fn kill(&self, pid: Pid, number: i32) -> Result<()> {
+        let number = u8::try_from(number).map_err(|_| Errno::EINVAL)?;
+        if number > signal::MAX {
+            return Err(Errno::EINVAL.because("not a signal"));
+        }
+        let targets = self.processes.targets(Target::Process(pid), 0);
+        if targets.is_empty() {
+            return Err(Errno::ESRCH.into());
+        }
+        for process in targets {
+            if number != 0 {
+                process.post_signal(self, SignalInfo { number, ..SignalInfo::default() });
+            }
+        }
+        Ok(())
+    }
+
     /// Sends a signal of the kernel's own to a process group.
     pub fn signal_group(&self, group: Pid, number: u8) {
         let info = SignalInfo { number, code: 0x80, ..SignalInfo::default() };
