@@ -131,11 +131,10 @@ impl<D: BlockDevice> Ext2<D> {
         let mut block = inode.block.get(path.root).copied().unwrap_or(0);
         let mut left = 1 << shift;
         let mut leaf: Option<(u32, u32)> = None;
-        for (level, number) in path.indexes.into_iter().take(path.depth).enumerate() {
+        for number in path.indexes.into_iter().take(path.depth) {
             if block == 0 {
                 // All that this missing table would map from here on; at least its leaf's rest.
                 let last = path.indexes.get(path.depth - 1).copied().unwrap_or(0);
-                debug_assert!(level < path.depth);
                 return Ok(hole((1 << shift) - last));
             }
             self.check_data_block(block)?;

@@ -355,3 +355,24 @@ impl<D> fmt::Debug for Ext2<D> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fs_block::MemDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_mounted_file_system_may_move_between_workers() {
+        const fn assert_send<T: Send + Sync>() {}
+        assert_send::<Ext2<Box<dyn BlockDevice>>>();
+    }
+
+    #[test]
+    fn a_disk_without_a_superblock_is_refused() {
+        let mounted = Ext2::mount(MemDisk::zeroed(1 << 16), MountOptions::default());
+        assert!(matches!(mounted, Err(Error::Corrupt(_))));
+        let mounted = Ext2::mount(MemDisk::zeroed(512), MountOptions::default());
+        assert!(matches!(mounted, Err(Error::Io)));
+    }
+}
