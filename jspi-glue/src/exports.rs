@@ -246,7 +246,7 @@ fn spawn_process(pod: &Pod, reader: &mut Reader<'_>) -> Result<i32> {
     if has_terminal {
         let tty = pod.terminal(streams[0]).ok_or(Errno::EBADF)?;
         terminal = Some(tty.id());
-        let file = pod.kernel.open_terminal_file(&tty)?;
+        let file = pod.kernel.open_terminal(streams[0])?;
         for _ in 0..3 {
             files.install(Arc::clone(&file), OnExec::Keep, 3)?;
         }
@@ -281,9 +281,10 @@ pub extern "C" fn kill(pid: i32, signal: i32) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn open_terminal(columns: u32, rows: u32) -> i32 {
     let size = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
-    match pod() {
-        Some(pod) => pod.open_terminal(size(columns), size(rows)).cast_signed(),
-        None => negated(Errno::EAGAIN.into()),
+    let opened = pod().ok_or_else(|| Errno::EAGAIN.into());
+    match opened.and_then(|pod| pod.open_terminal(size(columns), size(rows))) {
+        Ok(stream) => stream.cast_signed(),
+        Err(error) => negated(error),
     }
 }
 

@@ -10,7 +10,7 @@ use fs_block::MemDisk;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, TtyHost, WindowSize};
 use kernel::{Kernel, Parts};
-use kernel_loader::{CopyMode, KernelMemory, Options};
+use kernel_loader::{Copy, MemoryLimits, Options};
 
 use crate::host_files;
 use crate::platform::{self, Doorbell, WebClock, WebPlatform};
@@ -21,6 +21,9 @@ use crate::wire::Reader;
 pub(crate) const MAX_WORKERS: usize = 64;
 /// Major number of `/dev/ttyN`.
 const TTY_MAJOR: u32 = 4;
+
+/// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
+const MAX_PAGES: u64 = 32768;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 
@@ -82,7 +85,7 @@ pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Opt
         executors,
         hostname,
     });
-    kernel.mount_system().map_err(failed("/dev, /proc and /tmp"))?;
+    kernel.boot().map_err(failed("/dev, /proc and /tmp"))?;
     for _ in 0..reader.word().map_err(broken)? {
         let host = reader.bytes().map_err(broken)?;
         let guest = reader.bytes().map_err(broken)?;
@@ -122,21 +125,24 @@ fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: boo
 /// How the loader makes programs for this pod.
 pub(crate) fn loader_options(copies_in_javascript: bool) -> Options {
     Options {
-        copy: if copies_in_javascript { CopyMode::JavaScript } else { CopyMode::MultiMemory },
-        kernel_memory: KernelMemory { min_pages: 1, max_pages: 65536, is_shared: true },
+        copy: if copies_in_javascript { Copy::JavaScript } else { Copy::MultiMemory },
+        kernel_memory: MemoryLimits { min_pages: 1, max_pages: Some(MAX_PAGES), shared: true },
         import_number: abi::linux32_number,
     }
 }
 
 impl Pod {
     /// Opens a terminal of this size; its stream number.
-    pub(crate) fn open_terminal(&self, columns: u16, rows: u16) -> u32 {
+    ///
+    /// # Errors
+    /// `ENOSPC` when there is no room for its device node.
+    pub(crate) fn open_terminal(&self, columns: u16, rows: u16) -> Result<u32> {
         let number = self.next_terminal.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let host = Screen { stream: number, kernel: Arc::downgrade(&self.kernel) };
         let tty = Tty::new(make_device(TTY_MAJOR, number), Arc::new(host));
         tty.set_window_size(WindowSize { rows, columns, ..WindowSize::default() });
-        self.kernel.add_terminal(tty, number);
-        number
+        self.kernel.add_terminal(tty, number)?;
+        Ok(number)
     }
 
     /// A number for one more stream.

@@ -1,12 +1,16 @@
 //! What every pod has once its root is mounted, and how the host reaches its files.
 
+use std::sync::Arc;
+
+use abi::flags::{O_RDWR, S_IFCHR};
 use abi::{Errno, Result};
-use fs::vfs::inode::Timestamp;
 use fs::vfs::mount::MountCall;
 use fs::vfs::path::Location;
-use fs::vfs::{Caller, Context};
+use fs::vfs::{Caller, Context, Follow};
 
 use crate::kernel::Kernel;
+use crate::open_file::OpenFile;
+use crate::tty::Tty;
 
 /// Type, mount point and options of what is mounted at boot.
 const MOUNTS: [(&[u8], &[u8], &[u8]); 3] = [
@@ -19,6 +23,41 @@ impl Kernel {
     /// Walks paths as the superuser from the pod's root.
     pub fn root_context<'a>(&self, root: &'a Location) -> Context<'a> {
         Context { root, cwd: root, caller: Caller::ROOT, umask: 0o022, now: self.now() }
+    }
+
+    /// Makes init, and mounts what every pod has.
+    ///
+    /// # Errors
+    /// As [`Kernel::mount_system`].
+    pub fn boot(self: &Arc<Self>) -> Result<()> {
+        self.make_init()?;
+        self.mount_system()
+    }
+
+    /// Adds a terminal, with a device node `/dev/ttyN`.
+    ///
+    /// # Errors
+    /// `ENOSPC` when `/dev` is full.
+    pub fn add_terminal(&self, tty: Arc<Tty>, number: u32) -> Result<()> {
+        let root = self.root()?;
+        let path = terminal_path(number);
+        let id = tty.id();
+        self.terminals.add(tty);
+        match self.vfs.mknod(&self.root_context(&root), path.as_bytes(), S_IFCHR | 0o620, id) {
+            Err(error) if error.errno != Errno::EEXIST => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens terminal `number` for reading and writing.
+    ///
+    /// # Errors
+    /// `ENOENT` when there is none.
+    pub fn open_terminal(&self, number: u32) -> Result<Arc<OpenFile>> {
+        let root = self.root()?;
+        let path = terminal_path(number);
+        let location = self.vfs.walk(&self.root_context(&root), path.as_bytes(), Follow::Yes)?;
+        OpenFile::open(location, O_RDWR)
     }
 
     /// Mounts `/dev`, `/proc` and `/tmp`; makes the directories that the root lacks.
@@ -38,4 +77,9 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// The device node of a terminal.
+fn terminal_path(number: u32) -> String {
+    format!("/dev/tty{number}")
 }

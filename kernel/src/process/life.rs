@@ -90,6 +90,25 @@ impl Kernel {
         Ok(process)
     }
 
+    /// Makes process 1: it has no guest, adopts orphans, and waits for them at once.
+    pub(crate) fn make_init(&self) -> Result<()> {
+        let root = self.root()?;
+        let parts = ProcessParts {
+            files: FdTable::default(),
+            fs: FsContext { root: root.clone(), cwd: root, umask: 0o022 },
+            signals: SignalState::default(),
+            memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
+            program: ProgramInfo { comm: b"init".to_vec(), ..ProgramInfo::default() },
+            limits: Limits::default(),
+            affinity: u64::MAX,
+            nice: 0,
+            credentials: Arc::new(Credentials::root()),
+        };
+        let now = self.platform.monotonic_ns();
+        self.processes.add(0, |pid| Process::new(pid, now, parts))?;
+        Ok(())
+    }
+
     fn start_spawned(
         self: &Arc<Self>,
         process: &Arc<Process>,
