@@ -27,6 +27,7 @@ pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod testing;
+pub mod transfer;
 pub mod tty;
 
 pub use crate::kernel::{Kernel, Parts};

@@ -645,6 +645,11 @@ impl OpenFile {
         self.ops()?.wait_queue()
     }
 
+    /// When a read that began at `started_ns` ends although nothing came: `VTIME` of a terminal.
+    pub fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
+        self.ops()?.read_deadline_ns(started_ns)
+    }
+
     /// The number of the terminal behind it, if it is one.
     pub fn terminal(&self) -> Option<u64> {
         self.ops()?.terminal()

@@ -36,6 +36,11 @@ pub trait Attempt: Send + 'static {
     /// `WouldBlock` to be tried again after the next wake-up.
     fn attempt(&mut self) -> Try<Self::Output>;
 
+    /// When to give up although nothing happened, if it knows; asked after each attempt.
+    fn deadline_ns(&self) -> Option<u64> {
+        None
+    }
+
     /// The last word when it was interrupted or timed out: a call that moved a part of its bytes
     /// answers with their number.
     ///
@@ -88,7 +93,8 @@ where
     if sleeper.is_interrupted() {
         return Outcome::Ready(attempt.settle(Fault::Interrupted(restart)));
     }
-    if deadline_ns.is_some_and(|deadline_ns| sleeper.now_ns() >= deadline_ns) {
+    let earliest_ns = earlier(deadline_ns, attempt.deadline_ns());
+    if earliest_ns.is_some_and(|earliest_ns| sleeper.now_ns() >= earliest_ns) {
         return Outcome::Ready(attempt.settle(Fault::TimedOut));
     }
     Outcome::Pending(Box::pin(Wait {
@@ -134,11 +140,17 @@ impl<S: Sleeper, A: Attempt> Future for Wait<S, A> {
         if this.sleeper.is_interrupted() {
             return Poll::Ready(this.attempt.settle(Fault::Interrupted(this.restart)));
         }
-        match poll_deadline(&*this.sleeper, &mut this.timer, this.deadline_ns, cx) {
+        let deadline_ns = earlier(this.deadline_ns, this.attempt.deadline_ns());
+        match poll_deadline(&*this.sleeper, &mut this.timer, deadline_ns, cx) {
             Poll::Ready(()) => Poll::Ready(this.attempt.settle(Fault::TimedOut)),
             Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// The earlier of two deadlines.
+fn earlier(first: Option<u64>, second: Option<u64>) -> Option<u64> {
+    first.into_iter().chain(second).min()
 }
 
 /// Ready once `deadline_ns` has passed; arranges a wake-up then.
@@ -149,10 +161,17 @@ fn poll_deadline<S: Sleeper>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     let Some(deadline_ns) = deadline_ns else {
+        *timer = None;
         return Poll::Pending;
     };
     if sleeper.now_ns() >= deadline_ns {
         return Poll::Ready(());
+    }
+    if timer
+        .as_ref()
+        .is_some_and(|timer| timer.deadline_ns() != deadline_ns)
+    {
+        *timer = None;
     }
     let timer = timer.get_or_insert_with(|| sleeper.executor().sleep_until(deadline_ns));
     Pin::new(timer).poll(cx)
@@ -311,6 +330,12 @@ pub(crate) mod tests {
                 executor,
                 is_interrupted: AtomicBool::new(false),
             })
+        }
+    }
+
+    impl TestSleeper {
+        pub(crate) fn interrupt(&self) {
+            self.is_interrupted.store(true, Ordering::Relaxed);
         }
     }
 

@@ -123,6 +123,13 @@ pub trait FileOps: Send + Sync + fmt::Debug {
         None
     }
 
+    /// When a read that began at `started_ns` and still waits has to end although nothing came:
+    /// it is tried once more then, and answers 0 if that stalls. `None`: never (`VTIME` off).
+    fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
+        let _ = started_ns;
+        None
+    }
+
     /// `ioctl(2)`: `argument` is the third argument as the guest passed it.
     ///
     /// # Errors

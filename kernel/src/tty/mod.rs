@@ -319,30 +319,6 @@ impl Tty {
             && state.termios.has_local(TOSTOP)
             && state.is_background(caller)
     }
-
-    /// When a read that began at `started_ns` has to be tried again although nothing was typed:
-    /// `VTIME`. At that time [`FileOps::try_read`] gives what is there, or the caller answers 0.
-    pub fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
-        let state = self.lock();
-        if state.termios.has_local(ICANON) {
-            return None;
-        }
-        let timeout_ns = u64::from(state.termios.cc(VTIME)).saturating_mul(DECISECOND_NS);
-        if timeout_ns == 0 {
-            None
-        } else if state.termios.cc(VMIN) == 0 {
-            Some(started_ns.saturating_add(timeout_ns))
-        } else if state.input.nr_readable(&state.termios) > 0 {
-            Some(
-                state
-                    .last_input_ns
-                    .max(started_ns)
-                    .saturating_add(timeout_ns),
-            )
-        } else {
-            None
-        }
-    }
 }
 
 impl State {
@@ -462,6 +438,30 @@ impl FileOps for Tty {
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
         Some(&self.changed)
+    }
+
+    /// When a read that began at `started_ns` has to be tried again although nothing was typed:
+    /// `VTIME`. At that time [`FileOps::try_read`] gives what is there, or the caller answers 0.
+    fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
+        let state = self.lock();
+        if state.termios.has_local(ICANON) {
+            return None;
+        }
+        let timeout_ns = u64::from(state.termios.cc(VTIME)).saturating_mul(DECISECOND_NS);
+        if timeout_ns == 0 {
+            None
+        } else if state.termios.cc(VMIN) == 0 {
+            Some(started_ns.saturating_add(timeout_ns))
+        } else if state.input.nr_readable(&state.termios) > 0 {
+            Some(
+                state
+                    .last_input_ns
+                    .max(started_ns)
+                    .saturating_add(timeout_ns),
+            )
+        } else {
+            None
+        }
     }
 
     fn ioctl(&self, request: u32, argument: u32, memory: &dyn GuestMemory) -> Result<i32> {
