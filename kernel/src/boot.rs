@@ -6,7 +6,7 @@ use abi::flags::{O_RDWR, S_IFCHR};
 use abi::{Errno, Result};
 use fs::vfs::mount::MountCall;
 use fs::vfs::path::Location;
-use fs::vfs::{Caller, Context, Follow};
+use fs::vfs::{Caller, Context};
 
 use crate::kernel::Kernel;
 use crate::open_file::OpenFile;
@@ -56,8 +56,8 @@ impl Kernel {
     pub fn open_terminal(&self, number: u32) -> Result<Arc<OpenFile>> {
         let root = self.root()?;
         let path = terminal_path(number);
-        let location = self.vfs.walk(&self.root_context(&root), path.as_bytes(), Follow::Yes)?;
-        OpenFile::open(location, O_RDWR)
+        let opened = self.vfs.open(&self.root_context(&root), path.as_bytes(), O_RDWR, 0)?;
+        Ok(OpenFile::from_opened(opened, O_RDWR))
     }
 
     /// Mounts `/dev`, `/proc` and `/tmp`; makes the directories that the root lacks.
