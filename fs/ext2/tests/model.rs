@@ -8,7 +8,9 @@ mod common;
 
 use std::collections::{BTreeMap, HashMap};
 
-use common::{NOW, PLAIN, Random, assert_clean, list, mke2fs, mount, read_all, read_some, unmount};
+use common::{
+    NOW, PLAIN, Random, assert_clean, list, mke2fs, mount_with_cache, read_all, read_some, unmount,
+};
 use fs_block::MemDisk;
 use fs_ext2::{Error, Ext2, FileKind, InodeNo, NewNode, RenameMode, Result, SetAttributes};
 
@@ -366,9 +368,9 @@ fn change_file(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
 }
 
 /// Runs `nr_steps`, remounting now and then.
-fn run(seed: u64, options: &[&str], nr_steps: u32) {
+fn run(seed: u64, options: &[&str], nr_steps: u32, cache_bytes: usize) {
     let mut random = Random::new(seed);
-    let mut fs = mount(mke2fs(options, 32768, None));
+    let mut fs = mount_with_cache(mke2fs(options, 32768, None), cache_bytes);
     let mut model = Model::new(&mut fs);
     for number in 1..=nr_steps {
         step(&mut fs, &mut model, &mut random);
@@ -378,7 +380,7 @@ fn run(seed: u64, options: &[&str], nr_steps: u32) {
             model.held.clear();
             let image = unmount(fs).into_image();
             assert_clean(&image);
-            fs = mount(image);
+            fs = mount_with_cache(image, cache_bytes);
             model.compare(&mut fs);
         }
     }
@@ -386,20 +388,25 @@ fn run(seed: u64, options: &[&str], nr_steps: u32) {
 
 #[test]
 fn random_operations_with_1_kib_blocks() {
-    run(11, &["-b", "1024", "-g", "2048"], 3000);
+    run(11, &["-b", "1024", "-g", "2048"], 3000, 8 << 20);
 }
 
 #[test]
 fn random_operations_with_2_kib_blocks_and_small_inodes() {
-    run(12, &["-b", "2048", "-I", "128"], 1500);
+    run(12, &["-b", "2048", "-I", "128"], 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_with_4_kib_blocks() {
-    run(13, &["-b", "4096"], 1500);
+    run(13, &["-b", "4096"], 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_on_revision_0() {
-    run(14, &["-b", "1024", "-r", "0"], 1500);
+    run(14, &["-b", "1024", "-r", "0"], 1500, 8 << 20);
+}
+
+#[test]
+fn random_operations_with_the_smallest_cache() {
+    run(15, &["-b", "1024", "-g", "2048"], 1500, 0);
 }

@@ -106,14 +106,16 @@ pub fn assert_clean(image: &[u8]) {
 }
 
 pub fn mount(image: Vec<u8>) -> Ext2<MemDisk> {
-    Ext2::mount(
-        MemDisk::new(image),
-        MountOptions {
-            now: NOW,
-            ..MountOptions::default()
-        },
-    )
-    .unwrap()
+    mount_with_cache(image, MountOptions::default().cache_bytes)
+}
+
+pub fn mount_with_cache(image: Vec<u8>, cache_bytes: usize) -> Ext2<MemDisk> {
+    let options = MountOptions {
+        now: NOW,
+        cache_bytes,
+        ..MountOptions::default()
+    };
+    Ext2::mount(MemDisk::new(image), options).unwrap()
 }
 
 pub fn unmount<D: BlockDevice>(mut fs: Ext2<D>) -> D {
