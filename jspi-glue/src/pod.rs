@@ -66,9 +66,9 @@ pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Opt
     let broken = |error: abi::Error| format!("the boot request: {error}");
     let hostname = reader.bytes().map_err(broken)?.to_vec();
 
-    let terminals = Arc::new(Terminals::default());
+    let terminals = Terminals::default();
     let random = Arc::new(|bytes: &mut [u8]| crate::imports::random(bytes));
-    let devices = Arc::new(Devices::new(random, Arc::clone(&terminals)));
+    let devices = Arc::new(Devices::new(random, terminals.clone()));
     let vfs = Arc::new(Vfs::new(devices));
     let disk = MemDisk::new(image);
     let root = fs::ext2_mount::Ext2Mount::mount(disk, false)
