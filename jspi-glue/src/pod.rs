@@ -23,7 +23,7 @@ pub(crate) const MAX_WORKERS: usize = 64;
 const TTY_MAJOR: u32 = 4;
 
 /// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
-const MAX_PAGES: u64 = 32768;
+const MAX_PAGES: u64 = 16384;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 

@@ -24,7 +24,7 @@ export interface PoolEvents {
 
 /** Bytes of the kernel's memory at first and at most, in pages of 64 KiB. */
 const MIN_PAGES = 512;
-const MAX_PAGES = 32768;
+const MAX_PAGES = 16384;
 
 interface Waiting {
   readonly operation: string;

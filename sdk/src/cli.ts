@@ -2,9 +2,10 @@
 import { access, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { boot, KernelError, type Pod, PodError, type Process } from "../node.js";
-import type { HostMount } from "../protocol.js";
+import { boot, KernelError, type Pod, PodError, type Process } from "./node.js";
+import type { HostMount } from "./protocol.js";
 
 const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --workers N              Workers of the pool (default 2)
@@ -16,6 +17,8 @@ const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --copy-in-js             copies between memories in JavaScript
   --save-image FILE        writes the root file system to FILE at the end`;
 
+/** The image that `./shoal` builds. */
+const DEFAULT_IMAGE = fileURLToPath(new URL("../../target/guest/root.ext2", import.meta.url));
 const COMMAND_NOT_FOUND = 127;
 const FAILURE = 125;
 
@@ -149,7 +152,7 @@ async function main(): Promise<number> {
   if (command !== "run") {
     throw new UsageError(command === undefined ? "no command" : `no such command: ${command}`);
   }
-  const args = parse(rest, process.env.SHOAL_IMAGE ?? "target/guest/root.ext2");
+  const args = parse(rest, process.env.SHOAL_IMAGE ?? DEFAULT_IMAGE);
   await access(args.image).catch(() => {
     throw new PodError(`${args.image}: no such image`);
   });
