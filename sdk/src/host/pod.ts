@@ -51,9 +51,9 @@ export class Pod {
   readonly #processes = new Map<number, (status: number) => void>();
   readonly #earlyEnds = new Map<number, number>();
 
-  private constructor(connect: (pod: Pod) => Pool) {
-    this.#pool = connect(this);
-    this.files = new Files(this.#pool);
+  private constructor(pool: Pool) {
+    this.#pool = pool;
+    this.files = new Files(pool);
   }
 
   /**
@@ -84,13 +84,13 @@ export class Pod {
     const log = options.onLog ?? logToConsole;
     let pod: Pod | undefined;
     const pool = await Pool.boot((index) => host.newPort(index), nrWorkers, module, bytes, kernelOptions, {
-      output: (stream, data) => pod?.#output(stream, data),
-      taken: (stream, length) => pod?.#inputs.get(stream)?.taken(length),
-      ended: (pid, status) => pod?.#ended(pid, status),
+      output: (stream, data) => pod?.output(stream, data),
+      taken: (stream, length) => pod?.taken(stream, length),
+      ended: (pid, status) => pod?.ended(pid, status),
       log,
       failed: (error) => log("error", error.message),
     });
-    pod = new Pod(() => pool);
+    pod = new Pod(pool);
     return pod;
   }
 
@@ -171,12 +171,19 @@ export class Pod {
     }
   }
 
-  #output(stream: number, bytes: Uint8Array): void {
+  /** @internal A guest has written. */
+  output(stream: number, bytes: Uint8Array): void {
     this.#terminals.get(stream)?.show(bytes);
     this.#outputs.get(stream)?.push(bytes);
   }
 
-  #ended(pid: number, status: number): void {
+  /** @internal A guest has read. */
+  taken(stream: number, length: number): void {
+    this.#inputs.get(stream)?.taken(length);
+  }
+
+  /** @internal A process has ended. */
+  ended(pid: number, status: number): void {
     const resolve = this.#processes.get(pid);
     this.#processes.delete(pid);
     if (resolve === undefined) {
