@@ -5,6 +5,7 @@
 //!
 //! - [`check`], [`tidy`], [`generate`]: what a commit must pass
 //! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
+//! - [`guest`]: the guests' C library, programs and root image
 //! - [`pod`], [`test`], [`bench`], [`race`]: use what was built
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 
@@ -15,6 +16,7 @@ mod build;
 mod check;
 mod command;
 mod generate;
+mod guest;
 mod node;
 mod pod;
 mod race;
@@ -56,6 +58,12 @@ enum Task {
     Build {
         #[arg(value_enum, default_value_t)]
         part: build::Part,
+    },
+    /// Compile C for a guest: the arguments of clang
+    #[command(disable_help_flag = true)]
+    Cc {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Run tests and count them
     Test {
@@ -105,6 +113,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Run { arguments } => return pod::run(&arguments),
         Task::Web { port, no_isolation } => pod::web(port, no_isolation)?,
         Task::Build { part } => build::build(part)?,
+        Task::Cc { arguments } => return guest::cc(arguments),
         Task::Test { suite } => return test::test(suite),
         Task::Bench(options) => bench::bench(&options)?,
         Task::Check => check::check()?,

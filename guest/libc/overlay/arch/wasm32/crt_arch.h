@@ -1,0 +1,1 @@
+/* The entry function is C: see crt/wasm32/crt1.c. */
