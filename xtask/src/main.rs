@@ -90,7 +90,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match raw_arguments() {
-        Some(arguments) => pod::run(&arguments),
+        Some((Raw::Run, arguments)) => pod::run(&arguments),
+        Some((Raw::Cc, arguments)) => guest::cc(arguments),
         None => perform(Arguments::parse().task),
     };
     match result {
@@ -102,10 +103,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments of `run` exactly as given: the pod's command line reads them, `--` included.
-fn raw_arguments() -> Option<Vec<OsString>> {
+/// Tasks that hand their arguments on.
+enum Raw {
+    Run,
+    Cc,
+}
+
+/// The arguments of `run` and `cc` exactly as given: the pod's command line and the compiler read
+/// them, `--` and `--help` included.
+fn raw_arguments() -> Option<(Raw, Vec<OsString>)> {
     let mut arguments = std::env::args_os().skip(1);
-    (arguments.next()? == "run").then(|| arguments.collect())
+    let task = match arguments.next()?.to_str()? {
+        "run" => Raw::Run,
+        "cc" => Raw::Cc,
+        _ => return None,
+    };
+    Some((task, arguments.collect()))
 }
 
 fn perform(task: Task) -> Result<ExitCode> {

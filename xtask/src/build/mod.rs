@@ -18,6 +18,8 @@ pub(crate) enum Part {
     Kernel,
     /// The npm package and the page
     Sdk,
+    /// The guests' C library and programs, and the root image
+    Guest,
     /// Everything
     #[default]
     All,
@@ -34,6 +36,9 @@ pub(crate) fn build(part: Part) -> Result<()> {
     }
     if matches!(part, Part::Sdk | Part::All) {
         sdk::build()?;
+    }
+    if matches!(part, Part::Guest | Part::All) {
+        crate::guest::image()?;
     }
     if part == Part::All {
         mark_ready(start)?;

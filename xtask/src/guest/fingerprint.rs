@@ -47,7 +47,9 @@ impl Fingerprint {
             .collect::<Result<Vec<_>, _>>()
             .with_context(context)?;
         entries.sort();
-        entries.iter().try_fold(named, |print, entry| print.path(entry))
+        entries
+            .iter()
+            .try_fold(named, |print, entry| print.path(entry))
     }
 
     /// As 32 hexadecimal digits.
@@ -63,7 +65,10 @@ mod tests {
     #[test]
     fn parts_do_not_run_together() {
         let print = Fingerprint::new();
-        assert_ne!(print.bytes(b"ab").bytes(b"c"), print.bytes(b"a").bytes(b"bc"));
+        assert_ne!(
+            print.bytes(b"ab").bytes(b"c"),
+            print.bytes(b"a").bytes(b"bc")
+        );
         assert_eq!(print.bytes(b"ab").text(), print.bytes(b"ab").text());
     }
 }

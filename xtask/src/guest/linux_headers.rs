@@ -8,6 +8,16 @@ use anyhow::{Context as _, Result};
 /// Where the package of the kernel's headers puts them.
 const HOST: &str = "/usr/include";
 
+/// Headers of `asm/` that have no generic form.
+const OWN: &[(&str, &str)] = &[
+    ("auxvec.h", "/* No values of its own. */\n"),
+    (
+        "byteorder.h",
+        "#include <linux/byteorder/little_endian.h>\n",
+    ),
+    ("sigcontext.h", "#include <signal.h>\n"),
+];
+
 /// Copies the machine's headers into `include`, with the generic form of `asm/`.
 ///
 /// # Errors
@@ -26,6 +36,9 @@ pub(super) fn install(include: &Path) -> Result<()> {
             _ => format!("#include <asm-generic/{}>\n", name.to_string_lossy()),
         };
         fs::write(asm.join(&name), text).context("cannot write asm/")?;
+    }
+    for (name, text) in OWN {
+        fs::write(asm.join(name), text).context("cannot write asm/")?;
     }
     Ok(())
 }

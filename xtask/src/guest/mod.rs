@@ -11,9 +11,10 @@
 
 mod command;
 mod fingerprint;
+mod image;
 
 mod linux_headers;
-
+mod programs;
 
 mod sources;
 mod step;
@@ -26,7 +27,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, Result};
 
-
+pub(crate) use programs::Programs;
 
 /// The repository's root.
 fn root() -> &'static Path {
@@ -43,7 +44,7 @@ fn out() -> PathBuf {
 ///
 /// # Errors
 /// A tool or Debian's source of musl is missing, or a part does not compile.
-pub fn sysroot() -> Result<PathBuf> {
+pub(crate) fn sysroot() -> Result<PathBuf> {
     Ok(sysroot::build()?.dir)
 }
 
@@ -51,7 +52,7 @@ pub fn sysroot() -> Result<PathBuf> {
 ///
 /// # Errors
 /// As for [`sysroot()`], or the compiler cannot be started. Its own failure is in the status.
-pub fn cc(args: impl IntoIterator<Item = OsString>) -> Result<ExitStatus> {
+pub(crate) fn cc(args: impl IntoIterator<Item = OsString>) -> Result<ExitStatus> {
     let driver = sysroot::build()?.cc();
     Command::new(&driver)
         .args(args)
@@ -59,3 +60,18 @@ pub fn cc(args: impl IntoIterator<Item = OsString>) -> Result<ExitStatus> {
         .with_context(|| format!("cannot start {}", driver.display()))
 }
 
+/// Builds all programs of the image.
+///
+/// # Errors
+/// As for [`sysroot()`], or a program does not compile.
+pub(crate) fn programs() -> Result<Programs> {
+    programs::build()
+}
+
+/// Builds the root image and returns its path.
+///
+/// # Errors
+/// As for [`programs()`], or `mke2fs` fails.
+pub(crate) fn image() -> Result<PathBuf> {
+    image::build()
+}

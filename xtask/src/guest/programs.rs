@@ -1,0 +1,208 @@
+//! The programs of the image: busybox and dash from Debian's sources, our tests and benchmarks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::command::run;
+use super::fingerprint::Fingerprint;
+use super::linux_headers::copy_tree;
+use super::sources::{clear, fetch};
+use super::step::step;
+use super::sysroot::{self, Sysroot};
+use super::{out, root};
+
+/// Optimised, and without the names of functions.
+const CFLAGS: &[&str] = &["-O2", "-s", "-Wall", "-Wextra", "-Wno-unused-parameter"];
+
+/// All built programs.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// The multi-call binary.
+    pub(crate) busybox: PathBuf,
+    /// The absolute paths at which busybox wants to be found, one a line.
+    pub(crate) busybox_links: PathBuf,
+    /// A shell that forks.
+    pub(crate) dash: PathBuf,
+    /// `tests/guest/*.c`, compiled, in the order of their names.
+    pub(crate) tests: Vec<PathBuf>,
+    /// `guest/bench/*.c`, compiled.
+    pub(crate) bench: Vec<PathBuf>,
+    /// Everything that went into them.
+    pub(super) print: Fingerprint,
+}
+
+/// Builds all programs, or finds them built.
+pub(super) fn build() -> Result<Programs> {
+    let sysroot = sysroot::build()?;
+    let dir = out().join("programs");
+    let recipes = root().join("guest/programs");
+    let print = sysroot.print.bytes(include_bytes!("programs.rs"));
+
+    let config = recipes.join("busybox.config");
+    let busybox_print = print.path(&config)?;
+    step("busybox", busybox_print, || {
+        busybox(&sysroot, &config, &dir)
+    })?;
+    step("dash", print, || dash(&sysroot, &dir))?;
+    let (tests, tests_print) = small(&sysroot, &root().join("tests/guest"), "tests")?;
+    let (bench, bench_print) = small(&sysroot, &root().join("guest/bench"), "bench")?;
+    Ok(Programs {
+        busybox: dir.join("busybox"),
+        busybox_links: dir.join("busybox.links"),
+        dash: dir.join("dash"),
+        tests,
+        bench,
+        print: busybox_print
+            .with(print)
+            .with(tests_print)
+            .with(bench_print),
+    })
+}
+
+/// `make` with the guest's tools in front of `PATH`.
+fn make(sysroot: &Sysroot, dir: &Path, arguments: &[&str]) -> Result<()> {
+    run(cross("make", sysroot, dir)?
+        .args(["-s", "-j2"])
+        .args(arguments))
+}
+
+fn cross(program: &str, sysroot: &Sysroot, dir: &Path) -> Result<Command> {
+    let mut paths = vec![sysroot.dir.join("bin")];
+    if let Some(path) = std::env::var_os("PATH") {
+        paths.extend(std::env::split_paths(&path));
+    }
+    let path = std::env::join_paths(paths).context("PATH has a folder with a colon")?;
+    let mut command = Command::new(program);
+    command.env("PATH", path).current_dir(dir);
+    Ok(command)
+}
+
+/// A copy of Debian's source of `package` to build in.
+fn working_copy(package: &str) -> Result<PathBuf> {
+    let work = out().join("build").join(package);
+    clear(&work)?;
+    copy_tree(&fetch(package)?, &work)?;
+    Ok(work)
+}
+
+fn busybox(sysroot: &Sysroot, changes: &Path, dir: &Path) -> Result<()> {
+    const TOOLS: &[&str] = &[
+        "CROSS_COMPILE=wasm32-linux-musl-",
+        "CC=wasm32-linux-musl-cc",
+        "HOSTCC=gcc",
+        "SKIP_STRIP=y",
+    ];
+    let work = working_copy("busybox")?;
+    make(sysroot, &work, &["defconfig"])?;
+    let path = work.join(".config");
+    let defaults = fs::read_to_string(&path).context("cannot read busybox's .config")?;
+    let changes = fs::read_to_string(changes).context("cannot read busybox.config")?;
+    fs::write(&path, merged_config(&defaults, &changes)).context("cannot write .config")?;
+    // Questions about symbols that the changes bring in get their default answers.
+    run(cross("sh", sysroot, &work)?.args(["-c", "yes '' | make -s oldconfig"]))?;
+    make(
+        sysroot,
+        &work,
+        &[TOOLS, &["busybox", "busybox.links"]].concat(),
+    )?;
+    install(sysroot, &work.join("busybox"), &dir.join("busybox"))?;
+    fs::copy(work.join("busybox.links"), dir.join("busybox.links"))
+        .context("cannot copy busybox.links")?;
+    Ok(())
+}
+
+/// `defaults` with each symbol that `changes` names replaced.
+fn merged_config(defaults: &str, changes: &str) -> String {
+    let changed: Vec<_> = changes.lines().filter_map(symbol).collect();
+    let kept = defaults
+        .lines()
+        .filter(|line| symbol(line).is_none_or(|name| !changed.contains(&name)));
+    let new = changes.lines().filter(|line| symbol(line).is_some());
+    kept.chain(new).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The symbol that a line of a configuration sets or unsets.
+fn symbol(line: &str) -> Option<&str> {
+    match line.strip_prefix("# ") {
+        Some(rest) => rest.strip_suffix(" is not set"),
+        None => line.split_once('=').map(|(name, _)| name),
+    }
+    .filter(|name| name.starts_with("CONFIG_"))
+}
+
+fn dash(sysroot: &Sysroot, dir: &Path) -> Result<()> {
+    let work = working_copy("dash")?;
+    run(cross("autoreconf", sysroot, &work)?.arg("-fi"))?;
+    run(cross("./configure", sysroot, &work)?.args([
+        "--host=wasm32-linux-musl",
+        "CC=wasm32-linux-musl-cc",
+        "CC_FOR_BUILD=gcc",
+        "CFLAGS=-O2",
+    ]))?;
+    make(sysroot, &work, &[])?;
+    install(sysroot, &work.join("src/dash"), &dir.join("dash"))
+}
+
+/// Copies a program without its names and debug sections.
+fn install(sysroot: &Sysroot, from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(to)).context("cannot make programs/")?;
+    run(Command::new(sysroot.tool("strip"))
+        .arg("-o")
+        .args([to, from]))
+}
+
+/// Compiles each C file of `source`; headers there count as inputs of all.
+fn small(sysroot: &Sysroot, source: &Path, kind: &str) -> Result<(Vec<PathBuf>, Fingerprint)> {
+    let mut files = fs::read_dir(source)
+        .with_context(|| format!("cannot read {}", source.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect::<Vec<_>>();
+    files.sort();
+    let has_end = |path: &PathBuf, end: &str| path.extension().is_some_and(|found| found == end);
+    let shared = files.iter().filter(|path| has_end(path, "h")).try_fold(
+        sysroot.print.bytes(CFLAGS.concat().as_bytes()),
+        |print, path| print.path(path),
+    )?;
+    let dir = out().join(kind);
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+
+    let mut programs = Vec::new();
+    let mut all = shared;
+    for file in files.iter().filter(|path| has_end(path, "c")) {
+        let name = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let program = dir.join(&name);
+        let print = shared.path(file)?;
+        step(&format!("{kind}-{name}"), print, || {
+            run(Command::new(sysroot.cc())
+                .args(CFLAGS)
+                .arg(file)
+                .arg("-o")
+                .arg(&program))
+        })?;
+        all = all.with(print);
+        programs.push(program);
+    }
+    Ok((programs, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_replace_defaults() {
+        let defaults = "#\n# Settings\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=1\n";
+        let changes = "# Why.\n# CONFIG_A is not set\nCONFIG_B=y\n";
+        assert_eq!(
+            merged_config(defaults, changes),
+            "#\n# Settings\nCONFIG_C=1\n# CONFIG_A is not set\nCONFIG_B=y\n"
+        );
+    }
+}

@@ -94,7 +94,10 @@ fn machine_sources() -> Vec<(String, String)> {
         .filter_map(|entry| entry.ok().map(|entry| entry.path()));
     std::iter::once(etc.join("sources.list"))
         .chain(parts)
-        .filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|end| end == "list" || end == "sources")
+        })
         .filter_map(|path| {
             let name = path.file_name()?.to_string_lossy().into_owned();
             Some((name, fs::read_to_string(&path).ok()?))
@@ -124,8 +127,14 @@ mod tests {
 
     #[test]
     fn both_formats_become_source_lines() {
-        assert_eq!(as_source("deb [x] u s main\n# c"), "deb-src [x] u s main\n# c\n");
-        assert_eq!(as_source("Types: deb\nSuites: s"), "Types: deb-src\nSuites: s\n");
+        assert_eq!(
+            as_source("deb [x] u s main\n# c"),
+            "deb-src [x] u s main\n# c\n"
+        );
+        assert_eq!(
+            as_source("Types: deb\nSuites: s"),
+            "Types: deb-src\nSuites: s\n"
+        );
         assert_eq!(as_source("deb u s\ndeb-src u s"), "deb-src u s\n");
     }
 }

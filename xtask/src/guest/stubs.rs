@@ -106,7 +106,11 @@ fn find(name: &str) -> Result<&'static Linux32Import> {
 
 fn stub(name: &'static str) -> Result<Stub> {
     let row = find(name)?;
-    let nr_words = if SIX_WORDS.contains(&name) { 6 } else { row.nr_args };
+    let nr_words = if SIX_WORDS.contains(&name) {
+        6
+    } else {
+        row.nr_args
+    };
     let import = if VARIADIC.contains(&name) {
         format!("{name}_{nr_words}")
     } else {
@@ -136,7 +140,13 @@ fn imports(stubs: &[Stub]) -> String {
          __WASM_IMPORT(\"__syscall\") long __wasm_syscall_any(\
          long, long, long, long, long, long, long);\n",
     );
-    for Stub { name, import, nr_words, .. } in stubs {
+    for Stub {
+        name,
+        import,
+        nr_words,
+        ..
+    } in stubs
+    {
         let types = match nr_words {
             0 => "void".to_owned(),
             n => vec!["long"; usize::from(*n)].join(", "),
@@ -150,7 +160,13 @@ fn imports(stubs: &[Stub]) -> String {
         "\nstatic inline __attribute__((__always_inline__)) long __wasm_syscall_known(\
          long n, long a, long b, long c, long d, long e, long f)\n{\n\tswitch (n) {\n",
     );
-    for Stub { name, number, nr_words, .. } in stubs {
+    for Stub {
+        name,
+        number,
+        nr_words,
+        ..
+    } in stubs
+    {
         let words: Vec<_> = ["a", "b", "c", "d", "e", "f"]
             .into_iter()
             .take(usize::from(*nr_words))
@@ -171,7 +187,10 @@ mod tests {
 
     #[test]
     fn every_name_is_in_the_table_once() {
-        let mut numbers: Vec<_> = NAMES.iter().map(|name| stub(name).unwrap().number).collect();
+        let mut numbers: Vec<_> = NAMES
+            .iter()
+            .map(|name| stub(name).unwrap().number)
+            .collect();
         numbers.sort_unstable();
         assert!(numbers.windows(2).all(|pair| pair[0] != pair[1]));
     }
@@ -194,7 +213,15 @@ mod tests {
     #[test]
     fn no_old_call_has_a_number() {
         let Headers { numbers, .. } = headers().unwrap();
-        for old in ["open", "stat64", "pipe", "dup2", "poll", "futex", "clock_gettime"] {
+        for old in [
+            "open",
+            "stat64",
+            "pipe",
+            "dup2",
+            "poll",
+            "futex",
+            "clock_gettime",
+        ] {
             assert!(!numbers.contains(&format!("__NR_{old} ")), "{old}");
         }
     }

@@ -58,7 +58,9 @@ impl Sysroot {
 
     /// `bin/wasm32-linux-musl-NAME`.
     pub(super) fn tool(&self, name: &str) -> PathBuf {
-        self.dir.join("bin").join(format!("wasm32-linux-musl-{name}"))
+        self.dir
+            .join("bin")
+            .join(format!("wasm32-linux-musl-{name}"))
     }
 }
 

@@ -1,0 +1,5 @@
+// Does nothing, successfully: what spawn measures.
+int main(void)
+{
+	return 0;
+}

@@ -1,0 +1,2 @@
+# For login shells of root.
+cd
