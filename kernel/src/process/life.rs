@@ -242,6 +242,7 @@ impl Kernel {
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
         let Some(ended) = self.processes.end(process.pid, status) else { return };
         process.files().close_all();
+        self.file_locks.forget_process(process.pid);
         self.session_leader_left(process.pid);
         for orphan in ended.orphans_ended {
             self.processes.remove(orphan);

@@ -375,6 +375,28 @@ impl ProcessTable {
         tree.entries.values().filter(chosen).map(|entry| Arc::clone(&entry.process)).collect()
     }
 
+    /// Takes the controlling terminal from one process.
+    pub(crate) fn drop_terminal(&self, pid: Pid) {
+        if let Some(entry) = self.tree.lock().entries.get_mut(&pid) {
+            entry.terminal = None;
+        }
+    }
+
+    /// Whether nobody could continue the process group once it stopped: no living member has a
+    /// parent in another group of its session (POSIX, "orphaned process group").
+    pub fn is_orphaned_group(&self, group: Pid) -> bool {
+        let tree = self.tree.lock();
+        let has_keeper = |entry: &Entry| {
+            tree.entries.get(&entry.parent).is_some_and(|parent| {
+                parent.group != entry.group && parent.session == entry.session
+            })
+        };
+        let mut members = tree.entries.values().filter(|entry| {
+            entry.group == group && !matches!(entry.state, RunState::Zombie(_))
+        });
+        !members.any(has_keeper)
+    }
+
     /// Whether a process group of the session exists (tcsetpgrp(3)).
     pub fn is_group_in_session(&self, group: Pid, session: Pid) -> bool {
         let tree = self.tree.lock();

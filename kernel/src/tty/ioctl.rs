@@ -32,7 +32,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    const fn is_session_leader(&self) -> bool {
+    pub(super) const fn is_session_leader(&self) -> bool {
         self.pid == self.session
     }
 }
@@ -115,7 +115,7 @@ impl Tty {
     }
 
     /// `TIOCSCTTY`: with `argument` 1, a privileged caller takes it from another session.
-    fn acquire(&self, caller: &Caller, argument: u32) -> Result<Effect> {
+    pub(super) fn acquire(&self, caller: &Caller, argument: u32) -> Result<Effect> {
         let mut state = self.lock();
         if caller.is_session_leader() && state.session == Some(caller.session) {
             return Ok(Effect::None);

@@ -12,6 +12,7 @@
 //! order of the output, and must not call back.
 
 mod ioctl;
+mod job_control;
 mod ldisc;
 mod output;
 mod terminals;
@@ -28,6 +29,7 @@ use fs::io::{Sink, Source, Stall, Try};
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 
 pub use ioctl::{Caller, Effect};
+pub use job_control::TerminalUse;
 pub use terminals::Terminals;
 
 use self::ldisc::LineDiscipline;
@@ -306,13 +308,13 @@ impl Tty {
         self.lock().is_hung_up
     }
 
-    /// Whether a read by `caller` has to be stopped with `SIGTTIN`.
-    pub fn is_background_read(&self, caller: &Caller) -> bool {
+    /// Whether it is the controlling terminal of `caller`, whose group is in the background.
+    pub fn is_background(&self, caller: &Caller) -> bool {
         let state = self.lock();
         caller.terminal == Some(self.id) && state.is_background(caller)
     }
 
-    /// Whether a write by `caller` has to be stopped with `SIGTTOU`.
+    /// The same, and the background may not write (`TOSTOP`).
     pub fn is_background_write(&self, caller: &Caller) -> bool {
         let state = self.lock();
         caller.terminal == Some(self.id)

@@ -408,8 +408,8 @@ fn job_control_requests_check_who_asks() {
     assert_eq!(ask(&leader, TIOCSPGRP), Ok(Effect::None));
     tty.input(b"\x03");
     assert_eq!(screen.0.lock().signals, [(101, Signal::SIGINT)]);
-    assert!(tty.is_background_read(&leader));
-    assert!(!tty.is_background_read(&Caller {
+    assert!(tty.is_background(&leader));
+    assert!(!tty.is_background(&Caller {
         group: 101,
         ..leader
     }));
