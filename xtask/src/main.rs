@@ -5,7 +5,7 @@
 //!
 //! - [`check`], [`tidy`], [`generate`]: what a commit must pass
 //! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
-//! - [`guest`]: the guests' C library, programs and root image
+//! - [`guest`], [`image`]: the guests' C library, programs and root image; images of folders
 //! - [`pod`], [`test`], [`bench`], [`race`]: use what was built
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 
@@ -17,6 +17,7 @@ mod check;
 mod command;
 mod generate;
 mod guest;
+mod image;
 mod node;
 mod pod;
 mod race;
@@ -65,6 +66,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Make file system images
+    Image {
+        #[command(subcommand)]
+        task: image::Task,
+    },
     /// Run tests and count them
     Test {
         #[arg(value_enum, default_value_t)]
@@ -89,6 +95,11 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os("SHOAL_CWD")
+        && let Err(error) = std::env::set_current_dir(folder)
+    {
+        eprintln!("shoal: cannot return to the caller's folder: {error}");
+    }
     let result = match raw_arguments() {
         Some((Raw::Run, arguments)) => pod::run(&arguments),
         Some((Raw::Cc, arguments)) => guest::cc(arguments),
@@ -127,6 +138,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Web { port, no_isolation } => pod::web(port, no_isolation)?,
         Task::Build { part } => build::build(part)?,
         Task::Cc { arguments } => return guest::cc(arguments),
+        Task::Image { task } => image::image(&task)?,
         Task::Test { suite } => return test::test(suite),
         Task::Bench(options) => bench::bench(&options)?,
         Task::Check => check::check()?,

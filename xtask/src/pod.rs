@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::build::{Part, build};
 use crate::command::run as run_command;
 use crate::node;
-use crate::tree::root;
+use crate::tree::{root, target};
 
 /// Builds what is out of date, then becomes the command line of the SDK.
 ///
@@ -20,13 +20,15 @@ use crate::tree::root;
 /// When something cannot be built or Node cannot be started.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     build(Part::All)?;
-    let folder = std::env::var_os("SHOAL_CWD").unwrap_or_else(|| root().into());
     let mut command = node::node()?;
     command
         .arg(root().join("sdk/dist/cli.js"))
         .arg("run")
-        .args(arguments)
-        .current_dir(folder);
+        .args(arguments);
+    command.current_dir(std::env::current_dir().context("where is this?")?);
+    if std::env::var_os("SHOAL_IMAGE").is_none() {
+        command.env("SHOAL_IMAGE", target().join("guest/root.ext2"));
+    }
     Err(command.exec()).context("cannot start Node")
 }
 

@@ -23,7 +23,7 @@ use crate::tree::{modified, root, target};
 const TRIPLE: &str = "wasm32-unknown-unknown";
 
 /// The most memory the kernel may have, in bytes: a host's `Memory` must not ask for more.
-const MAX_MEMORY: u32 = 1 << 30;
+const MAX_MEMORY: u32 = 1 << 31;
 
 /// The stack of the first instance, in bytes.
 const STACK: u32 = 1 << 20;
@@ -172,7 +172,7 @@ mod tests {
             "+atomics",
             "--shared-memory",
             "--import-memory",
-            "--max-memory=1073741824",
+            "--max-memory=2147483648",
         ] {
             assert!(flags.contains(flag), "{flag}");
         }
