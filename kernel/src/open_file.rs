@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use abi::flags::{
-    FIONREAD, O_ACCMODE, O_APPEND, O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOATIME,
-    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, O_SETTABLE, O_SYNC, O_WRONLY, SEEK_CUR, SEEK_DATA,
-    SEEK_END, SEEK_HOLE, SEEK_SET,
+    FIONREAD, MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME, O_ACCMODE, O_APPEND, O_DIRECT,
+    O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
+    O_SETTABLE, O_SYNC, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 use abi::{Errno, Result};
 use executor::sync::Lock;
@@ -454,11 +454,21 @@ impl OpenFile {
         {
             return;
         }
+        let mount_flags = self
+            .location()
+            .map_or(MS_NOATIME, |location| location.mount.flags());
+        let is_directory = self.file_type == FileType::Directory;
+        if mount_flags & (MS_NOATIME | MS_RDONLY) != 0
+            || (is_directory && mount_flags & MS_NODIRATIME != 0)
+        {
+            return;
+        }
         let Ok(metadata) = inode.metadata() else {
             return;
         };
         let age_seconds = now.seconds.saturating_sub(metadata.atime.seconds);
-        if metadata.atime <= metadata.mtime
+        if mount_flags & MS_STRICTATIME != 0
+            || metadata.atime <= metadata.mtime
             || metadata.atime <= metadata.ctime
             || age_seconds >= ATIME_MAX_AGE_SECONDS
         {
@@ -466,7 +476,7 @@ impl OpenFile {
                 atime: Some(now),
                 ..SetAttributes::default()
             };
-            // A read succeeds on a read-only file system too: its access times stay.
+            // The read succeeded, whatever becomes of its time.
             let _ = inode.set_attributes(&change);
         }
     }
@@ -683,3 +693,6 @@ fn write_inode(
 fn widen(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
