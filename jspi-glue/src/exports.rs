@@ -12,7 +12,7 @@ use fs::io::VecSink;
 use fs::vfs::Follow;
 use fs::vfs::inode::FileType;
 use kernel::fd_table::{FdTable, OnExec};
-use kernel::open_file::{Anonymous, OpenFile};
+use kernel::open_file::OpenFile;
 use kernel::platform::GuestEnd;
 use kernel::process::Spawn;
 
@@ -141,7 +141,7 @@ pub extern "C" fn doorbell(worker: u32) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn memory_shim() -> u32 {
     let Some(pod) = pod() else { return block(negated(Errno::EAGAIN.into()), &[]) };
-    block(0, &kernel_loader::memory_shim(&pod.loader))
+    block(0, &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private))
 }
 
 /// Runs what is ready on this Worker; -1 when there is more, else milliseconds to the next timer,
@@ -260,7 +260,7 @@ fn spawn_process(pod: &Pod, reader: &mut Reader<'_>) -> Result<i32> {
 }
 
 fn open_stream_file(pod: &Pod, stream: u32) -> Result<Arc<OpenFile>> {
-    let anonymous = Anonymous::new(format!("host:[{stream}]"), FileType::Fifo);
+    let anonymous = pod.kernel.anonymous(FileType::Fifo, format!("host:[{stream}]"));
     Ok(match pod.streams.find(stream)? {
         Stream::Input(input) => OpenFile::anonymous(input, anonymous, abi::flags::O_RDONLY),
         Stream::Output(output) => OpenFile::anonymous(output, anonymous, abi::flags::O_WRONLY),
@@ -365,7 +365,7 @@ pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
         3 => status_of(pod, &mut reader),
         4 => make_directory(pod, &mut reader),
         5 => remove_file(pod, &mut reader),
-        6 => pod.root.snapshot(),
+        6 => pod.kernel.vfs.sync().map(|()| pod.disk.snapshot()),
         _ => Err(Errno::ENOSYS.into()),
     })
 }

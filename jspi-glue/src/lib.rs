@@ -9,6 +9,7 @@
 //! - [`guest_memory`]: calls through the function table into the memory helpers of a frame
 //! - [`platform`]: the kernel's seam, on top of the imports
 //! - [`pod`]: the one kernel of the module, made at boot
+//! - [`disk`]: the root file system's
 //! - [`streams`]: standard input and output that are no terminal
 //! - [`host_files`]: a folder of the machine (Node)
 //!
@@ -17,9 +18,11 @@
 #![expect(unsafe_code, reason = "imports, exports and calls into other instances need it")]
 #![cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "runs in WebAssembly only"))]
 
+mod disk;
 pub mod exports;
 mod guest_memory;
 mod host_files;
+
 mod imports;
 mod platform;
 mod pod;

@@ -4,14 +4,16 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use abi::{Errno, Result, Signal};
 use executor::{Executor, WorkerId};
+use fs::ext2_mount::Ext2Fs;
 use fs::vfs::device::make_device;
 use fs::vfs::{Context, Follow, Vfs};
-use fs_block::MemDisk;
+use fs_ext2::MountOptions;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, TtyHost, WindowSize};
 use kernel::{Kernel, Parts};
 use kernel_loader::{Copy, MemoryLimits, Options};
 
+use crate::disk::SharedDisk;
 use crate::host_files;
 use crate::platform::{self, Doorbell, WebClock, WebPlatform};
 use crate::streams::Streams;
@@ -37,7 +39,7 @@ pub(crate) struct Pod {
     /// How programs are loaded.
     pub(crate) loader: Options,
     /// The root file system's disk.
-    pub(crate) root: Arc<fs::ext2_mount::Ext2Mount>,
+    pub(crate) disk: SharedDisk,
     next_terminal: std::sync::atomic::AtomicU32,
     next_stream: std::sync::atomic::AtomicU32,
 }
@@ -58,7 +60,12 @@ pub(crate) fn kernel() -> Option<&'static Arc<Kernel>> {
 ///
 /// # Errors
 /// A sentence that says what is wrong with the image or a mount.
-pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Options) -> Result<(), String> {
+pub(crate) fn boot(
+    request: &[u8],
+    image: Vec<u8>,
+    nr_workers: u32,
+    options: Options,
+) -> std::result::Result<(), String> {
     let executors: Vec<_> = (0..nr_workers.clamp(1, 64))
         .map(|worker| Executor::new(WorkerId(worker), Arc::new(WebClock), Arc::new(Doorbell)))
         .collect();
@@ -70,12 +77,11 @@ pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Opt
     let random = Arc::new(|bytes: &mut [u8]| crate::imports::random(bytes));
     let devices = Arc::new(Devices::new(random, terminals.clone()));
     let vfs = Arc::new(Vfs::new(devices));
-    let disk = MemDisk::new(image);
-    let root = fs::ext2_mount::Ext2Mount::mount(disk, false)
+    let disk = SharedDisk::new(image);
+    let root = Ext2Fs::mount(Box::new(disk.clone()), MountOptions::default())
         .map_err(|error| format!("the root image: {error}"))?;
-    let root = Arc::new(root);
     let failed = |what: &'static str| move |error: abi::Error| format!("mounting {what}: {error}");
-    vfs.mount_root(Arc::clone(&root) as Arc<dyn fs::vfs::inode::FileSystem>, b"/dev/root", 0)
+    vfs.mount_root(Arc::new(root), b"/dev/root", 0)
         .map_err(failed("the root"))?;
     let kernel = Kernel::new(Parts {
         platform: Arc::new(WebPlatform),
@@ -97,7 +103,7 @@ pub(crate) fn boot(request: &[u8], image: Vec<u8>, nr_workers: u32, options: Opt
         kernel,
         streams: Streams::default(),
         loader: options,
-        root,
+        disk,
         next_terminal: 1.into(),
         next_stream: FIRST_STREAM.into(),
     };

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use abi::flags::{O_RDWR, S_IFCHR};
 use abi::{Errno, Result};
+use fs::vfs::inode::{FileType, Metadata};
 use fs::vfs::mount::MountCall;
 use fs::vfs::path::Location;
 use fs::vfs::{Caller, Context};
 
 use crate::kernel::Kernel;
-use crate::open_file::OpenFile;
+use crate::open_file::{Anonymous, OpenFile};
 use crate::tty::Tty;
 
 /// Type, mount point and options of what is mounted at boot.
@@ -58,6 +59,28 @@ impl Kernel {
         let path = terminal_path(number);
         let opened = self.vfs.open(&self.root_context(&root), path.as_bytes(), O_RDWR, 0)?;
         Ok(OpenFile::from_opened(opened, O_RDWR))
+    }
+
+    /// What describes an open file without a name, of this type.
+    pub fn anonymous(&self, file_type: FileType, name: String) -> Anonymous {
+        let now = self.now();
+        let metadata = Metadata {
+            device: 0,
+            inode: 0,
+            file_type,
+            permissions: 0o600,
+            nr_links: 1,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            size: 0,
+            block_size: 4096,
+            nr_blocks: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+        };
+        Anonymous { metadata, name: name.into() }
     }
 
     /// Mounts `/dev`, `/proc` and `/tmp`; makes the directories that the root lacks.

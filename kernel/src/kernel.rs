@@ -30,7 +30,7 @@ pub struct Kernel {
     /// All loaded programs.
     pub programs: ProgramCache,
     /// All terminals.
-    pub terminals: Arc<Terminals>,
+    pub terminals: Terminals,
     /// The named pipes that are open.
     pub fifos: Fifos,
     /// The locks on files.
@@ -60,7 +60,7 @@ pub struct Parts {
     /// How programs are loaded.
     pub loader: kernel_loader::Options,
     /// All terminals: the same that the devices of `vfs` know.
-    pub terminals: Arc<Terminals>,
+    pub terminals: Terminals,
     /// The mounted file systems.
     pub vfs: Arc<fs::vfs::Vfs>,
     /// One executor for each Worker, in the order of their ids.

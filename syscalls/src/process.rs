@@ -166,7 +166,7 @@ pub(crate) fn waitpid(cx: Cx<'_>, pid: Pid, status: UserAddr, options: u32) -> O
 /// waitid(2).
 pub(crate) fn waitid(
     cx: Cx<'_>,
-    kind: u32,
+    kind: i32,
     id: Pid,
     info: UserAddr,
     options: u32,
