@@ -94,7 +94,7 @@ fn known(
     }
     let target = match import.name {
         "__syscall" | "syscall" => Target::Indirect,
-        name => match import_number(name.strip_prefix("__syscall_")?)? {
+        name => match import_number(call_name(import.module, name)?)? {
             INDIRECT => Target::Indirect,
             number => Target::Call(number),
         },
@@ -102,6 +102,14 @@ fn known(
     match (target, params.first()) {
         (Target::Indirect, None) => None,
         _ => Some(target),
+    }
+}
+
+/// The name of the call: without `__syscall_`, which only the module `linux` may leave out.
+fn call_name<'a>(module: &str, name: &'a str) -> Option<&'a str> {
+    match name.strip_prefix("__syscall_") {
+        Some(call) => Some(call),
+        None => (module == "linux").then_some(name),
     }
 }
 

@@ -80,7 +80,8 @@ pub struct Options {
     pub copy: Copy,
     /// The limits of the kernel's own memory, as its module declares them.
     pub kernel_memory: MemoryLimits,
-    /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix.
+    /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix
+    /// ([`abi::linux32_number`] or a part of it).
     ///
     /// [`abi::special::INDIRECT`] says that the number is the import's first argument. Imports
     /// without a number answer `ENOSYS`, by way of [`abi::special::UNKNOWN_BASE`].

@@ -346,6 +346,44 @@ fn layout_is_read_from_the_module() {
 }
 
 #[test]
+fn only_the_module_linux_may_leave_out_the_prefix() {
+    let text = |module: &str| {
+        format!(
+            r#"(module (import "{module}" "read" (func $read (param i32) (result i32)))
+              (memory 1) (func (export "_start")))"#
+        )
+    };
+    assert_eq!(load(&text("linux")).unknown_imports, [""; 0]);
+    assert_eq!(load(&text("env")).unknown_imports, ["env.read"]);
+    assert_eq!(load(&text("other")).unknown_imports, ["other.read"]);
+}
+
+#[test]
+fn debug_sections_are_dropped_and_names_are_kept() {
+    let mut bytes = wat::parse_str(PROGRAM).expect("the text is right");
+    let plain = kernel_loader::load(&bytes, &world::options()).expect("it loads");
+    // Custom sections: id 0, length, then a name and contents.
+    for (name, contents) in [
+        (&b".debug_info"[..], &[7; 90][..]),
+        (b"producers", &[0xff; 9]),
+    ] {
+        let len = u8::try_from(name.len()).expect("short");
+        bytes.extend([
+            0,
+            len + 1 + u8::try_from(contents.len()).expect("short"),
+            len,
+        ]);
+        bytes.extend(name.iter().chain(contents));
+    }
+    let with_debug = kernel_loader::load(&bytes, &world::options()).expect("it loads");
+    assert_eq!(plain.guest, with_debug.guest);
+    assert!(plain.guest.windows(5).any(|window| window == b"three"));
+    bytes.extend([0, 9, 4, b'n', b'a', b'm', b'e', 1, 0xff, 0xff, 0xff]);
+    let with_bad_names = kernel_loader::load(&bytes, &world::options()).expect("it loads");
+    world::validate(&with_bad_names);
+}
+
+#[test]
 fn modern_features_survive_the_rewrite() {
     load(
         r#"(module
