@@ -2,7 +2,7 @@
 //!
 //! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
 //! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
-//! - [`ext2_mount`]: files on a disk
+//! - [`ext2_mount`]: files on a disk; [`procfs`]: what the kernel knows, as files
 //! - [`io`]: how bytes move between files and whoever reads or writes them
 //!
 //! # Lock order
@@ -22,5 +22,6 @@
 pub mod devfs;
 pub mod ext2_mount;
 pub mod io;
+pub mod procfs;
 pub mod tmpfs;
 pub mod vfs;

@@ -186,6 +186,25 @@ impl Dentry {
         false
     }
 
+    /// The path from the root of the file system.
+    pub(super) fn path_in_tree(&self) -> Vec<u8> {
+        let mut names = Vec::new();
+        let mut place = self.place();
+        while let Some(parent) = place.parent {
+            names.push(place.name);
+            place = parent.place();
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        path
+    }
+
     /// Finds `name` in this directory.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ mod rename;
 mod tests;
 mod walk;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use executor::sync::Lock;
 
@@ -34,6 +34,7 @@ use self::device::DeviceRegistry;
 use self::inode::Timestamp;
 use self::mount::MountTable;
 use self::path::Location;
+use crate::procfs::source::ProcessSource;
 
 pub use self::attributes::{Access, NewTime};
 pub use self::open::Opened;
@@ -60,6 +61,7 @@ pub struct Context<'a> {
 pub struct Vfs {
     mounts: Lock<MountTable>,
     devices: Arc<dyn DeviceRegistry>,
+    processes: OnceLock<Arc<dyn ProcessSource>>,
 }
 
 impl Vfs {
@@ -68,6 +70,7 @@ impl Vfs {
         Self {
             mounts: Lock::new(MountTable::default()),
             devices,
+            processes: OnceLock::new(),
         }
     }
 
@@ -75,6 +78,16 @@ impl Vfs {
     pub fn root(&self) -> Option<Location> {
         let root = self.mounts.lock().root()?;
         Some(self.descend(Location::of_mount(root)))
+    }
+
+    /// Says who knows the processes: from now on `proc` can be mounted. The first call counts.
+    pub fn set_processes(&self, source: Arc<dyn ProcessSource>) {
+        let _ = self.processes.set(source);
+    }
+
+    /// Who knows the processes.
+    pub fn processes(&self) -> Option<Arc<dyn ProcessSource>> {
+        self.processes.get().cloned()
     }
 
     /// Who serves device files.

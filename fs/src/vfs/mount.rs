@@ -15,6 +15,7 @@ use abi::flags::{
 use abi::{Errno, Result};
 
 use super::dentry::{Dentry, Tree};
+use super::device::{major, minor};
 use super::inode::{FileSystem, Timestamp};
 use super::path::Location;
 use super::registry::{self, MountRequest};
@@ -136,6 +137,15 @@ impl Mount {
     /// Whether set-id bits of programs on it count.
     pub fn honours_set_id(&self) -> bool {
         self.flags() & MS_NOSUID == 0
+    }
+
+    /// [`Mount::source`], or `none`.
+    fn shown_source(&self) -> &[u8] {
+        if self.source.is_empty() {
+            b"none"
+        } else {
+            &self.source
+        }
     }
 
     /// The options as `/proc/mounts` shows them, e.g. `rw,nosuid,relatime`.
@@ -460,26 +470,52 @@ impl Vfs {
 
     /// The mounts that `root` can see, in mounting order, as `/proc/mounts` lists them.
     pub fn mounts_text(&self, root: &Location) -> Vec<u8> {
-        let all = self.mounts.lock().list.clone();
         let mut text = Vec::new();
-        for mount in all {
-            let source: &[u8] = if mount.source.is_empty() {
-                b"none"
-            } else {
-                &mount.source
-            };
-            let options = mount.options();
-            let type_name = mount.file_system().type_name();
-            let point = Location::of_mount(Arc::clone(&mount)).path(root);
-            if point.starts_with(b"(unreachable)") {
-                continue;
-            }
-            escape(&mut text, source);
+        for (mount, point) in self.visible(root) {
+            escape(&mut text, mount.shown_source());
             text.push(b' ');
             escape(&mut text, &point);
+            let (type_name, options) = (mount.file_system().type_name(), mount.options());
             text.extend_from_slice(format!(" {type_name} {options} 0 0\n").as_bytes());
         }
         text
+    }
+
+    /// The same as `/proc/PID/mountinfo` lists them.
+    pub fn mountinfo_text(&self, root: &Location) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (mount, point) in self.visible(root) {
+            let parent = mount.point.as_ref().map_or(0, |(parent, _)| parent.id);
+            let device = mount
+                .root
+                .inode()
+                .metadata()
+                .map_or(0, |metadata| metadata.device);
+            let (major, minor) = (major(device), minor(device));
+            let head = format!("{} {parent} {major}:{minor} ", mount.id);
+            text.extend_from_slice(head.as_bytes());
+            escape(&mut text, &mount.root.path_in_tree());
+            text.push(b' ');
+            escape(&mut text, &point);
+            let (type_name, options) = (mount.file_system().type_name(), mount.options());
+            text.extend_from_slice(format!(" {options} - {type_name} ").as_bytes());
+            escape(&mut text, mount.shown_source());
+            let mode = options.get(..2).unwrap_or_default();
+            text.extend_from_slice(format!(" {mode}\n").as_bytes());
+        }
+        text
+    }
+
+    /// The mounts below `root` with the paths from there.
+    fn visible(&self, root: &Location) -> Vec<(Arc<Mount>, Vec<u8>)> {
+        let all = self.mounts.lock().list.clone();
+        let with_path = all.into_iter().map(|mount| {
+            let point = Location::of_mount(Arc::clone(&mount)).path(root);
+            (mount, point)
+        });
+        with_path
+            .filter(|(_, point)| !point.starts_with(b"(unreachable)"))
+            .collect()
     }
 }
 

@@ -8,6 +8,7 @@ use super::inode::FileSystem;
 use super::{Context, Vfs};
 use crate::devfs;
 use crate::ext2_mount::Ext2Fs;
+use crate::procfs::ProcFs;
 use crate::tmpfs::TmpFs;
 
 /// What a type of file system learns about a new mount.
@@ -58,6 +59,11 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
         name: "devtmpfs",
         needs_device: false,
         make: new_devfs,
+    },
+    FileSystemType {
+        name: "proc",
+        needs_device: false,
+        make: ProcFs::from_request,
     },
     FileSystemType {
         name: "ext2",
