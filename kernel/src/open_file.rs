@@ -8,15 +8,16 @@
 //! The offset lock is held over the copy, so that two readers of one description never get the
 //! same bytes. Lock order: offset, then whatever the inode or the ops lock.
 
+mod position;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use abi::flags::{
-    FIONREAD, MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME, O_ACCMODE, O_APPEND, O_DIRECT,
-    O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
-    O_SETTABLE, O_SYNC, O_WRONLY, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
+    FIONREAD, O_ACCMODE, O_APPEND, O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOFOLLOW,
+    O_NONBLOCK, O_PATH, O_RDWR, O_SETTABLE, O_SYNC, O_WRONLY,
 };
 use abi::{Errno, Result};
 use executor::sync::Lock;
@@ -24,9 +25,10 @@ use executor::wait_queue::WaitQueue;
 use fs::io::{Sink, Source, Try};
 use fs::vfs::Opened;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
-use fs::vfs::inode::{DirEntry, FileType, Inode, Metadata, SetAttributes, Timestamp};
+use fs::vfs::inode::{FileType, Inode, Metadata, SetAttributes, Timestamp};
 use fs::vfs::path::Location;
 
+pub use self::position::Whence;
 use crate::file_lock::FlockHold;
 use crate::ipc::pipe::{Pipe, PipeEnd};
 
@@ -34,41 +36,8 @@ use crate::ipc::pipe::{Pipe, PipeEnd};
 const VISIBLE: u32 =
     O_SETTABLE | O_DSYNC | O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_PATH;
 
-/// Relatime: an access time older than this many seconds is renewed in any case.
-const ATIME_MAX_AGE_SECONDS: i64 = 24 * 60 * 60;
-
 /// Numbers descriptions, for lock ownership and `kcmp(2)`.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// From where `lseek(2)` counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whence {
-    /// `SEEK_SET`: the start.
-    Start,
-    /// `SEEK_CUR`: the offset now.
-    Current,
-    /// `SEEK_END`: the end of the file.
-    End,
-    /// `SEEK_DATA`: the next byte that is not in a hole.
-    Data,
-    /// `SEEK_HOLE`: the next hole; the end of the file is one.
-    Hole,
-}
-
-impl TryFrom<u32> for Whence {
-    type Error = abi::Error;
-
-    fn try_from(number: u32) -> Result<Self> {
-        Ok(match number {
-            SEEK_SET => Self::Start,
-            SEEK_CUR => Self::Current,
-            SEEK_END => Self::End,
-            SEEK_DATA => Self::Data,
-            SEEK_HOLE => Self::Hole,
-            _ => return Err(Errno::EINVAL.into()),
-        })
-    }
-}
 
 /// What a description without a place in the tree is.
 #[derive(Clone, Debug)]
@@ -444,129 +413,6 @@ impl OpenFile {
         } else {
             Err(Errno::EBADF.into())
         }
-    }
-
-    /// Renews the access time as the mount option `relatime` says: when it is not later than the
-    /// last change, or a day old. Looks at most once a second.
-    fn touch_atime(&self, inode: &dyn Inode, now: Timestamp) {
-        if self.atime_checked.swap(now.seconds, Ordering::Relaxed) == now.seconds
-            || self.flags() & O_NOATIME != 0
-        {
-            return;
-        }
-        let mount_flags = self
-            .location()
-            .map_or(MS_NOATIME, |location| location.mount.flags());
-        let is_directory = self.file_type == FileType::Directory;
-        if mount_flags & (MS_NOATIME | MS_RDONLY) != 0
-            || (is_directory && mount_flags & MS_NODIRATIME != 0)
-        {
-            return;
-        }
-        let Ok(metadata) = inode.metadata() else {
-            return;
-        };
-        let age_seconds = now.seconds.saturating_sub(metadata.atime.seconds);
-        if mount_flags & MS_STRICTATIME != 0
-            || metadata.atime <= metadata.mtime
-            || metadata.atime <= metadata.ctime
-            || age_seconds >= ATIME_MAX_AGE_SECONDS
-        {
-            let change = SetAttributes {
-                atime: Some(now),
-                ..SetAttributes::default()
-            };
-            // The read succeeded, whatever becomes of its time.
-            let _ = inode.set_attributes(&change);
-        }
-    }
-
-    /// `lseek(2)`: moves the offset and returns it.
-    ///
-    /// # Errors
-    /// `ESPIPE` for a stream, `EBADF` for `O_PATH`, `EINVAL` before the start or past the largest
-    /// offset, `ENXIO` for data or a hole past the end, `EIO`.
-    pub fn seek(&self, distance: i64, whence: Whence) -> Result<u64> {
-        let inode = match &self.backing {
-            Backing::Path => return Err(Errno::EBADF.into()),
-            Backing::Pipe(_) => return Err(Errno::ESPIPE.into()),
-            Backing::Ops(ops) if ops.is_stream() => return Err(Errno::ESPIPE.into()),
-            // As Linux's null_lseek: devices of endless bytes have no position.
-            Backing::Ops(_) => return Ok(0),
-            Backing::Inode(inode) => inode,
-        };
-        let mut offset = self.offset.lock();
-        let base = match whence {
-            Whence::Start => 0,
-            Whence::Current => *offset,
-            Whence::End => inode.metadata()?.size,
-            Whence::Data | Whence::Hole => {
-                let size = inode.metadata()?.size;
-                let start = u64::try_from(distance).map_err(|_| Errno::ENXIO)?;
-                if start >= size {
-                    return Err(Errno::ENXIO.into());
-                }
-                *offset = if whence == Whence::Data { start } else { size };
-                return Ok(*offset);
-            }
-        };
-        let target = base.checked_add_signed(distance).ok_or(Errno::EINVAL)?;
-        if i64::try_from(target).is_err() {
-            return Err(Errno::EINVAL.into());
-        }
-        *offset = target;
-        Ok(target)
-    }
-
-    /// `getdents64(2)`: reports entries from the offset on, `.` and `..` first, until `report`
-    /// says `false`; the offset then is at the entry that was refused.
-    ///
-    /// `next_cookie` of an entry is the offset after it (`d_off`).
-    ///
-    /// # Errors
-    /// `EBADF` for `O_PATH`, `ENOTDIR`, `EIO`.
-    pub fn read_dir(
-        &self,
-        now: Timestamp,
-        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
-    ) -> Result<()> {
-        let location = match &self.identity {
-            _ if self.is_path() => return Err(Errno::EBADF.into()),
-            Identity::Located(location) if self.file_type == FileType::Directory => location,
-            _ => return Err(Errno::ENOTDIR.into()),
-        };
-        let mut offset = self.offset.lock();
-        while *offset < 2 {
-            let (name, inode) = if *offset == 0 {
-                (b".".as_slice(), location.inode.metadata()?.inode)
-            } else {
-                (b"..".as_slice(), location.parent().inode.metadata()?.inode)
-            };
-            let next_cookie = offset.saturating_add(1);
-            let file_type = Some(FileType::Directory);
-            if !report(DirEntry {
-                name,
-                inode,
-                file_type,
-                next_cookie,
-            }) {
-                return Ok(());
-            }
-            *offset = next_cookie;
-        }
-        let cookie = offset.saturating_sub(2);
-        let result = location.inode.read_dir(cookie, &mut |mut entry| {
-            entry.next_cookie = entry.next_cookie.saturating_add(2);
-            let next_cookie = entry.next_cookie;
-            let is_taken = report(entry);
-            if is_taken {
-                *offset = next_cookie;
-            }
-            is_taken
-        });
-        drop(offset);
-        self.touch_atime(&*location.inode, now);
-        result
     }
 
     /// `ftruncate(2)`: sets the size in bytes.

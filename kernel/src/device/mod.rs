@@ -78,10 +78,6 @@ pub const DEVICES: &[Device] = &[
     Device::new(1, 7, "full", 0o666, |_, _| Ok(Arc::new(Full))),
     Device::new(1, 8, "random", 0o666, Devices::open_random),
     Device::new(1, 9, "urandom", 0o666, Devices::open_random),
-    Device::new(4, 1, "tty1", 0o620, Devices::open_terminal),
-    Device::new(4, 2, "tty2", 0o620, Devices::open_terminal),
-    Device::new(4, 3, "tty3", 0o620, Devices::open_terminal),
-    Device::new(4, 4, "tty4", 0o620, Devices::open_terminal),
     Device::new(5, 0, "tty", 0o666, |_, _| Ok(Arc::new(ControllingTerminal))),
     Device::new(5, 1, "console", 0o600, Devices::open_console),
 ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::flags::{O_CREAT, O_RDONLY, S_IFCHR, S_IFIFO};
+use abi::flags::{O_CREAT, O_NOATIME, O_RDONLY, S_IFCHR, S_IFIFO};
 use fs::io::{Stall, VecSink};
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::make_device;
