@@ -181,7 +181,8 @@ pub(crate) fn end_guest(slot: u32, stack_top: u32, end: u32) {
     host::end_guest(slot, stack_top, end);
 }
 
-/// Wakes another Worker by a message, where `Atomics.waitAsync` is missing.
+/// Wakes another Worker, whose bell has just changed: by `Atomics.notify`, or by a message where
+/// `Atomics.waitAsync` is missing.
 pub(crate) fn ring(worker: u32) {
     host::ring(worker);
 }

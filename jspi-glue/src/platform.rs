@@ -61,20 +61,9 @@ impl Pender for Doorbell {
             return;
         };
         bell.fetch_add(1, Ordering::SeqCst);
-        notify_all(bell);
         imports::ring(worker.0);
     }
 }
-
-#[cfg(target_family = "wasm")]
-fn notify_all(bell: &AtomicU32) {
-    // SAFETY: the address is a live, aligned word of the shared memory.
-    let _woken =
-        unsafe { core::arch::wasm32::memory_atomic_notify(bell.as_ptr().cast::<i32>(), u32::MAX) };
-}
-
-#[cfg(not(target_family = "wasm"))]
-const fn notify_all(_bell: &AtomicU32) {}
 
 /// The host as the kernel sees it.
 #[derive(Debug)]

@@ -72,6 +72,9 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     ring(worker: number) {
       if (lateWake) {
         post({ type: "ring", worker });
+      } else {
+        const { exports, memory } = kernel();
+        Atomics.notify(new Int32Array(memory.buffer), exports.doorbell(worker) >>> 2);
       }
     },
     files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {
