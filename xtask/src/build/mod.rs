@@ -16,7 +16,7 @@ use crate::{node, tree};
 pub(crate) enum Part {
     /// The kernel as WebAssembly
     Kernel,
-    /// The npm package and the page
+    /// The npm package, the kernel in it, and the page
     Sdk,
     /// The guests' C library and programs, and the root image
     Guest,
@@ -31,7 +31,8 @@ pub(crate) enum Part {
 /// When a compiler is missing or fails.
 pub(crate) fn build(part: Part) -> Result<()> {
     let start = SystemTime::now();
-    if matches!(part, Part::Kernel | Part::All) {
+    // The SDK's package has the kernel in it.
+    if part != Part::Guest {
         kernel::build()?;
     }
     if matches!(part, Part::Sdk | Part::All) {
