@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use crate::build::{Part, build};
 use crate::command::cargo;
 use crate::tally::{Tally, count};
-use crate::{generate, node, tidy};
+use crate::{generate, node, race, tidy};
 
 /// Which tests to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -117,6 +117,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         });
     }
     if suite == Suite::All {
+        reports.add("interleavings", || count(&mut race::loom_tests()));
         reports.add_check("build", || build(Part::All));
     } else if suite != Suite::Unit {
         build(Part::All)?;
