@@ -1,21 +1,23 @@
 //! The kernel's part of `open(2)`: what the file system found becomes an open file description.
 //!
-//! Two files need more than their inode: `/dev/tty` is the terminal of whoever opens it, and a
-//! named pipe waits for its other side.
+//! Three files need more than their inode: `/dev/tty` is the terminal of whoever opens it, each open
+//! of `/dev/ptmx` makes a pseudo-terminal, and a named pipe waits for its other side.
 
 use std::sync::Arc;
 
-use abi::flags::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
+use abi::flags::{O_ACCMODE, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
 use abi::{Errno, Result};
 use fs::vfs::Opened;
 use fs::vfs::inode::FileType;
 
 use crate::call::{Outcome, Restart, Sleeper};
-use crate::device::CONTROLLING_TERMINAL;
+use crate::device::{CONTROLLING_TERMINAL, PTY_MULTIPLEXER};
 use crate::ipc::fifo::{FifoWait, Fifos};
 use crate::ipc::pipe::Direction;
+use crate::kernel::Kernel;
 use crate::open_file::OpenFile;
 use crate::poll::wait_for;
+use crate::process::Process;
 use crate::tty::Terminals;
 
 /// What an open needs besides the file.
@@ -27,6 +29,48 @@ pub struct Opener<'a> {
     pub terminals: &'a Terminals,
     /// The controlling terminal of the caller.
     pub controlling_terminal: Option<u64>,
+}
+
+impl Kernel {
+    /// Makes a description of what `Vfs::open` found for `process`: [`Opener::open`], and
+    /// `/dev/ptmx`, and the controlling terminal that a session leader gets without `O_NOCTTY`.
+    ///
+    /// # Errors
+    /// As [`Opener::open`] and [`Kernel::open_pty`].
+    pub fn finish_open<S: Sleeper>(
+        self: &Arc<Self>,
+        sleeper: &Arc<S>,
+        process: &Process,
+        opened: Opened,
+        flags: u32,
+    ) -> Outcome<Arc<OpenFile>> {
+        let terminal = opened.ops.as_ref().and_then(|ops| ops.terminal());
+        if terminal == Some(PTY_MULTIPLEXER) && flags & O_PATH == 0 {
+            return Outcome::from(self.open_pty(process).map(|master| {
+                OpenFile::from_opened(
+                    Opened {
+                        ops: Some(master),
+                        ..opened
+                    },
+                    flags,
+                )
+            }));
+        }
+        let relations = self.processes.relations(process.pid);
+        let opener = Opener {
+            fifos: &self.fifos,
+            terminals: &self.terminals,
+            controlling_terminal: relations.and_then(|relations| relations.terminal),
+        };
+        let outcome = opener.open(sleeper, opened, flags);
+        if let Outcome::Ready(Ok(file)) = &outcome
+            && terminal.is_some()
+            && flags & (O_NOCTTY | O_PATH) == 0
+        {
+            self.adopt_terminal(process, file);
+        }
+        outcome
+    }
 }
 
 impl Opener<'_> {
@@ -67,11 +111,13 @@ impl Opener<'_> {
         if id == CONTROLLING_TERMINAL {
             let missing = || Errno::ENXIO.because("no controlling terminal");
             id = self.controlling_terminal.ok_or_else(missing)?;
-            opened.ops = Some(self.terminals.find(id).ok_or_else(missing)?);
+            opened.ops = Some(self.terminals.find(id).ok_or_else(missing)?.open());
         }
         match self.terminals.find(id) {
             Some(tty) if tty.is_hung_up() => Err(Errno::EIO.because("the terminal hung up")),
-            _ => Ok(()),
+            Some(tty) if tty.is_locked_slave() => Err(Errno::EIO.because("the slave is locked")),
+            Some(_) => Ok(()),
+            None => Err(Errno::ENXIO.because("the terminal is gone")),
         }
     }
 

@@ -70,6 +70,8 @@ impl Device {
 /// `/dev/tty`, the controlling terminal of whoever opens it. A driver does not know the caller, so
 /// this one only says that number, and [`crate::open`] puts the terminal in its place.
 pub const CONTROLLING_TERMINAL: u64 = make_device(5, 0);
+/// `/dev/ptmx`: each open makes a pseudo-terminal, which [`crate::open`] does too.
+pub const PTY_MULTIPLEXER: u64 = make_device(5, 2);
 
 /// All devices with a fixed name (Linux's `Documentation/admin-guide/devices.txt`).
 pub const DEVICES: &[Device] = &[
@@ -78,17 +80,22 @@ pub const DEVICES: &[Device] = &[
     Device::new(1, 7, "full", 0o666, |_, _| Ok(Arc::new(Full))),
     Device::new(1, 8, "random", 0o666, Devices::open_random),
     Device::new(1, 9, "urandom", 0o666, Devices::open_random),
-    Device::new(5, 0, "tty", 0o666, |_, _| Ok(Arc::new(ControllingTerminal))),
+    Device::new(5, 0, "tty", 0o666, |_, _| {
+        Ok(Arc::new(Placeholder(CONTROLLING_TERMINAL)))
+    }),
     Device::new(5, 1, "console", 0o600, Devices::open_console),
+    Device::new(5, 2, "ptmx", 0o666, |_, _| {
+        Ok(Arc::new(Placeholder(PTY_MULTIPLEXER)))
+    }),
 ];
 
-/// What stands for the caller's terminal until `open(2)` has found it.
+/// What stands for a terminal that depends on the caller until `open(2)` has found it.
 #[derive(Debug)]
-struct ControllingTerminal;
+struct Placeholder(u64);
 
-impl FileOps for ControllingTerminal {
+impl FileOps for Placeholder {
     fn terminal(&self) -> Option<u64> {
-        Some(CONTROLLING_TERMINAL)
+        Some(self.0)
     }
 }
 
@@ -129,14 +136,14 @@ impl Devices {
 
     fn open_terminal(&self, number: u64) -> Result<Arc<dyn FileOps>> {
         match self.terminals.find(number) {
-            Some(tty) => Ok(tty),
+            Some(tty) => Ok(tty.open()),
             None => Err(Errno::ENXIO.because("no such device")),
         }
     }
 
     fn open_console(&self, _number: u64) -> Result<Arc<dyn FileOps>> {
         match self.terminals.console() {
-            Some(tty) => Ok(tty),
+            Some(tty) => Ok(tty.open()),
             None => Err(Errno::ENXIO.because("no terminal is there")),
         }
     }

@@ -204,42 +204,42 @@ impl Tty {
     fn change_termios(&self, bytes: &[u8], flushes_input: bool) -> Result<()> {
         let termios = self.termios().updated_from(bytes)?;
         if flushes_input {
-            self.lock().input.flush();
+            let mut state = self.lock();
+            state.input.flush();
+            self.unlock(state);
         }
         self.set_termios(termios);
         Ok(())
     }
 
     fn flush(&self, which: u32) -> Result<()> {
-        {
-            let mut state = self.lock();
-            match which {
-                TCIFLUSH => state.input.flush(),
-                TCOFLUSH => state.pending.clear(),
-                TCIOFLUSH => {
-                    state.input.flush();
-                    state.pending.clear();
-                }
-                _ => return Err(Errno::EINVAL.into()),
+        let mut state = self.lock();
+        match which {
+            TCIFLUSH => state.input.flush(),
+            TCOFLUSH => state.pending.clear(),
+            TCIOFLUSH => {
+                state.input.flush();
+                state.pending.clear();
             }
+            _ => return Err(Errno::EINVAL.into()),
         }
+        self.unlock(state);
         self.changed.wake_all();
         Ok(())
     }
 
     fn control_flow(&self, action: u32) -> Result<()> {
-        {
-            let mut guard = self.lock();
-            let state = &mut *guard;
-            match action {
-                TCOOFF => state.is_stopped = true,
-                TCOON => state.is_stopped = false,
-                TCIOFF => state.output.bytes.push(state.termios.cc(VSTOP)),
-                TCION => state.output.bytes.push(state.termios.cc(VSTART)),
-                _ => return Err(Errno::EINVAL.into()),
-            }
-            self.show(state);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        match action {
+            TCOOFF => state.is_stopped = true,
+            TCOON => state.is_stopped = false,
+            TCIOFF => state.output.bytes.push(state.termios.cc(VSTOP)),
+            TCION => state.output.bytes.push(state.termios.cc(VSTART)),
+            _ => return Err(Errno::EINVAL.into()),
         }
+        self.show(state);
+        self.unlock(guard);
         self.changed.wake_all();
         Ok(())
     }

@@ -86,6 +86,12 @@ impl LineDiscipline {
         self.bytes.len() < CAPACITY - 1 || (termios.has_local(ICANON) && self.lines.is_empty())
     }
 
+    /// How many more bytes are taken for sure.
+    pub(super) fn room(&self, termios: &Termios) -> usize {
+        let room = (CAPACITY - 1).saturating_sub(self.bytes.len());
+        room.max(usize::from(self.has_room(termios)))
+    }
+
     /// Drops everything that was typed.
     pub(super) fn flush(&mut self) {
         *self = Self {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A [`Tty`] is one lock round the settings, the line discipline and the output; the host side
-//! ([`TtyHost`]) is the page, the command line, or later the master of a pseudo-terminal. Signals
+//! ([`TtyHost`]) is the page, the command line, or the master of a pseudo-terminal ([`pty`]). Signals
 //! go out after the lock is released; `TtyHost::write` is called with it held, which keeps the
 //! order of the output, and must not call back.
 
@@ -15,13 +15,14 @@ mod ioctl;
 mod job_control;
 mod ldisc;
 mod output;
+pub mod pty;
 mod terminals;
 pub mod termios;
 
 use std::fmt;
 use std::sync::Arc;
 
-use abi::flags::{ICANON, OPOST, TAB3, TABDLY, TOSTOP, VMIN, VTIME};
+use abi::flags::{ICANON, IXON, OPOST, TAB3, TABDLY, TOSTOP, VMIN, VTIME};
 use abi::{Errno, Result, Signal};
 use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
@@ -50,6 +51,18 @@ pub trait TtyHost: Send + Sync + fmt::Debug {
     /// Takes bytes for the screen; returns how many. When it takes fewer than all, it calls
     /// [`Tty::output_ready`] once it takes more. Called with the terminal locked: do not call back.
     fn write(&self, bytes: &[u8]) -> usize;
+
+    /// Bytes were written since it was called last. Called with the terminal unlocked.
+    fn has_written(&self) {}
+
+    /// There is room again for input after [`Tty::input`] took fewer bytes than it was given.
+    fn input_ready(&self) {}
+
+    /// For a pseudo-terminal: what a description of the slave asks.
+    fn open_slave(&self, tty: &Arc<Tty>) -> Option<Arc<dyn FileOps>> {
+        let _ = tty;
+        None
+    }
 
     /// Sends `signal` to a process group.
     fn signal_group(&self, group: Pid, signal: Signal);
@@ -88,6 +101,10 @@ struct State {
     is_stopped: bool,
     is_exclusive: bool,
     is_hung_up: bool,
+    /// The host took output and has not been told that this was all.
+    has_shown: bool,
+    /// Input was refused for want of room.
+    is_input_cut: bool,
 }
 
 /// One terminal.
@@ -97,6 +114,8 @@ pub struct Tty {
     state: Lock<State>,
     /// Woken when input, room for output, or a hang-up comes.
     changed: WaitQueue,
+    /// Its other side, when it is the slave of a pseudo-terminal.
+    pty: pty::PtyCell,
 }
 
 impl fmt::Debug for Tty {
@@ -125,9 +144,21 @@ impl Tty {
                 is_stopped: false,
                 is_exclusive: false,
                 is_hung_up: false,
+                has_shown: false,
+                is_input_cut: false,
             }),
             changed: WaitQueue::new(),
+            pty: pty::PtyCell::default(),
         })
+    }
+
+    /// What a new description of it asks: the terminal, or for a pseudo-terminal a slave that
+    /// counts.
+    pub fn open(self: &Arc<Self>) -> Arc<dyn FileOps> {
+        match self.host.open_slave(self) {
+            Some(slave) => slave,
+            None => Arc::<Self>::clone(self),
+        }
     }
 
     /// Its device number.
@@ -137,6 +168,22 @@ impl Tty {
 
     fn lock(&self) -> LockGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// Unlocks, and then tells the host what it may want to know.
+    fn unlock(&self, mut state: LockGuard<'_, State>) {
+        let has_shown = std::mem::take(&mut state.has_shown);
+        let is_uncut = state.is_input_cut && state.input.has_room(&state.termios);
+        if is_uncut {
+            state.is_input_cut = false;
+        }
+        drop(state);
+        if has_shown {
+            self.host.has_written();
+        }
+        if is_uncut {
+            self.host.input_ready();
+        }
     }
 
     /// Types `bytes`; returns how many were taken: fewer when nobody reads what was typed before.
@@ -155,6 +202,7 @@ impl Tty {
                 let mut signal = None;
                 for &byte in bytes.get(taken..).unwrap_or_default() {
                     if !state.input.has_room(&state.termios) {
+                        state.is_input_cut = true;
                         break;
                     }
                     taken = taken.saturating_add(1);
@@ -175,6 +223,7 @@ impl Tty {
                 }
                 state.last_input_ns = now_ns;
                 self.show(state);
+                self.unlock(guard);
                 signal
             };
             match signal {
@@ -195,9 +244,19 @@ impl Tty {
         state.input.has_room(&state.termios)
     }
 
+    /// How many bytes [`Tty::input`] surely takes; when 0, the host hears of room later.
+    fn input_room(&self) -> usize {
+        let mut state = self.lock();
+        let room = state.input.room(&state.termios);
+        state.is_input_cut |= room == 0;
+        room
+    }
+
     /// The host takes output again.
     pub fn output_ready(&self) {
-        self.show(&mut self.lock());
+        let mut state = self.lock();
+        self.show(&mut state);
+        self.unlock(state);
         self.changed.wake_all();
     }
 
@@ -207,6 +266,7 @@ impl Tty {
             let mut bytes = state.output.bytes.as_slice();
             if state.pending.is_empty() && !state.is_stopped {
                 let taken = self.host.write(bytes).min(bytes.len());
+                state.has_shown |= taken > 0;
                 bytes = bytes.get(taken..).unwrap_or_default();
             }
             // Writes were cut to the room before; echoes that do not fit are lost, as in Linux.
@@ -221,6 +281,7 @@ impl Tty {
             if taken == 0 {
                 break;
             }
+            state.has_shown = true;
             state.pending.consume(taken);
         }
     }
@@ -252,16 +313,15 @@ impl Tty {
 
     /// Changes the settings.
     pub fn set_termios(&self, termios: Termios) {
-        {
-            let mut guard = self.lock();
-            let state = &mut *guard;
-            let old = std::mem::replace(&mut state.termios, termios);
-            state.input.settings_changed(&old, &state.termios);
-            if old.has_input(abi::flags::IXON) && !termios.has_input(abi::flags::IXON) {
-                state.is_stopped = false;
-            }
-            self.show(state);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let old = std::mem::replace(&mut state.termios, termios);
+        state.input.settings_changed(&old, &state.termios);
+        if old.has_input(IXON) && !termios.has_input(IXON) {
+            state.is_stopped = false;
         }
+        self.show(state);
+        self.unlock(guard);
         self.changed.wake_all();
     }
 
@@ -382,7 +442,9 @@ impl FileOps for Tty {
                 return Ok(0);
             }
         }
-        state.input.try_read(&state.termios, sink)
+        let result = state.input.try_read(&state.termios, sink);
+        self.unlock(guard);
+        result
     }
 
     fn try_write(&self, source: &mut dyn Source) -> Try<usize> {
@@ -411,6 +473,7 @@ impl FileOps for Tty {
             moved = moved.saturating_add(wanted);
             self.show(state);
         }
+        self.unlock(guard);
         if moved == 0 && source.remaining() > 0 {
             Err(Stall::WouldBlock)
         } else {
