@@ -6,7 +6,7 @@
 //! - [`check`], [`tidy`], [`generate`]: what a commit must pass
 //! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
 //! - [`guest`], [`image`]: the guests' C library, programs and root image; images of folders
-//! - [`pod`], [`test`], [`bench`], [`race`]: use what was built
+//! - [`pod`], [`mod@test`], [`mod@bench`], [`race`]: use what was built
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 
 #![forbid(unsafe_code)]
