@@ -38,7 +38,10 @@ pub(crate) fn check() -> Result<()> {
                 "--no-deps",
                 "--document-private-items",
             ])
-            .env("RUSTDOCFLAGS", "-D warnings"))
+            .env(
+                "RUSTDOCFLAGS",
+                "-D warnings -A rustdoc::private_intra_doc_links",
+            ))
     })?;
     if is_installed("cargo-deny") {
         step("licences and duplicates", || {
