@@ -84,6 +84,13 @@ impl FdTable {
         Ok(slot.ok_or(Errno::EBADF)?)
     }
 
+    /// Whether [`FdTable::install`] would succeed.
+    pub fn has_room(&self, limit: u64) -> bool {
+        let (limit, used) = (cut(limit), self.slots.iter().skip(self.first_hole));
+        let free = self.first_hole.saturating_add(used.take_while(|slot| slot.is_some()).count());
+        free < limit
+    }
+
     /// Gives `file` the lowest free fd.
     ///
     /// - `limit`: `RLIMIT_NOFILE`, one more than the highest fd

@@ -112,6 +112,15 @@ impl<T: IntoWord> IntoOutcome for Result<T, Errno> {
     }
 }
 
+impl<T: IntoWord + 'static> IntoOutcome for Result<Outcome<T>, Error> {
+    fn into_outcome(self) -> Outcome<u32> {
+        match self {
+            Ok(outcome) => outcome.into_outcome(),
+            Err(error) => Outcome::Ready(Err(Fault::Error(error))),
+        }
+    }
+}
+
 impl<T: IntoWord> IntoOutcome for Answer<T> {
     fn into_outcome(self) -> Outcome<u32> {
         Outcome::Ready(self.map(IntoWord::into_word))

@@ -7,7 +7,7 @@ use abi::{Errno, Result};
 use fs::io::{Sink, Source};
 use kernel::platform::UserMemory;
 
-use crate::context::Cx;
+use crate::context::{Cx, not_null};
 
 /// `IOV_MAX`.
 const MAX_SEGMENTS: u32 = 1024;
@@ -73,6 +73,11 @@ impl UserBuffer {
         Ok(Self { memory: Arc::clone(cx.memory()), first, rest: segments, remaining })
     }
 
+    /// Takes the end away, so that `max` bytes remain at most.
+    pub(crate) fn cut(&mut self, max: u64) {
+        self.remaining = self.remaining.min(usize::try_from(max).unwrap_or(usize::MAX));
+    }
+
     /// Calls `move_part` with (address, offset into the bytes, length) until `len` are done.
     fn advance(
         &mut self,
@@ -84,6 +89,7 @@ impl UserBuffer {
             if self.first.len == 0 {
                 self.first = self.rest.pop().ok_or(Errno::EFAULT)?;
             }
+            not_null(UserAddr(self.first.address))?;
             let part = self.first.len.min(len.saturating_sub(done));
             let end = done.saturating_add(part);
             move_part(&*self.memory, self.first.address, done..end)?;

@@ -44,14 +44,24 @@ impl Cx<'_> {
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG` for `PATH_MAX` bytes or more.
     pub fn path(&self, address: UserAddr) -> Result<Vec<u8>> {
-        self.memory().copy_in_string(address.0, usize::try_from(PATH_MAX).unwrap_or(4096))
+        self.string(address, PATH_MAX)
+    }
+
+    /// The string at `address`, without its NUL.
+    ///
+    /// # Errors
+    /// `EFAULT`, also for the null pointer; `ENAMETOOLONG` for `max` bytes or more.
+    pub fn string(&self, address: UserAddr, max: usize) -> Result<Vec<u8>> {
+        not_null(address)?;
+        self.memory().copy_in_string(address.0, max)
     }
 
     /// `N` bytes of guest memory.
     ///
     /// # Errors
-    /// `EFAULT`.
+    /// `EFAULT`, also for the null pointer: nothing of C's lies there.
     pub fn copy_in<const N: usize>(&self, address: UserAddr) -> Result<[u8; N]> {
+        not_null(address)?;
         let mut bytes = [0; N];
         self.memory().copy_in(address.0, &mut bytes)?;
         Ok(bytes)
@@ -62,6 +72,9 @@ impl Cx<'_> {
     /// # Errors
     /// `EFAULT`.
     pub fn copy_out(&self, address: UserAddr, bytes: &[u8]) -> Result<()> {
+        if !bytes.is_empty() {
+            not_null(address)?;
+        }
         self.memory().copy_out(address.0, bytes)
     }
 
@@ -106,4 +119,9 @@ impl Cx<'_> {
             at = at.offset(4)?;
         }
     }
+}
+
+/// Fails for the null pointer, which a WebAssembly memory would take.
+pub(crate) fn not_null(address: UserAddr) -> Result<()> {
+    if address.is_null() { Err(Errno::EFAULT.because("the null pointer")) } else { Ok(()) }
 }

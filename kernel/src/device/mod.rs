@@ -73,6 +73,9 @@ pub const CONTROLLING_TERMINAL: u64 = make_device(5, 0);
 /// `/dev/ptmx`: each open makes a pseudo-terminal, which [`crate::open`] does too.
 pub const PTY_MULTIPLEXER: u64 = make_device(5, 2);
 
+/// `/dev/console`: the first terminal, which never becomes a controlling one by being opened so.
+pub const CONSOLE: u64 = make_device(5, 1);
+
 /// All devices with a fixed name (Linux's `Documentation/admin-guide/devices.txt`).
 pub const DEVICES: &[Device] = &[
     Device::new(1, 3, "null", 0o666, |_, _| Ok(Arc::new(Null))),

@@ -170,7 +170,11 @@ impl Kernel {
         if credentials != *process.credentials() {
             process.set_credentials(credentials);
         }
-        process.files().close_on_exec();
+        let closed = process.files().close_on_exec();
+        for file in &closed {
+            self.file_locks.closed(file, process.pid);
+        }
+        drop(closed);
         process.signals.lock().reset_for_exec();
         if task.nr_loans() == 0 {
             task.set_next(executable);
@@ -241,8 +245,9 @@ impl Kernel {
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
         let Some(ended) = self.processes.end(process.pid, status) else { return };
-        process.files().close_all();
+        let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
+        drop(closed);
         self.session_leader_left(process.pid);
         for orphan in ended.orphans_ended {
             self.processes.remove(orphan);

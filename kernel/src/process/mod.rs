@@ -28,7 +28,7 @@ use fs::vfs::path::Location;
 pub use credentials::Credentials;
 pub use life::{Spawn, exit_status, signal_status};
 pub use signals::Target;
-pub use limits::{Limit, Limits, Resource};
+pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;

@@ -1,0 +1,49 @@
+//! Files: moving bytes, attributes, sizes, locks of whole files.
+//!
+//! - `io`: reading and writing, at the offset of the description or at one of the caller's
+//! - `copy`: from file to file without the guest's memory; `seek`: the offset
+//! - `stat`: what there is; `attributes`: changing it; `size`: length and space
+//! - `sync`: what has to be on the disk
+
+mod attributes;
+mod copy;
+mod io;
+mod limit;
+mod seek;
+mod size;
+mod stat;
+mod sync;
+mod terminal;
+mod write;
+
+pub(crate) use attributes::{
+    chmod, chown, fchmod, fchmodat, fchown, fchownat, lchown, utimensat_time64,
+};
+pub(crate) use copy::{copy_file_range, sendfile64};
+pub(crate) use io::{preadv, pread64, pwrite64, pwritev, read, readv, write, writev};
+pub(crate) use seek::{fadvise64_64, flock, llseek};
+pub(crate) use size::{fallocate, ftruncate64, truncate64};
+pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};
+pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};
+
+use abi::{Errno, Result};
+use fs::io::{Stall, Try};
+
+/// The result of an attempt by a call that never waits.
+///
+/// # Errors
+/// `EAGAIN` instead of waiting, and what the attempt says.
+fn at_once<T>(result: Try<T>) -> Result<T> {
+    result.map_err(|stall| match stall {
+        Stall::WouldBlock => Errno::EAGAIN.into(),
+        Stall::Failed(error) => error,
+    })
+}
+
+/// An offset or length that may not be negative.
+///
+/// # Errors
+/// `EINVAL`.
+fn not_negative(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Errno::EINVAL.because("a negative offset or length"))
+}
