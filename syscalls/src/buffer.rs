@@ -37,7 +37,10 @@ impl UserBuffer {
         let len = count.min(MAX_COUNT);
         Self {
             memory: Arc::clone(cx.memory()),
-            first: Segment { address: address.0, len },
+            first: Segment {
+                address: address.0,
+                len,
+            },
             rest: Vec::new(),
             remaining: len,
         }
@@ -65,17 +68,27 @@ impl UserBuffer {
                 .min(MAX_COUNT.saturating_sub(remaining));
             remaining = remaining.saturating_add(len);
             if len > 0 {
-                segments.push(Segment { address: u32::from_le_bytes([a0, a1, a2, a3]), len });
+                segments.push(Segment {
+                    address: u32::from_le_bytes([a0, a1, a2, a3]),
+                    len,
+                });
             }
         }
         segments.reverse();
         let first = segments.pop().unwrap_or(Segment { address: 0, len: 0 });
-        Ok(Self { memory: Arc::clone(cx.memory()), first, rest: segments, remaining })
+        Ok(Self {
+            memory: Arc::clone(cx.memory()),
+            first,
+            rest: segments,
+            remaining,
+        })
     }
 
     /// Takes the end away, so that `max` bytes remain at most.
     pub(crate) fn cut(&mut self, max: u64) {
-        self.remaining = self.remaining.min(usize::try_from(max).unwrap_or(usize::MAX));
+        self.remaining = self
+            .remaining
+            .min(usize::try_from(max).unwrap_or(usize::MAX));
     }
 
     /// Calls `move_part` with (address, offset into the bytes, length) until `len` are done.
@@ -93,8 +106,10 @@ impl UserBuffer {
             let part = self.first.len.min(len.saturating_sub(done));
             let end = done.saturating_add(part);
             move_part(&*self.memory, self.first.address, done..end)?;
-            self.first.address =
-                self.first.address.wrapping_add(u32::try_from(part).map_err(|_| Errno::EFAULT)?);
+            self.first.address = self
+                .first
+                .address
+                .wrapping_add(u32::try_from(part).map_err(|_| Errno::EFAULT)?);
             self.first.len = self.first.len.saturating_sub(part);
             self.remaining = self.remaining.saturating_sub(part);
             done = end;

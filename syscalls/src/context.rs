@@ -83,7 +83,11 @@ impl Cx<'_> {
     /// # Errors
     /// `EFAULT`.
     pub fn copy_out_optional(&self, address: UserAddr, bytes: &[u8]) -> Result<()> {
-        if address.is_null() { Ok(()) } else { self.copy_out(address, bytes) }
+        if address.is_null() {
+            Ok(())
+        } else {
+            self.copy_out(address, bytes)
+        }
     }
 
     /// The strings that a null-ended list of pointers leads to: `argv` or `envp`.
@@ -104,13 +108,16 @@ impl Cx<'_> {
             if pointer == 0 {
                 return Ok(strings);
             }
-            let string = self.memory().copy_in_string(pointer, MAX_STRING).map_err(|error| {
-                if error.errno == Errno::ENAMETOOLONG {
-                    Errno::E2BIG.because("an argument of over 128 KiB")
-                } else {
-                    error
-                }
-            })?;
+            let string = self
+                .memory()
+                .copy_in_string(pointer, MAX_STRING)
+                .map_err(|error| {
+                    if error.errno == Errno::ENAMETOOLONG {
+                        Errno::E2BIG.because("an argument of over 128 KiB")
+                    } else {
+                        error
+                    }
+                })?;
             total = total.saturating_add(string.len()).saturating_add(5);
             if total > MAX_TOTAL {
                 return Err(Errno::E2BIG.because("arguments of over 2 MiB"));
@@ -123,5 +130,9 @@ impl Cx<'_> {
 
 /// Fails for the null pointer, which a WebAssembly memory would take.
 pub(crate) fn not_null(address: UserAddr) -> Result<()> {
-    if address.is_null() { Err(Errno::EFAULT.because("the null pointer")) } else { Ok(()) }
+    if address.is_null() {
+        Err(Errno::EFAULT.because("the null pointer"))
+    } else {
+        Ok(())
+    }
 }

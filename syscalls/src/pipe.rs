@@ -33,16 +33,15 @@ pub(crate) fn pipe2(cx: Cx<'_>, fds: UserAddr, flags: OpenFlags) -> Result<()> {
     let (reader, writer) = new_pipe();
     let (reader, writer) = (open(reader, O_RDONLY), open(writer, O_WRONLY));
     let (on_exec, limit) = (on_exec(flags.0), limit(&process));
-    let install = |file: &Arc<OpenFile>| {
-        process.files().install(Arc::clone(file), on_exec, limit)
-    };
+    let install = |file: &Arc<OpenFile>| process.files().install(Arc::clone(file), on_exec, limit);
     let close = |fd: Fd| drop(process.files().close(fd));
     let read_fd = install(&reader)?;
     let write_fd = install(&writer).inspect_err(|_| close(read_fd))?;
     let [a, b, c, d] = read_fd.0.to_le_bytes();
     let [e, f, g, h] = write_fd.0.to_le_bytes();
-    cx.copy_out(fds, &[a, b, c, d, e, f, g, h]).inspect_err(|_| {
-        close(read_fd);
-        close(write_fd);
-    })
+    cx.copy_out(fds, &[a, b, c, d, e, f, g, h])
+        .inspect_err(|_| {
+            close(read_fd);
+            close(write_fd);
+        })
 }

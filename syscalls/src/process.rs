@@ -26,6 +26,11 @@ pub(crate) fn gettid(cx: Cx<'_>) -> Result<i32> {
     getpid(cx)
 }
 
+/// set_tid_address(2): the address is for the other threads of a process, of which there are none.
+pub(crate) fn set_tid_address(cx: Cx<'_>, _address: UserAddr) -> Result<i32> {
+    gettid(cx)
+}
+
 /// getppid(2).
 pub(crate) fn getppid(cx: Cx<'_>) -> Result<i32> {
     relations(cx, cx.task.pid()).map(|relations| relations.parent)

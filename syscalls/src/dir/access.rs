@@ -20,13 +20,7 @@ pub(crate) fn faccessat(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32) -> Resul
 
 /// faccessat2(2): the whole walk has the permissions of the real user, or with `AT_EACCESS` those
 /// of the effective one.
-pub(crate) fn faccessat2(
-    cx: Cx<'_>,
-    dir: Fd,
-    path: UserAddr,
-    mode: u32,
-    flags: u32,
-) -> Result<()> {
+pub(crate) fn faccessat2(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32, flags: u32) -> Result<()> {
     let access = Access::from_mode(mode)?;
     if flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL.into());
@@ -35,12 +29,21 @@ pub(crate) fn faccessat2(
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         let location = super::locate(cx, dir, &path, flags)?;
         let context = cx.process().path_context(cx.kernel);
-        let context =
-            if flags & AT_EACCESS == 0 { context.vfs_as_real_user() } else { context.vfs() };
-        return cx.kernel.vfs.access_location(&context.caller, &location, access);
+        let context = if flags & AT_EACCESS == 0 {
+            context.vfs_as_real_user()
+        } else {
+            context.vfs()
+        };
+        return cx
+            .kernel
+            .vfs
+            .access_location(&context.caller, &location, access);
     }
     let context = at(cx, dir, &path)?;
-    let context =
-        if flags & AT_EACCESS == 0 { context.vfs_as_real_user() } else { context.vfs() };
+    let context = if flags & AT_EACCESS == 0 {
+        context.vfs_as_real_user()
+    } else {
+        context.vfs()
+    };
     cx.kernel.vfs.access(&context, &path, access, follow(flags))
 }

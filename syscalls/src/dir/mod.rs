@@ -69,5 +69,9 @@ pub(crate) fn locate(cx: Cx<'_>, dir: Fd, path: &[u8], flags: u32) -> Result<Loc
 
 /// Whether the last symbolic link is followed, as `AT_SYMLINK_NOFOLLOW` has it.
 const fn follow(flags: u32) -> Follow {
-    if flags & AT_SYMLINK_NOFOLLOW == 0 { Follow::Yes } else { Follow::No }
+    if flags & AT_SYMLINK_NOFOLLOW == 0 {
+        Follow::Yes
+    } else {
+        Follow::No
+    }
 }

@@ -23,9 +23,18 @@ pub(crate) fn mount(
     let target = cx.path(target)?;
     let context = cx.process().path_context(cx.kernel);
     // Programs from before Linux 2.4 put a magic number into the upper half.
-    let flags = if flags & MS_MGC_MSK == MS_MGC_VAL { flags & !MS_MGC_MSK } else { flags };
-    let call =
-        MountCall { source: &source, target: &target, type_name: &kind, flags, data: &data };
+    let flags = if flags & MS_MGC_MSK == MS_MGC_VAL {
+        flags & !MS_MGC_MSK
+    } else {
+        flags
+    };
+    let call = MountCall {
+        source: &source,
+        target: &target,
+        type_name: &kind,
+        flags,
+        data: &data,
+    };
     cx.kernel.vfs.mount(&context.vfs(), &call)
 }
 

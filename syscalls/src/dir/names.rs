@@ -19,7 +19,10 @@ pub(crate) fn mkdirat(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32) -> Result<
     let path = cx.path(path)?;
     let context = at(cx, dir, &path)?;
     // As Linux: of the upper bits only the sticky one.
-    cx.kernel.vfs.mkdir(&context.vfs(), &path, mode & 0o1777).map(drop)
+    cx.kernel
+        .vfs
+        .mkdir(&context.vfs(), &path, mode & 0o1777)
+        .map(drop)
 }
 
 /// mknod(2).
@@ -28,17 +31,14 @@ pub(crate) fn mknod(cx: Cx<'_>, path: UserAddr, mode: u32, device: u32) -> Resul
 }
 
 /// mknodat(2): `device` in the 32-bit form, `0xmmmMMMmm`.
-pub(crate) fn mknodat(
-    cx: Cx<'_>,
-    dir: Fd,
-    path: UserAddr,
-    mode: u32,
-    device: u32,
-) -> Result<()> {
+pub(crate) fn mknodat(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32, device: u32) -> Result<()> {
     let path = cx.path(path)?;
     let context = at(cx, dir, &path)?;
     let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
-    cx.kernel.vfs.mknod(&context.vfs(), &path, mode, make_device(major, minor)).map(drop)
+    cx.kernel
+        .vfs
+        .mknod(&context.vfs(), &path, mode, make_device(major, minor))
+        .map(drop)
 }
 
 /// symlink(2).
@@ -47,19 +47,17 @@ pub(crate) fn symlink(cx: Cx<'_>, target: UserAddr, link_path: UserAddr) -> Resu
 }
 
 /// symlinkat(2).
-pub(crate) fn symlinkat(
-    cx: Cx<'_>,
-    target: UserAddr,
-    dir: Fd,
-    link_path: UserAddr,
-) -> Result<()> {
+pub(crate) fn symlinkat(cx: Cx<'_>, target: UserAddr, dir: Fd, link_path: UserAddr) -> Result<()> {
     let target = cx.path(target)?;
     if target.is_empty() {
         return Err(Errno::ENOENT.because("the target is empty"));
     }
     let path = cx.path(link_path)?;
     let context = at(cx, dir, &path)?;
-    cx.kernel.vfs.symlink(&context.vfs(), &target, &path).map(drop)
+    cx.kernel
+        .vfs
+        .symlink(&context.vfs(), &target, &path)
+        .map(drop)
 }
 
 /// link(2): a symbolic link gets the new name itself.
@@ -84,10 +82,16 @@ pub(crate) fn linkat(
         return Err(Errno::ENOENT.because("only the superuser links a descriptor"));
     }
     let new_path = cx.path(new_path)?;
-    let nofollow = if flags & AT_SYMLINK_FOLLOW == 0 { AT_SYMLINK_NOFOLLOW } else { 0 };
+    let nofollow = if flags & AT_SYMLINK_FOLLOW == 0 {
+        AT_SYMLINK_NOFOLLOW
+    } else {
+        0
+    };
     let target = locate(cx, old_dir, &old_path, flags & AT_EMPTY_PATH | nofollow)?;
     let context = at(cx, new_dir, &new_path)?;
-    cx.kernel.vfs.link_location(&target, &context.vfs(), &new_path)
+    cx.kernel
+        .vfs
+        .link_location(&target, &context.vfs(), &new_path)
 }
 
 /// unlink(2).
@@ -143,7 +147,9 @@ pub(crate) fn renameat2(
     let new_path = cx.path(new_path)?;
     let old = at(cx, old_dir, &old_path)?;
     let new = at(cx, new_dir, &new_path)?;
-    cx.kernel.vfs.rename((&old.vfs(), &old_path), (&new.vfs(), &new_path), flags)
+    cx.kernel
+        .vfs
+        .rename((&old.vfs(), &old_path), (&new.vfs(), &new_path), flags)
 }
 
 /// readlink(2): the target without a NUL, cut to `size` bytes; its length.
@@ -168,13 +174,20 @@ pub(crate) fn readlinkat(
             Fd::CWD => return Err(Errno::ENOENT.into()),
             fd => cx.file(fd)?.place()?,
         };
-        location.inode.read_link().map_err(|error| match error.errno {
-            Errno::EINVAL => Errno::ENOENT.because("the descriptor is no symbolic link"),
-            _ => error,
-        })?
+        location
+            .inode
+            .read_link()
+            .map_err(|error| match error.errno {
+                Errno::EINVAL => Errno::ENOENT.because("the descriptor is no symbolic link"),
+                _ => error,
+            })?
     } else {
         let context = at(cx, dir, &path)?;
-        cx.kernel.vfs.walk(&context.vfs(), &path, Follow::No)?.inode.read_link()?
+        cx.kernel
+            .vfs
+            .walk(&context.vfs(), &path, Follow::No)?
+            .inode
+            .read_link()?
     };
     let bytes = target.get(..size.min(target.len())).unwrap_or_default();
     cx.copy_out(buf, bytes)?;

@@ -17,18 +17,19 @@ use crate::context::Cx;
 use crate::fd::{limit, on_exec};
 
 /// open(2).
-pub(crate) fn open(
-    cx: Cx<'_>,
-    path: UserAddr,
-    flags: OpenFlags,
-    mode: u32,
-) -> Result<Outcome<Fd>> {
+pub(crate) fn open(cx: Cx<'_>, path: UserAddr, flags: OpenFlags, mode: u32) -> Result<Outcome<Fd>> {
     openat(cx, Fd::CWD, path, flags, mode)
 }
 
 /// creat(2).
 pub(crate) fn creat(cx: Cx<'_>, path: UserAddr, mode: u32) -> Result<Outcome<Fd>> {
-    openat(cx, Fd::CWD, path, OpenFlags(O_CREAT | O_WRONLY | O_TRUNC), mode)
+    openat(
+        cx,
+        Fd::CWD,
+        path,
+        OpenFlags(O_CREAT | O_WRONLY | O_TRUNC),
+        mode,
+    )
 }
 
 /// openat(2): unknown flags are ignored; opening a named pipe waits for its other side.
@@ -66,7 +67,7 @@ pub(crate) fn openat(
     Ok(match opener.open(cx.task, opened, flags) {
         Outcome::Ready(answer) => Outcome::Ready(answer.and_then(|file| {
             if flags & O_NOCTTY == 0 {
-                acquire_terminal(cx, &file);
+                adopt_terminal(cx, &file);
             }
             Ok(install(&process, file, close, limit)?)
         })),
@@ -79,25 +80,14 @@ fn install(process: &Process, file: Arc<OpenFile>, on_exec: OnExec, limit: u64) 
     process.files().install(file, on_exec, limit)
 }
 
-/// The first terminal that a session's leader opens for reading becomes its controlling terminal,
-/// unless `O_NOCTTY` was given (tty(4)).
-fn acquire_terminal(cx: Cx<'_>, file: &OpenFile) {
-    let Some(tty) = file
-        .terminal()
-        .filter(|_| file.is_readable())
-        .filter(|_| !is_console(file))
-        .and_then(|id| cx.kernel.terminals.find(id))
-    else {
-        return;
+/// Makes a terminal the controlling one of a session's leader that has none; never
+/// `/dev/console` (tty(4)).
+fn adopt_terminal(cx: Cx<'_>, file: &OpenFile) {
+    let is_console = || {
+        file.metadata()
+            .is_ok_and(|metadata| metadata.rdev == CONSOLE)
     };
-    let caller = crate::tty::caller(cx);
-    if caller.pid == caller.session && caller.terminal.is_none() && tty.session().0.is_none() {
-        tty.attach(caller.session);
-        cx.kernel.processes.set_terminal(caller.session, Some(tty.id()));
+    if file.terminal().is_some() && file.is_readable() && !is_console() {
+        cx.kernel.adopt_terminal(&cx.process(), file);
     }
-}
-
-/// Whether it was opened as `/dev/console`, which never becomes a controlling terminal.
-fn is_console(file: &OpenFile) -> bool {
-    file.metadata().is_ok_and(|metadata| metadata.rdev == CONSOLE)
 }

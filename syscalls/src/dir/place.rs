@@ -52,7 +52,10 @@ fn check_search(cx: Cx<'_>, location: &Location) -> Result<()> {
     if !location.is_directory() {
         return Err(Errno::ENOTDIR.into());
     }
-    cx.process().credentials().caller().check(&location.metadata()?, X_OK)
+    cx.process()
+        .credentials()
+        .caller()
+        .check(&location.metadata()?, X_OK)
 }
 
 /// chroot(2).
@@ -71,5 +74,8 @@ pub(crate) fn chroot(cx: Cx<'_>, path: UserAddr) -> Result<()> {
 
 /// umask(2): returns the old one.
 pub(crate) fn umask(cx: Cx<'_>, mask: u32) -> Result<u32> {
-    Ok(std::mem::replace(&mut cx.process().fs.lock().umask, mask & 0o777))
+    Ok(std::mem::replace(
+        &mut cx.process().fs.lock().umask,
+        mask & 0o777,
+    ))
 }

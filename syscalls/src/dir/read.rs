@@ -14,21 +14,25 @@ const MAX_RECORD: usize = Dirent64::record_len(NAME_MAX);
 /// getdents64(2): as many records as fit into `count` bytes; 0 at the end of the directory.
 pub(crate) fn getdents64(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<usize> {
     let file = cx.file(fd)?;
-    if !file.is_path() && file.location().is_some_and(|l| l.is_directory() && l.is_deleted()) {
+    if !file.is_path()
+        && file
+            .location()
+            .is_some_and(|l| l.is_directory() && l.is_deleted())
+    {
         return Err(Errno::ENOENT.because("the directory was removed"));
     }
     let mut filled = 0_usize;
     let mut refused = None;
-    let listed = file.read_dir(cx.kernel.now(), &mut |entry| {
-        match put(cx, &entry, buf, filled, count) {
-            Ok(len) => {
-                filled = filled.saturating_add(len);
-                true
-            }
-            Err(error) => {
-                refused = Some(error);
-                false
-            }
+    let listed = file.read_dir(cx.kernel.now(), &mut |entry| match put(
+        cx, &entry, buf, filled, count,
+    ) {
+        Ok(len) => {
+            filled = filled.saturating_add(len);
+            true
+        }
+        Err(error) => {
+            refused = Some(error);
+            false
         }
     });
     match (filled, refused, listed) {
@@ -51,7 +55,9 @@ fn put(
 ) -> Result<usize> {
     let too_small = || -> Error { Errno::EINVAL.because("no room for the next entry") };
     let mut record = [0; MAX_RECORD];
-    let kind = entry.file_type.map_or(0, |file_type| file_type.dirent_type());
+    let kind = entry
+        .file_type
+        .map_or(0, |file_type| file_type.dirent_type());
     let next = i64::try_from(entry.next_cookie).unwrap_or(i64::MAX);
     let len = Dirent64::write_record(&mut record, entry.inode, next, kind, entry.name)
         .filter(|&len| len <= count.saturating_sub(filled))

@@ -18,12 +18,7 @@ use super::{limit, lock};
 use crate::context::Cx;
 
 /// fcntl(2), with the commands of 32-bit Linux for both forms of `struct flock`.
-pub(crate) fn fcntl64(
-    cx: Cx<'_>,
-    fd: Fd,
-    command: i32,
-    argument: u32,
-) -> Result<Outcome<i32>> {
+pub(crate) fn fcntl64(cx: Cx<'_>, fd: Fd, command: i32, argument: u32) -> Result<Outcome<i32>> {
     let file = cx.file(fd)?;
     let allowed_for_path = matches!(
         command,
@@ -61,11 +56,17 @@ fn of_descriptor(
     let minimum = Fd(argument.cast_signed());
     match command {
         F_DUPFD | F_DUPFD_CLOEXEC => {
-            let on_exec =
-                if command == F_DUPFD { OnExec::Keep } else { OnExec::Close };
+            let on_exec = if command == F_DUPFD {
+                OnExec::Keep
+            } else {
+                OnExec::Close
+            };
             let limit = limit(&process);
             let copy = Arc::clone(file);
-            process.files().install_from(minimum, copy, on_exec, limit).map(|fd| fd.0)
+            process
+                .files()
+                .install_from(minimum, copy, on_exec, limit)
+                .map(|fd| fd.0)
         }
         F_DUPFD_QUERY => {
             let other = cx.file(minimum)?;
@@ -73,11 +74,18 @@ fn of_descriptor(
         }
         F_GETFD => {
             let on_exec = process.files().on_exec(fd)?;
-            Ok(if on_exec == OnExec::Close { FD_CLOEXEC.cast_signed() } else { 0 })
+            Ok(if on_exec == OnExec::Close {
+                FD_CLOEXEC.cast_signed()
+            } else {
+                0
+            })
         }
         F_SETFD => {
-            let on_exec =
-                if argument & FD_CLOEXEC == 0 { OnExec::Keep } else { OnExec::Close };
+            let on_exec = if argument & FD_CLOEXEC == 0 {
+                OnExec::Keep
+            } else {
+                OnExec::Close
+            };
             process.files().set_on_exec(fd, on_exec)?;
             Ok(0)
         }

@@ -46,9 +46,20 @@ impl Form {
 
     fn copy_in(self, cx: Cx<'_>, address: UserAddr) -> Result<Flock64> {
         if self == Self::Narrow {
-            let Flock32 { kind, whence, start, len, pid } =
-                Flock32::from_bytes(&cx.copy_in(address)?);
-            return Ok(Flock64 { kind, whence, start: start.into(), len: len.into(), pid });
+            let Flock32 {
+                kind,
+                whence,
+                start,
+                len,
+                pid,
+            } = Flock32::from_bytes(&cx.copy_in(address)?);
+            return Ok(Flock64 {
+                kind,
+                whence,
+                start: start.into(),
+                len: len.into(),
+                pid,
+            });
         }
         let flock = Flock64::from_bytes(&cx.copy_in(address)?);
         if self == Self::Description && flock.pid != 0 {
@@ -78,7 +89,11 @@ pub(super) fn get(cx: Cx<'_>, file: &OpenFile, form: Form, address: UserAddr) ->
     let mut flock = form.copy_in(cx, address)?;
     let kind = kind_of(&flock)?.ok_or(Errno::EINVAL)?;
     let range = range_of(file, &flock)?;
-    match cx.kernel.file_locks.find_conflict(file, form.owner(cx, file), kind, range)? {
+    match cx
+        .kernel
+        .file_locks
+        .find_conflict(file, form.owner(cx, file), kind, range)?
+    {
         None => flock.kind = F_UNLCK,
         Some(conflict) => {
             flock = Flock64 {
@@ -90,7 +105,10 @@ pub(super) fn get(cx: Cx<'_>, file: &OpenFile, form: Form, address: UserAddr) ->
                 start: conflict.range.first.cast_signed(),
                 len: match conflict.range.last {
                     u64::MAX => 0,
-                    last => last.wrapping_sub(conflict.range.first).wrapping_add(1).cast_signed(),
+                    last => last
+                        .wrapping_sub(conflict.range.first)
+                        .wrapping_add(1)
+                        .cast_signed(),
                 },
                 pid: match conflict.owner {
                     Owner::Process(pid) => pid,
@@ -114,7 +132,10 @@ pub(super) fn set(
     let kind = kind_of(&flock)?;
     let range = range_of(file, &flock)?;
     let owner = form.owner(cx, file);
-    let outcome = cx.kernel.file_locks.set_record(cx.task, file, owner, kind, range, wait);
+    let outcome = cx
+        .kernel
+        .file_locks
+        .set_record(cx.task, file, owner, kind, range, wait);
     Ok(outcome.map(|()| 0))
 }
 
@@ -136,22 +157,36 @@ fn range_of(file: &OpenFile, flock: &Flock64) -> Result<Range> {
         _ => return Err(Errno::EINVAL.because("no such origin")),
     };
     let overflow = || Errno::EOVERFLOW.because("past the largest offset");
-    let negative = |_| Errno::EINVAL.because("before the start of the file");
-    let start = base.cast_signed().checked_add(flock.start).ok_or_else(overflow)?;
+    let negative = || Errno::EINVAL.because("before the start of the file");
+    let start = base
+        .cast_signed()
+        .checked_add(flock.start)
+        .ok_or_else(overflow)?;
     let (first, last) = match flock.len {
-        0 => return Ok(Range { first: u64::try_from(start).map_err(negative)?, last: u64::MAX }),
+        0 => {
+            return Ok(Range {
+                first: u64::try_from(start).map_err(|_| negative())?,
+                last: u64::MAX,
+            });
+        }
         1.. => {
-            let last = start.checked_add(flock.len.wrapping_sub(1)).ok_or_else(overflow)?;
+            let last = start
+                .checked_add(flock.len.wrapping_sub(1))
+                .ok_or_else(overflow)?;
             (start, last)
         }
         _ => {
-            let first = start.checked_add(flock.len).ok_or_else(|| negative(()))?;
+            let first = start.checked_add(flock.len).ok_or_else(negative)?;
             (first, start.wrapping_sub(1))
         }
     };
-    let first = u64::try_from(first).map_err(|_| negative(()))?;
-    let last = u64::try_from(last).map_err(|_| negative(()))?;
+    let first = u64::try_from(first).map_err(|_| negative())?;
+    let last = u64::try_from(last).map_err(|_| negative())?;
     // The largest offset and everything behind it are the same.
-    let last = if last == i64::MAX.cast_unsigned() { u64::MAX } else { last };
+    let last = if last == i64::MAX.cast_unsigned() {
+        u64::MAX
+    } else {
+        last
+    };
     Ok(Range { first, last })
 }

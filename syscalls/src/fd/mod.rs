@@ -20,7 +20,11 @@ pub(crate) fn limit(process: &Process) -> u64 {
 
 /// What `O_CLOEXEC` among `flags` says.
 pub(crate) const fn on_exec(flags: u32) -> OnExec {
-    if flags & O_CLOEXEC == 0 { OnExec::Keep } else { OnExec::Close }
+    if flags & O_CLOEXEC == 0 {
+        OnExec::Keep
+    } else {
+        OnExec::Close
+    }
 }
 
 /// close(2): the descriptor is free even when something fails.
@@ -54,7 +58,9 @@ pub(crate) fn dup3(cx: Cx<'_>, old_fd: Fd, new_fd: Fd, flags: OpenFlags) -> Resu
 fn duplicate_to(cx: Cx<'_>, old_fd: Fd, new_fd: Fd, on_exec: OnExec) -> Result<Fd> {
     let process = cx.process();
     let limit = limit(&process);
-    let replaced = process.files().duplicate_to(old_fd, new_fd, on_exec, limit)?;
+    let replaced = process
+        .files()
+        .duplicate_to(old_fd, new_fd, on_exec, limit)?;
     if let Some(file) = replaced {
         cx.kernel.file_locks.closed(&file, process.pid);
     }

@@ -29,7 +29,9 @@ pub(crate) fn fchmod(cx: Cx<'_>, fd: Fd, mode: u32) -> Result<()> {
 
 fn change_mode(cx: Cx<'_>, location: &Location, mode: u32) -> Result<()> {
     let credentials = cx.process().credentials();
-    cx.kernel.vfs.chmod_location(&credentials.caller(), location, mode, cx.kernel.now())
+    cx.kernel
+        .vfs
+        .chmod_location(&credentials.caller(), location, mode, cx.kernel.now())
 }
 
 /// The place of a file that is open for more than its path.
@@ -80,7 +82,9 @@ fn change_owner(cx: Cx<'_>, location: &Location, owner: u32, group: u32) -> Resu
     let new = |id: u32| (id != u32::MAX).then_some(id);
     let credentials = cx.process().credentials();
     let now = cx.kernel.now();
-    cx.kernel.vfs.chown_location(&credentials.caller(), location, new(owner), new(group), now)
+    cx.kernel
+        .vfs
+        .chown_location(&credentials.caller(), location, new(owner), new(group), now)
 }
 
 /// utimensat(2), and futimens(3) when `path` is null.
@@ -97,7 +101,10 @@ pub(crate) fn utimensat_time64(
         let bytes: [u8; 32] = cx.copy_in(times)?;
         let [atime, mtime]: [Timespec64; 2] = abi::layout::Field::read(&bytes);
         // Nothing to do, so nothing is looked at.
-        if [atime, mtime].iter().all(|time| i64::from(time.nsec) == UTIME_OMIT) {
+        if [atime, mtime]
+            .iter()
+            .all(|time| i64::from(time.nsec) == UTIME_OMIT)
+        {
             return Ok(());
         }
         (new_time(atime)?, new_time(mtime)?)
@@ -116,7 +123,9 @@ pub(crate) fn utimensat_time64(
     };
     let credentials = cx.process().credentials();
     let now = cx.kernel.now();
-    cx.kernel.vfs.set_times_location(&credentials.caller(), &location, atime, mtime, now)
+    cx.kernel
+        .vfs
+        .set_times_location(&credentials.caller(), &location, atime, mtime, now)
 }
 
 fn new_time(time: Timespec64) -> Result<NewTime> {

@@ -11,7 +11,7 @@ use kernel::call::{Answer, Fault, Outcome, Restart};
 use kernel::open_file::{OpenFile, Whence};
 use kernel::poll::{Attempt, wait_on};
 
-use super::write::{self, Written};
+use super::sigpipe::with_sigpipe;
 use super::{at_once, limit, not_negative};
 use crate::context::Cx;
 
@@ -45,7 +45,11 @@ pub(crate) fn sendfile64(
         return Err(Errno::EBADF.because("the input is not open for reading"));
     }
     if input.is_stream() {
-        let errno = if start.is_some() { Errno::ESPIPE } else { Errno::EINVAL };
+        let errno = if start.is_some() {
+            Errno::ESPIPE
+        } else {
+            Errno::EINVAL
+        };
         return Err(errno.because("the input has no offset"));
     }
     let output = cx.file(out_fd)?;
@@ -76,21 +80,20 @@ pub(crate) fn sendfile64(
         taken: 0,
         moved: 0,
         now: cx.kernel.now(),
-        is_broken: false,
     };
     let outcome = wait_on(cx.task, queue.as_ref(), None, Restart::Sys, transfer);
     let memory = Arc::clone(cx.memory());
     let outcome = outcome.then(move |answer| {
-        let written = answer?;
-        let end = position.saturating_add(widen(written.moved));
+        let moved = answer?;
+        let end = position.saturating_add(widen(moved));
         if start.is_none() {
             input.seek(end.cast_signed(), Whence::Start)?;
         } else {
             memory.copy_out(offset.0, &end.to_le_bytes())?;
         }
-        Ok(written)
+        Ok(moved)
     });
-    Ok(write::tell(cx, outcome))
+    Ok(with_sigpipe(cx, outcome))
 }
 
 /// A copy to a file that may have to wait.
@@ -106,7 +109,6 @@ struct Transfer {
     taken: usize,
     moved: usize,
     now: Timestamp,
-    is_broken: bool,
 }
 
 impl Transfer {
@@ -125,50 +127,46 @@ impl Transfer {
         Ok(moved > 0)
     }
 
-    const fn written(&self) -> Written {
-        Written { moved: self.moved, is_broken: self.is_broken }
-    }
-
-    fn step(&mut self) -> Try<Written> {
+    fn step(&mut self) -> Try<usize> {
         loop {
             let mut piece = self.chunk.get(self.taken..).unwrap_or_default();
             if piece.is_empty() {
                 if self.fill()? {
                     continue;
                 }
-                return Ok(self.written());
+                return Ok(self.moved);
             }
             let wanted = piece.remaining();
             let moved = self.output.try_write(&mut piece, self.now)?;
             self.taken = self.taken.saturating_add(moved);
             self.moved = self.moved.saturating_add(moved);
             if moved < wanted && !self.output.is_stream() {
-                return Ok(self.written());
+                return Ok(self.moved);
             }
         }
     }
 }
 
 impl Attempt for Transfer {
-    type Output = Written;
+    type Output = usize;
 
-    fn attempt(&mut self) -> Try<Written> {
+    fn attempt(&mut self) -> Try<usize> {
         match self.step() {
-            Err(Stall::Failed(error)) if error.errno == Errno::EPIPE => {
-                self.is_broken = true;
-                Ok(self.written())
-            }
             Err(Stall::WouldBlock) if self.output.is_nonblocking() => match self.moved {
                 0 => Err(Errno::EAGAIN.into()),
-                _ => Ok(self.written()),
+                _ => Ok(self.moved),
             },
-            Err(Stall::Failed(_)) if self.moved > 0 => Ok(self.written()),
+            Err(Stall::Failed(_)) if self.moved > 0 => Ok(self.moved),
             result => result,
         }
     }
 
-    fn settle(&mut self, fault: Fault) -> Answer<Written> {
-        if self.moved > 0 { Ok(self.written()) } else { Err(fault) }
+    fn settle(&mut self, fault: Fault) -> Answer<usize> {
+        if self.moved > 0 {
+            Ok(self.moved)
+        } else {
+            Err(fault)
+        }
     }
 }
 
@@ -244,8 +242,8 @@ fn copy(
     while moved < limit {
         let mut sink = VecSink::new(CHUNK.min(limit.saturating_sub(moved)));
         let done = widen(moved);
-        let piece = at_once(input.read_at(from.saturating_add(done), &mut sink, now))
-            .and_then(|_| {
+        let piece =
+            at_once(input.read_at(from.saturating_add(done), &mut sink, now)).and_then(|_| {
                 let mut bytes = sink.bytes.as_slice();
                 at_once(output.write_at(to.saturating_add(done), &mut bytes, now))
             });

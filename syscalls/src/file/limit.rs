@@ -29,7 +29,9 @@ pub(super) fn cut(
     buffer: &mut UserBuffer,
 ) -> Result<()> {
     let Some(limit) = soft(cx) else { return Ok(()) };
-    let Some(own) = file.write_offset()? else { return Ok(()) };
+    let Some(own) = file.write_offset()? else {
+        return Ok(());
+    };
     let start = match offset {
         Some(offset) if file.flags() & O_APPEND == 0 => offset,
         _ => own,
@@ -67,7 +69,11 @@ pub(super) fn check(cx: Cx<'_>, size: u64) -> Result<()> {
 }
 
 fn exceeded(cx: Cx<'_>) -> Error {
-    let info = SignalInfo { number: signal::XFSZ, code: SI_KERNEL, ..SignalInfo::default() };
+    let info = SignalInfo {
+        number: signal::XFSZ,
+        code: SI_KERNEL,
+        ..SignalInfo::default()
+    };
     cx.process().post_signal(cx.kernel, info);
     Errno::EFBIG.because("RLIMIT_FSIZE")
 }

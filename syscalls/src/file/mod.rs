@@ -10,17 +10,16 @@ mod copy;
 mod io;
 mod limit;
 mod seek;
+mod sigpipe;
 mod size;
 mod stat;
 mod sync;
-mod terminal;
-mod write;
 
 pub(crate) use attributes::{
     chmod, chown, fchmod, fchmodat, fchown, fchownat, lchown, utimensat_time64,
 };
 pub(crate) use copy::{copy_file_range, sendfile64};
-pub(crate) use io::{preadv, pread64, pwrite64, pwritev, read, readv, write, writev};
+pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writev};
 pub(crate) use seek::{fadvise64_64, flock, llseek};
 pub(crate) use size::{fallocate, ftruncate64, truncate64};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};

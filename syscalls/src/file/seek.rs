@@ -1,8 +1,6 @@
 //! The offset of a description, advice about it, and the lock that goes with it.
 
-use abi::flags::{
-    LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL,
-};
+use abi::flags::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::inode::FileType;
@@ -29,13 +27,7 @@ pub(crate) fn llseek(
 }
 
 /// posix_fadvise(2): everything is in memory already, so there is nothing to prepare.
-pub(crate) fn fadvise64_64(
-    cx: Cx<'_>,
-    fd: Fd,
-    _offset: i64,
-    len: i64,
-    advice: i32,
-) -> Result<()> {
+pub(crate) fn fadvise64_64(cx: Cx<'_>, fd: Fd, _offset: i64, len: i64, advice: i32) -> Result<()> {
     let file = cx.file(fd)?;
     if file.is_path() {
         return Err(Errno::EBADF.into());
@@ -57,7 +49,11 @@ pub(crate) fn flock(cx: Cx<'_>, fd: Fd, operation: u32) -> Result<Outcome<()>> {
         LOCK_UN => None,
         _ => return Err(Errno::EINVAL.because("no such operation of flock")),
     };
-    let wait = if operation & LOCK_NB == 0 { LockWait::Block } else { LockWait::Fail };
+    let wait = if operation & LOCK_NB == 0 {
+        LockWait::Block
+    } else {
+        LockWait::Fail
+    };
     let file = cx.file(fd)?;
     Ok(cx.kernel.file_locks.flock(cx.task, &file, kind, wait))
 }

@@ -39,7 +39,10 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
     };
     const PUNCH: u32 = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     const ZERO_KEEP: u32 = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
-    if !matches!(mode, 0 | FALLOC_FL_KEEP_SIZE | PUNCH | FALLOC_FL_ZERO_RANGE | ZERO_KEEP) {
+    if !matches!(
+        mode,
+        0 | FALLOC_FL_KEEP_SIZE | PUNCH | FALLOC_FL_ZERO_RANGE | ZERO_KEEP
+    ) {
         return Err(Errno::EOPNOTSUPP.because("no such mode of fallocate"));
     }
     if !file.is_writable() {

@@ -3,8 +3,9 @@
 use abi::flags::{
     AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, MS_NOATIME, MS_NODEV,
     MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_STRICTATIME, MS_SYNCHRONOUS, PIPEFS_MAGIC,
-    STATX_ATTR_MOUNT_ROOT, STATX_BASIC_STATS, STATX_MNT_ID, STATX_RESERVED, ST_NOATIME, ST_NODEV,
-    ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID,
+    ST_NOATIME, ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_RDONLY, ST_RELATIME,
+    ST_SYNCHRONOUS, ST_VALID, STATX_ATTR_MOUNT_ROOT, STATX_BASIC_STATS, STATX_MNT_ID,
+    STATX_RESERVED,
 };
 use abi::layout::{
     STATFS64_SIZE_I386, Stat64, Statfs64, Statx, StatxTimestamp, Timespec32, Timespec64, split_dev,
@@ -76,7 +77,11 @@ pub(crate) fn statx(
 
 /// The path; with `AT_EMPTY_PATH` the null pointer is the empty one (since Linux 6.11).
 fn path_or_empty(cx: Cx<'_>, path: UserAddr, flags: u32) -> Result<Vec<u8>> {
-    if path.is_null() && flags & AT_EMPTY_PATH != 0 { Ok(Vec::new()) } else { cx.path(path) }
+    if path.is_null() && flags & AT_EMPTY_PATH != 0 {
+        Ok(Vec::new())
+    } else {
+        cx.path(path)
+    }
 }
 
 /// statfs(2).
@@ -186,25 +191,37 @@ fn nanoseconds(time: Timestamp) -> i32 {
 }
 
 fn wide_time(time: Timestamp) -> Timespec64 {
-    Timespec64 { sec: time.seconds, nsec: nanoseconds(time) }
+    Timespec64 {
+        sec: time.seconds,
+        nsec: nanoseconds(time),
+    }
 }
 
 /// Seconds that do not fit show the nearest that do: old code alone reads them.
 fn narrow_time(time: Timestamp) -> Timespec32 {
     let limit = if time.seconds < 0 { i32::MIN } else { i32::MAX };
-    Timespec32 { sec: i32::try_from(time.seconds).unwrap_or(limit), nsec: nanoseconds(time) }
+    Timespec32 {
+        sec: i32::try_from(time.seconds).unwrap_or(limit),
+        nsec: nanoseconds(time),
+    }
 }
 
 fn statx_of(location: &Location) -> Result<Statx> {
     let metadata = location.metadata()?;
-    let time =
-        |time: Timestamp| StatxTimestamp { sec: time.seconds, nsec: time.nanoseconds };
+    let time = |time: Timestamp| StatxTimestamp {
+        sec: time.seconds,
+        nsec: time.nanoseconds,
+    };
     let (rdev_major, rdev_minor) = split_dev(metadata.rdev);
     let (dev_major, dev_minor) = split_dev(metadata.device);
     Ok(Statx {
         mask: STATX_BASIC_STATS | STATX_MNT_ID,
         blksize: metadata.block_size,
-        attributes: if location.is_mount_root() { STATX_ATTR_MOUNT_ROOT } else { 0 },
+        attributes: if location.is_mount_root() {
+            STATX_ATTR_MOUNT_ROOT
+        } else {
+            0
+        },
         nlink: metadata.nr_links,
         uid: metadata.uid,
         gid: metadata.gid,

@@ -1,8 +1,6 @@
 //! Making what was written durable: fsync(2), sync(2), syncfs(2), sync_file_range(2).
 
-use abi::flags::{
-    SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE,
-};
+use abi::flags::{SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE};
 use abi::types::Fd;
 use abi::{Errno, Result};
 use fs::vfs::inode::FileType;
@@ -39,16 +37,9 @@ pub(crate) fn syncfs(cx: Cx<'_>, fd: Fd) -> Result<()> {
 }
 
 /// sync_file_range(2): writes the whole file.
-pub(crate) fn sync_file_range(
-    cx: Cx<'_>,
-    fd: Fd,
-    offset: i64,
-    len: i64,
-    flags: u32,
-) -> Result<()> {
+pub(crate) fn sync_file_range(cx: Cx<'_>, fd: Fd, offset: i64, len: i64, flags: u32) -> Result<()> {
     let file = cx.file(fd)?;
-    let known =
-        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    let known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     if flags & !known != 0 {
         return Err(Errno::EINVAL.into());
     }
