@@ -2,7 +2,8 @@
 //!
 //! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
 //! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
-//! - [`ext2_mount`]: files on a disk; [`procfs`]: what the kernel knows, as files
+//! - [`ext2_mount`]: files on a disk; [`hostfs`]: a folder of the host
+//! - [`procfs`]: what the kernel knows, as files
 //! - [`io`]: how bytes move between files and whoever reads or writes them
 //!
 //! # Lock order
@@ -21,6 +22,7 @@
 
 pub mod devfs;
 pub mod ext2_mount;
+pub mod hostfs;
 pub mod io;
 pub mod procfs;
 pub mod tmpfs;

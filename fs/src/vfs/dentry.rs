@@ -4,13 +4,14 @@
 //! `children` remembers names that were found (and names that were not), so that a walk over a
 //! known path calls no file system. The lock of `children` is held while the directory's inode
 //! looks up or changes a name: what is remembered is what is there, as long as changes come
-//! through the VFS. Directories that change on their own say so ([`Inode::is_cacheable`]); of their
-//! names only mount points are remembered.
+//! through the VFS. Directories that change on their own say so ([`Inode::is_cacheable`]); their
+//! names are looked up each time, and the cache only keeps one dentry for a name while it is held.
+//! So every dentry that somebody holds and that was not removed is in its parent's `children`.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
 use executor::sync::{Lock, LockGuard};
@@ -50,8 +51,21 @@ type Children = HashMap<Box<[u8]>, Child>;
 /// What is known of a name.
 enum Child {
     Present(Arc<Dentry>),
+    /// The same in a directory that is not cacheable: valid if it is still the same inode.
+    Held(Weak<Dentry>),
     /// The directory has no such name.
     Absent,
+}
+
+impl Child {
+    /// The dentry, if there is one.
+    fn dentry(&self) -> Option<Arc<Dentry>> {
+        match self {
+            Self::Present(child) => Some(Arc::clone(child)),
+            Self::Held(child) => child.upgrade(),
+            Self::Absent => None,
+        }
+    }
 }
 
 /// How many names a file system's cache holds.
@@ -152,18 +166,6 @@ impl Dentry {
         self.nr_mounts.load(Ordering::Acquire) != 0
     }
 
-    /// Keeps the name in the cache, where walks will find the mount.
-    pub(super) fn pin_for_mount(self: &Arc<Self>) {
-        let place = self.place();
-        if let Some(parent) = place.parent.filter(|_| !place.is_deleted) {
-            let mut children = parent.children.lock();
-            if !matches!(children.get(&place.name), Some(Child::Present(_))) || !parent.is_cacheable
-            {
-                parent.remember(&mut children, &place.name, Child::Present(Arc::clone(self)));
-            }
-        }
-    }
-
     /// Counts one more mount here.
     pub(super) fn add_mount_count(&self) {
         self.nr_mounts.fetch_add(1, Ordering::AcqRel);
@@ -212,12 +214,17 @@ impl Dentry {
     pub(super) fn child(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Self>> {
         let mut children = self.children.lock();
         match children.get(name) {
-            Some(Child::Present(child)) if self.is_cacheable || child.is_mount_point() => {
+            Some(Child::Present(child)) => {
                 child.is_recent.store(true, Ordering::Relaxed);
                 return Ok(Arc::clone(child));
             }
+            Some(Child::Held(child)) => {
+                if let Some(child) = child.upgrade().filter(|child| child.is_mount_point()) {
+                    return Ok(child);
+                }
+            }
             Some(Child::Absent) => return Err(Errno::ENOENT.into()),
-            _ => {}
+            None => {}
         }
         match self.inode.lookup(name) {
             Ok(inode) => self.adopt(&mut children, name, inode),
@@ -241,9 +248,7 @@ impl Dentry {
         attributes: &NewAttributes,
     ) -> Result<Arc<Self>> {
         let mut children = self.children.lock();
-        if let Some(Child::Present(child)) = children.get(name)
-            && (self.is_cacheable || child.is_mount_point())
-        {
+        if matches!(children.get(name), Some(Child::Present(_))) {
             return Err(Errno::EEXIST.into());
         }
         let inode = self.inode.create(name, node, attributes)?;
@@ -267,9 +272,8 @@ impl Dentry {
     /// `EBUSY` for a mount point, and what the inode says.
     pub(super) fn remove(&self, name: &[u8], kind: Removal, time: Timestamp) -> Result<()> {
         let mut children = self.children.lock();
-        if let Some(Child::Present(child)) = children.get(name)
-            && child.is_mount_point()
-        {
+        let known = children.get(name).and_then(Child::dentry);
+        if known.is_some_and(|child| child.is_mount_point()) {
             return Err(Errno::EBUSY.because("a file system is mounted there"));
         }
         match kind {
@@ -287,11 +291,37 @@ impl Dentry {
         name: &[u8],
         inode: Arc<dyn Inode>,
     ) -> Result<Arc<Self>> {
-        let child = Self::detached(Some(Arc::clone(self)), name, inode)?;
-        if self.is_cacheable {
-            self.remember(children, name, Child::Present(Arc::clone(&child)));
+        if let Some(Child::Held(held)) = children.get(name)
+            && let Some(held) = held.upgrade()
+            && held.is_of(&inode)?
+        {
+            return Ok(held);
         }
+        let child = Self::detached(Some(Arc::clone(self)), name, inode)?;
+        self.remember(children, name, self.entry_of(&child));
         Ok(child)
+    }
+
+    /// Whether this is a name of `inode`.
+    fn is_of(&self, inode: &Arc<dyn Inode>) -> Result<bool> {
+        if std::ptr::addr_eq(Arc::as_ptr(&self.inode), Arc::as_ptr(inode)) {
+            return Ok(true);
+        }
+        // An inode that is gone has no attributes.
+        let Ok(own) = self.inode.metadata() else {
+            return Ok(false);
+        };
+        let other = inode.metadata()?;
+        Ok((own.device, own.inode, own.file_type) == (other.device, other.inode, other.file_type))
+    }
+
+    /// How this directory remembers a name.
+    fn entry_of(&self, child: &Arc<Self>) -> Child {
+        if self.is_cacheable {
+            Child::Present(Arc::clone(child))
+        } else {
+            Child::Held(Arc::downgrade(child))
+        }
     }
 
     fn remember(&self, children: &mut Children, name: &[u8], child: Child) {
@@ -304,10 +334,7 @@ impl Dentry {
     fn forget(&self, children: &mut Children, name: &[u8]) -> Option<Arc<Self>> {
         let child = children.remove(name)?;
         self.usage.nr_names.fetch_sub(1, Ordering::Relaxed);
-        match child {
-            Child::Present(child) => Some(child),
-            Child::Absent => None,
-        }
+        child.dentry()
     }
 
     /// Marks the dentry of a removed name, and remembers that the name is gone.
@@ -461,12 +488,8 @@ impl Tree {
         while let Some(directory) = to_visit.pop() {
             let children = directory.children.lock();
             let has_names = !children.is_empty();
-            to_visit.extend(children.values().filter_map(|child| match child {
-                Child::Present(child) if child.file_type == FileType::Directory => {
-                    Some(Arc::clone(child))
-                }
-                _ => None,
-            }));
+            let known = children.values().filter_map(Child::dentry);
+            to_visit.extend(known.filter(|child| child.file_type == FileType::Directory));
             drop(children);
             if has_names {
                 ordered.push(directory);
@@ -485,7 +508,8 @@ impl Tree {
                     }
                     is_kept
                 }
-                Child::Absent => {
+                Child::Held(child) if child.strong_count() > 0 => true,
+                Child::Held(_) | Child::Absent => {
                     directory.usage.nr_names.fetch_sub(1, Ordering::Relaxed);
                     false
                 }
@@ -519,8 +543,6 @@ impl Dentry {
         };
         let before = std::mem::replace(&mut *child.place.lock(), place);
         drop(before);
-        if self.is_cacheable || child.is_mount_point() {
-            self.remember(children, name, Child::Present(Arc::clone(child)));
-        }
+        self.remember(children, name, self.entry_of(child));
     }
 }

@@ -300,7 +300,6 @@ impl Vfs {
         if target.is_deleted() {
             return Err(Errno::ENOENT.because("the mount point was removed"));
         }
-        target.dentry.pin_for_mount();
         let point = (target.mount, target.dentry);
         let mount = Mount::new(tree, root, Some(point), source, flags);
         self.mounts.lock().add(Arc::clone(&mount));

@@ -1,0 +1,447 @@
+//! One file of the host.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use abi::{Errno, Result};
+use executor::sync::Lock;
+
+use super::{HostAccess, HostEntry, HostStat, Shared, from_host};
+use crate::io::{Sink, Source};
+use crate::vfs::inode::{
+    DirEntry, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, SetAttributes,
+    Timestamp,
+};
+
+/// Bytes that one call of the host moves.
+const PIECE: usize = 256 << 10;
+
+/// A file of the host that somebody holds.
+#[derive(Debug)]
+pub(super) struct HostInode {
+    shared: Arc<Shared>,
+    /// The host's device and inode number.
+    key: (u64, u64),
+    file_type: FileType,
+    place: Lock<Place>,
+}
+
+/// Where the file is found. Locked across calls of the host.
+#[derive(Debug)]
+struct Place {
+    /// The path under which it was found last.
+    path: Vec<u8>,
+    /// The open file, once it was read or written or lost its name.
+    handle: Option<(u64, HostAccess)>,
+}
+
+impl HostInode {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        key: (u64, u64),
+        file_type: FileType,
+        path: &[u8],
+    ) -> Self {
+        let place = Place {
+            path: path.to_vec(),
+            handle: None,
+        };
+        Self {
+            shared: Arc::clone(shared),
+            key,
+            file_type,
+            place: Lock::new(place),
+        }
+    }
+
+    pub(super) const fn file_type(&self) -> FileType {
+        self.file_type
+    }
+
+    /// It has been found under this path.
+    pub(super) fn found_at(&self, path: &[u8]) {
+        path.clone_into(&mut self.place.lock().path);
+    }
+
+    /// What was at `old` is at `new` now.
+    pub(super) fn moved(&self, old: &[u8], new: &[u8]) {
+        let mut place = self.place.lock();
+        let Some(rest) = place.path.strip_prefix(old) else {
+            return;
+        };
+        if rest.is_empty() || rest.first() == Some(&b'/') {
+            place.path = [new, rest].concat();
+        }
+    }
+
+    fn path(&self) -> Vec<u8> {
+        self.place.lock().path.clone()
+    }
+
+    /// The path of `name` in this directory.
+    fn path_of(&self, name: &[u8]) -> Result<Vec<u8>> {
+        if self.file_type != FileType::Directory {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let mut path = self.path();
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Ok(path)
+    }
+
+    fn check_regular(&self) -> Result<()> {
+        match self.file_type {
+            FileType::Regular => Ok(()),
+            FileType::Directory => Err(Errno::EISDIR.into()),
+            _ => Err(Errno::EINVAL.because("no regular file of the host")),
+        }
+    }
+
+    /// Opens the file if it is not, and calls `act` with the handle.
+    fn with_handle<T>(&self, access: HostAccess, act: impl FnOnce(u64) -> Result<T>) -> Result<T> {
+        self.check_regular()?;
+        let files = &*self.shared.files;
+        let mut place = self.place.lock();
+        let handle = match place.handle {
+            Some((handle, had)) if access == HostAccess::Read || had == access => handle,
+            before => {
+                let handle = files.open(&place.path, access).map_err(from_host)?;
+                if let Some((before, _)) = before {
+                    files.close(before);
+                }
+                place.handle = Some((handle, access));
+                handle
+            }
+        };
+        act(handle)
+    }
+
+    fn stat(&self) -> Result<HostStat> {
+        let files = &*self.shared.files;
+        let place = self.place.lock();
+        match place.handle {
+            Some((handle, _)) => files.fstat(handle).map_err(from_host),
+            None => files.lstat(&place.path).map_err(from_host),
+        }
+    }
+
+    /// The inode that `path` names, if somebody holds it.
+    fn held(&self, path: &[u8]) -> Option<Arc<Self>> {
+        let stat = self.shared.files.lstat(path).ok()?;
+        let inodes = self.shared.inodes.lock();
+        inodes.get(&(stat.device, stat.inode))?.upgrade()
+    }
+
+    /// Opens what is about to lose a name, so that its holders can go on.
+    fn keep_open(&self, path: &[u8]) {
+        if let Some(inode) = self
+            .held(path)
+            .filter(|inode| inode.file_type == FileType::Regular)
+        {
+            let opened = inode.with_handle(HostAccess::ReadWrite, |_| Ok(()));
+            if opened.is_err() {
+                let _unreadable = inode.with_handle(HostAccess::Read, |_| Ok(()));
+            }
+        }
+    }
+
+    fn own<'a>(&self, inode: &'a Arc<dyn Inode>) -> Result<&'a Self> {
+        inode
+            .as_any()
+            .downcast_ref::<Self>()
+            .filter(|inode| Arc::ptr_eq(&inode.shared, &self.shared))
+            .ok_or(Errno::EXDEV.into())
+    }
+
+    fn find(&self, path: &[u8]) -> Result<Arc<dyn Inode>> {
+        let stat = self.shared.files.lstat(path).map_err(from_host)?;
+        Ok(self.shared.inode(path, &stat)?)
+    }
+}
+
+impl Drop for HostInode {
+    fn drop(&mut self) {
+        if let Some((handle, _)) = self.place.get_mut().handle {
+            self.shared.files.close(handle);
+        }
+        let mut inodes = self.shared.inodes.lock();
+        let is_listed = inodes
+            .get(&self.key)
+            .is_some_and(|listed| std::ptr::eq(listed.as_ptr(), self));
+        if is_listed {
+            inodes.remove(&self.key);
+        }
+    }
+}
+
+impl Inode for HostInode {
+    fn metadata(&self) -> Result<Metadata> {
+        let stat = self.stat()?;
+        let (uid, gid) = self.shared.options.owner.unwrap_or((stat.uid, stat.gid));
+        Ok(Metadata {
+            device: self.shared.device(stat.device),
+            inode: stat.inode,
+            file_type: self.file_type,
+            permissions: stat.mode & 0o7777,
+            nr_links: stat.nr_links,
+            uid,
+            gid,
+            rdev: stat.rdev,
+            size: stat.size,
+            block_size: 4096,
+            nr_blocks: stat.nr_blocks,
+            atime: stat.atime,
+            mtime: stat.mtime,
+            ctime: stat.ctime,
+        })
+    }
+
+    fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
+        self.shared.check_writable()?;
+        let files = &*self.shared.files;
+        let changes_owner = change.uid.is_some() || change.gid.is_some();
+        if changes_owner && self.shared.options.owner.is_none() {
+            return Err(Errno::EPERM.because("owners of the host's files stay"));
+        }
+        if let Some(size) = change.size {
+            self.with_handle(HostAccess::ReadWrite, |handle| {
+                files.truncate(handle, size).map_err(from_host)
+            })?;
+        }
+        if let Some(permissions) = change.permissions {
+            files.chmod(&self.path(), permissions).map_err(from_host)?;
+        }
+        // The host keeps the times of a truncation itself.
+        if change.size.is_none() && (change.atime.is_some() || change.mtime.is_some()) {
+            let stat = self.stat()?;
+            let atime = change.atime.unwrap_or(stat.atime);
+            let mtime = change.mtime.unwrap_or(stat.mtime);
+            files
+                .utimes(&self.path(), atime, mtime)
+                .map_err(from_host)?;
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        self.find(&self.path_of(name)?)
+    }
+
+    fn create(
+        &self,
+        name: &[u8],
+        node: &NewNode<'_>,
+        attributes: &NewAttributes,
+    ) -> Result<Arc<dyn Inode>> {
+        self.shared.check_writable()?;
+        let path = self.path_of(name)?;
+        let files = &*self.shared.files;
+        match node {
+            NewNode::Regular => files.create(&path, attributes.permissions),
+            NewNode::Directory => files.mkdir(&path, attributes.permissions),
+            NewNode::Symlink(target) => files.symlink(target, &path),
+            _ => return Err(Errno::EPERM.because("the host gets files and directories only")),
+        }
+        .map_err(from_host)?;
+        if !matches!(node, NewNode::Symlink(_)) {
+            // The host's own umask has come between.
+            files
+                .chmod(&path, attributes.permissions)
+                .map_err(from_host)?;
+        }
+        self.find(&path)
+    }
+
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>, _: Timestamp) -> Result<()> {
+        self.shared.check_writable()?;
+        let path = self.path_of(name)?;
+        self.shared
+            .files
+            .link(&self.own(target)?.path(), &path)
+            .map_err(from_host)
+    }
+
+    fn unlink(&self, name: &[u8], _: Timestamp) -> Result<()> {
+        self.shared.check_writable()?;
+        let path = self.path_of(name)?;
+        self.keep_open(&path);
+        self.shared.files.unlink(&path).map_err(from_host)
+    }
+
+    fn rmdir(&self, name: &[u8], _: Timestamp) -> Result<()> {
+        self.shared.check_writable()?;
+        self.shared
+            .files
+            .rmdir(&self.path_of(name)?)
+            .map_err(from_host)
+    }
+
+    fn rename(
+        &self,
+        old_name: &[u8],
+        new_directory: &Arc<dyn Inode>,
+        new_name: &[u8],
+        mode: RenameMode,
+        _: Timestamp,
+    ) -> Result<()> {
+        self.shared.check_writable()?;
+        let old = self.path_of(old_name)?;
+        let new = self.own(new_directory)?.path_of(new_name)?;
+        let files = &*self.shared.files;
+        match mode {
+            RenameMode::Exchange => {
+                return Err(Errno::EINVAL.because("the host cannot swap names"));
+            }
+            RenameMode::NoReplace if files.lstat(&new).is_ok() => {
+                return Err(Errno::EEXIST.into());
+            }
+            RenameMode::NoReplace | RenameMode::Replace => {}
+        }
+        self.keep_open(&new);
+        files.rename(&old, &new).map_err(from_host)?;
+        self.shared.moved(&old, &new);
+        Ok(())
+    }
+
+    fn read_link(&self) -> Result<Vec<u8>> {
+        if self.file_type != FileType::Symlink {
+            return Err(Errno::EINVAL.into());
+        }
+        self.shared.files.read_link(&self.path()).map_err(from_host)
+    }
+
+    fn is_cacheable(&self) -> bool {
+        false
+    }
+
+    fn read_dir(&self, cookie: u64, report: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<()> {
+        if self.file_type != FileType::Directory {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let entries = self
+            .shared
+            .files
+            .read_dir(&self.path())
+            .map_err(from_host)?;
+        // In the order of a hash of the name, which is the cookie, too: the order of the host may
+        // change between two calls.
+        let mut entries: Vec<(u64, HostEntry)> = entries
+            .into_iter()
+            .map(|entry| (name_cookie(&entry.name), entry))
+            .collect();
+        entries.sort_unstable_by_key(|&(cookie, _)| cookie);
+        for (next_cookie, entry) in entries.iter().filter(|(at, _)| *at > cookie) {
+            let entry = DirEntry {
+                name: &entry.name,
+                inode: entry.inode.unwrap_or(*next_cookie),
+                file_type: entry.file_type,
+                next_cookie: *next_cookie,
+            };
+            if !report(entry) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, mut offset: u64, sink: &mut dyn Sink) -> Result<usize> {
+        let files = &*self.shared.files;
+        self.with_handle(HostAccess::Read, |handle| {
+            let mut buffer = vec![0; sink.remaining().min(PIECE)];
+            let mut moved = 0_usize;
+            while sink.remaining() > 0 {
+                let wanted = sink.remaining().min(buffer.len());
+                let piece = buffer.get_mut(..wanted).unwrap_or_default();
+                let result = files
+                    .read(handle, offset, piece)
+                    .map_err(from_host)
+                    .and_then(|len| {
+                        let piece = piece.get(..len).unwrap_or_default();
+                        if piece.is_empty() {
+                            Ok(0)
+                        } else {
+                            sink.put(piece).map(|()| len)
+                        }
+                    });
+                match result {
+                    Ok(0) => break,
+                    Ok(len) => {
+                        moved = moved.saturating_add(len);
+                        offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
+                    }
+                    Err(error) if moved == 0 => return Err(error),
+                    Err(_) => break,
+                }
+            }
+            Ok(moved)
+        })
+    }
+
+    fn write_at(&self, mut offset: u64, source: &mut dyn Source, _: Timestamp) -> Result<usize> {
+        self.shared.check_writable()?;
+        let files = &*self.shared.files;
+        self.with_handle(HostAccess::ReadWrite, |handle| {
+            let mut buffer = vec![0; source.remaining().min(PIECE)];
+            let mut moved = 0_usize;
+            while source.remaining() > 0 {
+                let wanted = source.remaining().min(buffer.len());
+                let piece = buffer.get_mut(..wanted).unwrap_or_default();
+                let result = source
+                    .take(piece)
+                    .and_then(|()| files.write(handle, offset, piece).map_err(from_host));
+                match result {
+                    Ok(len) => {
+                        moved = moved.saturating_add(len);
+                        offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
+                        if len < wanted {
+                            break;
+                        }
+                    }
+                    Err(error) if moved == 0 => return Err(error),
+                    Err(_) => break,
+                }
+            }
+            Ok(moved)
+        })
+    }
+
+    fn sync(&self) -> Result<()> {
+        let handle = self.place.lock().handle;
+        match handle {
+            Some((handle, _)) => self.shared.files.sync(handle).map_err(from_host),
+            None => Ok(()),
+        }
+    }
+
+    /// Times and size as the host has them: who changes a file there is not known.
+    fn version(&self) -> Option<u64> {
+        let stat = self.stat().ok()?;
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for part in [stat.mtime.seconds, stat.ctime.seconds] {
+            hash = mix(hash, part.to_le_bytes());
+        }
+        for part in [stat.mtime.nanoseconds, stat.ctime.nanoseconds] {
+            hash = mix(hash, u64::from(part).to_le_bytes());
+        }
+        Some(mix(hash, stat.size.to_le_bytes()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A number from 1 for a name (FNV-1a).
+fn name_cookie(name: &[u8]) -> u64 {
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| mix(hash, [byte]));
+    (hash >> 2).saturating_add(1)
+}
+
+fn mix<const N: usize>(hash: u64, bytes: [u8; N]) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(hash, step)
+}
