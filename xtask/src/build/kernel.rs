@@ -122,22 +122,12 @@ pub(super) fn build() -> Result<()> {
         let toolchain = Toolchain::find()?;
         let folder = target().join("kernel-build");
         let mut cargo = toolchain.cargo();
+        // The crate is an `rlib` too, which native tests need and which would switch LTO off.
         cargo
-            .args([
-                "build",
-                "--quiet",
-                "--profile",
-                "kernel",
-                "--package",
-                "jspi-glue",
-                "--lib",
-            ])
-            .args([
-                "--target",
-                TRIPLE,
-                "-Zbuild-std=std,panic_abort",
-                "--target-dir",
-            ])
+            .args(["rustc", "--quiet", "--package", "jspi-glue", "--lib"])
+            .args(["--crate-type", "cdylib", "--profile", "kernel"])
+            .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
+            .arg("--target-dir")
             .arg(&folder)
             .env("RUSTFLAGS", rustflags())
             .current_dir(root());
