@@ -3,123 +3,55 @@ import * as fs from "node:fs";
 import { constants } from "node:os";
 import type { HostFiles } from "./imports.js";
 
-/** Operations, numbered as the kernel numbers them. */
-const enum Operation {
-  Status = 0,
-  Read = 1,
-  Write = 2,
-  List = 3,
-  Make = 4,
-  MakeDirectory = 5,
-  Unlink = 6,
-  RemoveDirectory = 7,
-  Rename = 8,
-  Symlink = 9,
-  ReadLink = 10,
-  Truncate = 11,
-  Mode = 12,
-  Times = 13,
-  Link = 14,
-}
-
-/** Files kept open between calls. */
-const MAX_OPEN = 64;
 const EIO = 5;
-const EFBIG = 27;
+const ENAMETOOLONG = 36;
+/** Ends a name in a listing: a byte that no UTF-8 text has. */
+const END_OF_NAME = 0xff;
 
-interface OpenFile {
-  readonly fd: number;
-  readonly isWritable: boolean;
-}
+type Operation = (path: string, a: number, b: number, buffer: Uint8Array) => number;
+
+/** Listings that did not fit one call, by path: the kernel asks for the rest at once. */
+const listings = new Map<string, fs.Dirent[]>();
+
+/** What the kernel may ask for, by its number. Numbers are operands or descriptors. */
+const OPERATIONS: readonly Operation[] = [
+  /* 0 lstat */ (path, _a, _b, buffer) => putStatus(fs.lstatSync(path), buffer),
+  /* 1 open */ (path, writes) =>
+    fs.openSync(path, (writes === 0 ? fs.constants.O_RDONLY : fs.constants.O_RDWR) | fs.constants.O_NOFOLLOW),
+  /* 2 create */ (path, mode) => {
+    fs.closeSync(fs.openSync(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, mode));
+    return 0;
+  },
+  /* 3 close */ (_path, fd) => done(fs.closeSync(fd)),
+  /* 4 fstat */ (_path, fd, _b, buffer) => putStatus(fs.fstatSync(fd), buffer),
+  /* 5 read */ (_path, fd, offset, buffer) => fs.readSync(fd, buffer, 0, buffer.length, offset),
+  /* 6 write */ (_path, fd, offset, buffer) => fs.writeSync(fd, buffer, 0, buffer.length, offset),
+  /* 7 truncate */ (_path, fd, size) => done(fs.ftruncateSync(fd, size)),
+  /* 8 sync */ (_path, fd) => done(fs.fsyncSync(fd)),
+  /* 9 list */ (path, skip, _b, buffer) => putNames(path, skip, buffer),
+  /* 10 mkdir */ (path, mode) => done(fs.mkdirSync(path, { mode })),
+  /* 11 unlink */ (path) => done(fs.unlinkSync(path)),
+  /* 12 rmdir */ (path) => done(fs.rmdirSync(path)),
+  /* 13 rename */ (path, _a, _b, target) => done(fs.renameSync(path, textOf(target))),
+  /* 14 link */ (path, _a, _b, name) => done(fs.linkSync(path, textOf(name))),
+  /* 15 symlink */ (path, _a, _b, target) => done(fs.symlinkSync(textOf(target), path)),
+  /* 16 readlink */ (path, _a, _b, buffer) => {
+    const target = fs.readlinkSync(path, { encoding: "buffer" });
+    if (target.length > buffer.length) {
+      return -ENAMETOOLONG;
+    }
+    buffer.set(target);
+    return target.length;
+  },
+  /* 17 chmod */ (path, mode) => done(fs.chmodSync(path, mode)),
+  /* 18 utimes */ (path, accessed, modified) => done(fs.lutimesSync(path, accessed, modified)),
+];
 
 /** Serves `hostfs` with `node:fs`; a failed operation answers `-errno`. */
 export function hostFiles(): HostFiles {
-  const open = new Map<string, OpenFile>();
-
-  const forget = (path: string): void => {
-    for (const [name, file] of open) {
-      if (name === path || name.startsWith(`${path}/`)) {
-        open.delete(name);
-        fs.closeSync(file.fd);
-      }
-    }
-  };
-  const descriptor = (path: string, isWritable: boolean): number => {
-    const known = open.get(path);
-    if (known !== undefined && (known.isWritable || !isWritable)) {
-      return known.fd;
-    }
-    if (known !== undefined) {
-      forget(path);
-    }
-    const [oldest] = open.keys();
-    if (open.size >= MAX_OPEN && oldest !== undefined) {
-      forget(oldest);
-    }
-    const fd = fs.openSync(path, isWritable ? fs.constants.O_RDWR : fs.constants.O_RDONLY);
-    open.set(path, { fd, isWritable });
-    return fd;
-  };
-
-  const perform = (operation: Operation, path: string, a: number, b: number, buffer: Uint8Array): number => {
-    switch (operation) {
-      case Operation.Status:
-        return putStatus(fs.lstatSync(path), buffer);
-      case Operation.Read:
-        return fs.readSync(descriptor(path, false), buffer, 0, buffer.length, a);
-      case Operation.Write:
-        return fs.writeSync(descriptor(path, true), buffer, 0, buffer.length, a);
-      case Operation.List:
-        return putNames(path, a, buffer);
-      case Operation.Make:
-        fs.closeSync(fs.openSync(path, fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY, a));
-        return 0;
-      case Operation.MakeDirectory:
-        fs.mkdirSync(path, { mode: a });
-        return 0;
-      case Operation.Unlink:
-        forget(path);
-        fs.unlinkSync(path);
-        return 0;
-      case Operation.RemoveDirectory:
-        fs.rmdirSync(path);
-        return 0;
-      case Operation.Rename: {
-        const target = textOf(buffer);
-        forget(path);
-        forget(target);
-        fs.renameSync(path, target);
-        return 0;
-      }
-      case Operation.Symlink:
-        fs.symlinkSync(textOf(buffer), path);
-        return 0;
-      case Operation.Link:
-        fs.linkSync(textOf(buffer), path);
-        return 0;
-      case Operation.ReadLink: {
-        const target = fs.readlinkSync(path, { encoding: "buffer" });
-        if (target.length > buffer.length) {
-          return -EFBIG;
-        }
-        buffer.set(target);
-        return target.length;
-      }
-      case Operation.Truncate:
-        fs.ftruncateSync(descriptor(path, true), a);
-        return 0;
-      case Operation.Mode:
-        fs.chmodSync(path, a);
-        return 0;
-      case Operation.Times:
-        fs.lutimesSync(path, a, b);
-        return 0;
-    }
-  };
-
   return (operation, path, a, b, buffer) => {
     try {
-      return perform(operation, path, a, b, buffer);
+      return OPERATIONS[operation]?.(path, a, b, buffer) ?? -EIO;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const known = constants.errno as unknown as Record<string, number>;
@@ -128,43 +60,58 @@ export function hostFiles(): HostFiles {
   };
 }
 
-/** Mode, links, owner, group, size, blocks, device, inode and three times: 12 numbers. */
+/** The answer of an operation that has none. */
+function done(_result: unknown): number {
+  return 0;
+}
+
+/** Mode, links, owner, group, size, blocks, device, inode, three times and device number. */
 function putStatus(status: fs.Stats, buffer: Uint8Array): number {
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-  const numbers = [
-    status.mode,
-    status.nlink,
-    status.uid,
-    status.gid,
-    status.size,
-    status.blocks,
-    status.dev,
-    status.ino,
-    status.atimeMs,
-    status.mtimeMs,
-    status.ctimeMs,
-    status.rdev,
-  ];
+  const { mode, nlink, uid, gid, size, blocks, dev, ino, atimeMs, mtimeMs, ctimeMs, rdev } = status;
+  const numbers = [mode, nlink, uid, gid, size, blocks, dev, ino, atimeMs, mtimeMs, ctimeMs, rdev];
   for (const [index, number] of numbers.entries()) {
     view.setFloat64(index * 8, number, true);
   }
   return numbers.length;
 }
 
-/** Names from the `skip`th on, each ended by NUL, as many as fit; how many. */
+/** Type and name of the entries from the `skip`th on, as many as fit; how many. */
 function putNames(path: string, skip: number, buffer: Uint8Array): number {
+  const entries = (skip > 0 ? listings.get(path) : undefined) ?? fs.readdirSync(path, { withFileTypes: true });
   let count = 0;
   let at = 0;
-  for (const name of fs.readdirSync(path, { encoding: "buffer" }).slice(skip)) {
-    if (at + name.length + 1 > buffer.length) {
+  for (const entry of entries.slice(skip)) {
+    const name = new TextEncoder().encode(entry.name);
+    if (at + name.length + 2 > buffer.length) {
       break;
     }
-    buffer.set(name, at);
-    buffer[at + name.length] = 0;
-    at += name.length + 1;
+    buffer[at] = typeOf(entry);
+    buffer.set(name, at + 1);
+    buffer[at + 1 + name.length] = END_OF_NAME;
+    at += name.length + 2;
     count += 1;
   }
+  if (count === 0) {
+    listings.delete(path);
+  } else {
+    listings.set(path, entries);
+  }
   return count;
+}
+
+/** `d_type` of readdir(3); 0 when it is not known. */
+function typeOf(entry: fs.Dirent): number {
+  const kinds: [boolean, number][] = [
+    [entry.isFile(), 8],
+    [entry.isDirectory(), 4],
+    [entry.isSymbolicLink(), 10],
+    [entry.isFIFO(), 1],
+    [entry.isSocket(), 12],
+    [entry.isCharacterDevice(), 2],
+    [entry.isBlockDevice(), 6],
+  ];
+  return kinds.find(([is]) => is)?.[1] ?? 0;
 }
 
 /** Text in the kernel's memory, which is shared: the decoder takes a copy only. */
