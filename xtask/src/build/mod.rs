@@ -40,6 +40,7 @@ pub(crate) fn build(part: Part) -> Result<()> {
     }
     if matches!(part, Part::Guest | Part::All) {
         crate::guest::image()?;
+        crate::guest::expected()?;
     }
     if part == Part::All {
         mark_ready(start)?;

@@ -6,9 +6,11 @@
 //!
 //! - [`sysroot`]: headers, `libc.a` and the compiler driver; [`stubs`], [`linux_headers`]
 //! - [`programs`]: busybox, dash, test and bench programs; [`sources`]
+//! - [`expected()`]: what the tests print on Linux itself
 //! - [`image()`]: an Ext2 file system with all of them
 
 mod command;
+mod expected;
 mod fingerprint;
 mod image;
 mod linux_headers;
@@ -51,4 +53,12 @@ pub(crate) fn cc(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
 /// A tool or a source is missing, a program does not compile, or `mke2fs` fails.
 pub(crate) fn image() -> Result<PathBuf> {
     image::build()
+}
+
+/// Records what the test programs print on this machine, and compiles the benchmarks for it.
+///
+/// # Errors
+/// A program does not compile here, or a test is killed by a signal.
+pub(crate) fn expected() -> Result<()> {
+    expected::build()
 }

@@ -14,8 +14,8 @@ use super::step::step;
 use super::sysroot::{self, Sysroot};
 use super::{out, root};
 
-/// Optimised, and without the names of functions.
-const CFLAGS: &[&str] = &["-O2", "-s", "-Wall", "-Wextra", "-Wno-unused-parameter"];
+/// Optimised, and without the names of functions; for the guest and for this machine.
+pub(super) const CFLAGS: &[&str] = &["-O2", "-s", "-Wall", "-Wextra", "-Wno-unused-parameter"];
 
 /// All built programs.
 #[derive(Debug)]
@@ -154,39 +154,63 @@ fn install(sysroot: &Sysroot, from: &Path, to: &Path) -> Result<()> {
         .args([to, from]))
 }
 
-/// Compiles each C file of `source`; headers there count as inputs of all.
-fn small(sysroot: &Sysroot, source: &Path, kind: &str) -> Result<(Vec<PathBuf>, Fingerprint)> {
-    let mut files = fs::read_dir(source)
-        .with_context(|| format!("cannot read {}", source.display()))?
+/// A C file that is a program by itself.
+pub(super) struct Source {
+    /// The file's name without its end.
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    /// The file, the headers beside it and how it is compiled.
+    pub(super) print: Fingerprint,
+}
+
+/// The C files of a folder, by name; headers there count as inputs of all.
+///
+/// # Errors
+/// A file cannot be read.
+pub(super) fn sources(dir: &Path, print: Fingerprint) -> Result<Vec<Source>> {
+    let mut files = fs::read_dir(dir)
+        .with_context(|| format!("cannot read {}", dir.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .collect::<Vec<_>>();
     files.sort();
-    let has_end = |path: &PathBuf, end: &str| path.extension().is_some_and(|found| found == end);
-    let shared = files.iter().filter(|path| has_end(path, "h")).try_fold(
-        sysroot.print.bytes(CFLAGS.concat().as_bytes()),
-        |print, path| print.path(path),
-    )?;
+    let of_kind = |end: &'static str| {
+        let files = &files;
+        files
+            .iter()
+            .filter(move |path| path.extension().is_some_and(|found| found == end))
+    };
+    let shared = of_kind("h")
+        .try_fold(print.bytes(CFLAGS.concat().as_bytes()), |print, path| {
+            print.path(path)
+        })?;
+    of_kind("c")
+        .map(|path| {
+            let stem = path.file_stem().unwrap_or_default();
+            Ok(Source {
+                name: stem.to_string_lossy().into_owned(),
+                path: path.clone(),
+                print: shared.path(path)?,
+            })
+        })
+        .collect()
+}
+
+/// Compiles each program of a folder for the guest.
+fn small(sysroot: &Sysroot, folder: &Path, kind: &str) -> Result<(Vec<PathBuf>, Fingerprint)> {
     let dir = out().join(kind);
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-
     let mut programs = Vec::new();
-    let mut all = shared;
-    for file in files.iter().filter(|path| has_end(path, "c")) {
-        let name = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let program = dir.join(&name);
-        let print = shared.path(file)?;
-        step(&format!("{kind}-{name}"), print, || {
+    let mut all = Fingerprint::new();
+    for source in sources(folder, sysroot.print)? {
+        let program = dir.join(&source.name);
+        step(&format!("{kind}-{}", source.name), source.print, || {
             run(Command::new(sysroot.cc())
                 .args(CFLAGS)
-                .arg(file)
+                .arg(&source.path)
                 .arg("-o")
                 .arg(&program))
         })?;
-        all = all.with(print);
+        all = all.with(source.print);
         programs.push(program);
     }
     Ok((programs, all))

@@ -1,0 +1,76 @@
+//! What the test programs print on Linux itself: the kernel is compared with that.
+//!
+//! Each program of `tests/guest` is compiled for this machine and run in an empty folder, with an
+//! almost empty environment and nothing to read. `target/guest/expected/` then has `NAME.out` (what
+//! it wrote to its standard output), `NAME.status` (its exit status) and, under `native/`, the
+//! program; the benchmarks are compiled to `native-bench/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::command::run;
+use super::fingerprint::Fingerprint;
+use super::out;
+use super::programs::{CFLAGS, Source, sources};
+use super::sources::clear;
+use super::step::step;
+use crate::tree::root;
+
+/// The environment of a test, here and in a pod.
+const ENVIRONMENT: &[(&str, &str)] = &[("PATH", "/bin:/usr/bin"), ("HOME", "/")];
+
+/// Compiles and runs what changed.
+///
+/// # Errors
+/// A program does not compile here, or a test is killed by a signal.
+pub(super) fn build() -> Result<()> {
+    let dir = out().join("expected");
+    let print = Fingerprint::new().bytes(include_bytes!("expected.rs"));
+    for source in sources(&root().join("tests/guest"), print)? {
+        let program = dir.join("native").join(&source.name);
+        step(&format!("expected-{}", source.name), source.print, || {
+            compile(&source, &program)?;
+            record(&source.name, &program, &dir)
+        })?;
+    }
+    let bench = out().join("native-bench");
+    for source in sources(&root().join("guest/bench"), print)? {
+        let program = bench.join(&source.name);
+        step(&format!("native-{}", source.name), source.print, || {
+            compile(&source, &program)
+        })?;
+    }
+    Ok(())
+}
+
+fn compile(source: &Source, program: &Path) -> Result<()> {
+    fs::create_dir_all(program.parent().unwrap_or(program)).context("cannot make a folder")?;
+    run(Command::new("gcc")
+        .args(CFLAGS)
+        .arg(&source.path)
+        .arg("-o")
+        .arg(program))
+}
+
+fn record(name: &str, program: &Path, dir: &Path) -> Result<()> {
+    let scratch = dir.join("scratch").join(name);
+    clear(&scratch)?;
+    let result = Command::new(program)
+        .env_clear()
+        .envs(ENVIRONMENT.iter().copied())
+        .current_dir(&scratch)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let Some(status) = result.status.code() else {
+        bail!("{name} ended with {}", result.status);
+    };
+    let file = |end: &str| -> PathBuf { dir.join(format!("{name}.{end}")) };
+    fs::write(file("out"), result.stdout).context("cannot write what a test printed")?;
+    fs::write(file("status"), format!("{status}\n")).context("cannot write a test's status")?;
+    fs::remove_dir_all(&scratch).context("cannot remove a scratch folder")
+}
