@@ -7,8 +7,8 @@ use std::sync::Arc;
 use abi::Result;
 
 use crate::tmpfs::TmpFs;
-use crate::vfs::device::make_device;
-use crate::vfs::inode::{FileSystem, Inode, NewAttributes, NewNode, Timestamp};
+use crate::vfs::device::{DeviceKind, DeviceNode, make_device};
+use crate::vfs::inode::{FileSystem, NewAttributes, NewNode, Timestamp};
 
 /// A device file: name, major and minor number, permission bits.
 const CHAR_DEVICES: &[(&str, u32, u32, u32)] = &[
@@ -17,7 +17,6 @@ const CHAR_DEVICES: &[(&str, u32, u32, u32)] = &[
     ("full", 1, 7, 0o666),
     ("random", 1, 8, 0o666),
     ("urandom", 1, 9, 0o666),
-    ("kmsg", 1, 11, 0o600),
     ("tty", 5, 0, 0o666),
     ("console", 5, 1, 0o600),
     ("ptmx", 5, 2, 0o666),
@@ -37,11 +36,12 @@ const DIRECTORIES: &[(&str, u32)] = &[("shm", 0o1777), ("pts", 0o755), ("mqueue"
 /// Bytes that files in `/dev`, such as those of `/dev/shm`, may hold.
 const LIMIT_BYTES: u64 = 1 << 30;
 
-/// Makes the file system of `/dev` at `time`. More device files are made with `mknod(2)`.
+/// Makes the file system of `/dev` at `time`, with `more` device files besides the usual ones;
+/// later ones come by `mknod(2)`.
 ///
 /// # Errors
-/// None in practice.
-pub fn devfs(time: Timestamp) -> Result<Arc<dyn FileSystem>> {
+/// `EEXIST` when a name is there twice.
+pub fn devfs(more: &[DeviceNode], time: Timestamp) -> Result<Arc<dyn FileSystem>> {
     let owned = |permissions| NewAttributes {
         permissions,
         uid: 0,
@@ -53,6 +53,13 @@ pub fn devfs(time: Timestamp) -> Result<Arc<dyn FileSystem>> {
     for &(name, major, minor, permissions) in CHAR_DEVICES {
         let node = NewNode::CharDevice(make_device(major, minor));
         root.create(name.as_bytes(), &node, &owned(permissions))?;
+    }
+    for node in more {
+        let new = match node.kind {
+            DeviceKind::Char => NewNode::CharDevice(node.number),
+            DeviceKind::Block => NewNode::BlockDevice(node.number),
+        };
+        root.create(node.name.as_bytes(), &new, &owned(node.permissions))?;
     }
     for &(name, target) in LINKS {
         root.create(
@@ -67,19 +74,35 @@ pub fn devfs(time: Timestamp) -> Result<Arc<dyn FileSystem>> {
     Ok(Arc::new(file_system))
 }
 
-/// Makes the device files of a terminal's number: `/dev/pts/N` and the like, below `directory`.
-///
-/// # Errors
-/// `EEXIST`, `ENOSPC`.
-pub fn add_char_device(
-    directory: &Arc<dyn Inode>,
-    name: &[u8],
-    (major, minor): (u32, u32),
-    attributes: &NewAttributes,
-) -> Result<Arc<dyn Inode>> {
-    directory.create(
-        name,
-        &NewNode::CharDevice(make_device(major, minor)),
-        attributes,
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::inode::FileType;
+
+    #[test]
+    fn devices_links_and_directories_are_there() {
+        let node = DeviceNode {
+            name: "vda".to_owned(),
+            kind: DeviceKind::Block,
+            number: make_device(254, 0),
+            permissions: 0o660,
+        };
+        let file_system = devfs(&[node], Timestamp::default()).unwrap();
+        let root = file_system.root();
+        let null = root.lookup(b"null").unwrap().metadata().unwrap();
+        assert_eq!((null.rdev, null.permissions), (0x103, 0o666));
+        let disk = root.lookup(b"vda").unwrap().metadata().unwrap();
+        assert_eq!(
+            (disk.file_type, disk.rdev),
+            (FileType::BlockDevice, 254 << 8)
+        );
+        assert_eq!(
+            root.lookup(b"stdin").unwrap().read_link().unwrap(),
+            b"/proc/self/fd/0"
+        );
+        assert_eq!(
+            root.lookup(b"shm").unwrap().metadata().unwrap().permissions,
+            0o1777
+        );
+    }
 }

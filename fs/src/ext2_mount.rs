@@ -30,8 +30,6 @@ use crate::vfs::registry::MountRequest;
 /// A block of the disk is not here yet: wait for the device, then repeat the whole call.
 pub const NOT_RESIDENT: Error = Errno::EAGAIN.because("a block of the disk is not here yet");
 
-/// Bytes that one piece of a write takes from its source.
-const PIECE: usize = 256 << 10;
 /// Names that `read_dir` takes out under the lock at once.
 const BATCH: usize = 64;
 
@@ -402,33 +400,15 @@ impl Inode for Ext2Inode {
     }
 
     fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
-        let mut buffer = vec![0; source.remaining().min(PIECE)];
-        let mut moved = 0_usize;
-        while source.remaining() > 0 {
-            let wanted = source.remaining().min(buffer.len());
-            let piece = buffer.get_mut(..wanted).unwrap_or_default();
-            let result = source.take(piece).and_then(|()| {
-                let at = u64::try_from(moved)
-                    .ok()
-                    .and_then(|moved| offset.checked_add(moved));
-                let at = at.ok_or(Errno::EFBIG)?;
-                let mut state = self.shared.state.lock();
-                let written = state.ext2.write(self.number, at, piece, to_disk(time))?;
-                state.changed(self.number, time);
-                Ok(written)
-            });
-            match result {
-                Ok(written) => {
-                    moved = moved.saturating_add(written);
-                    if written < wanted {
-                        break;
-                    }
-                }
-                Err(error) if moved == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(moved)
+        let len = source.remaining();
+        let mut take = |place: &mut [u8]| source.take(place);
+        let mut state = self.shared.state.lock();
+        let written = state
+            .ext2
+            .write_from(self.number, offset, len, to_disk(time), &mut take);
+        // A write that failed may have changed a part.
+        state.changed(self.number, time);
+        written
     }
 
     fn sync(&self) -> Result<()> {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use abi::Errno;
 use abi::flags::{O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE};
-use common::{NOW, Random, Scratch, StdFiles, check_image, ext2_image};
+use common::{NOW, Random, Scratch, SharedDisk, StdFiles, check_image, ext2_image};
 use fs::ext2_mount::Ext2Fs;
 use fs::hostfs::{HostFs, HostOptions};
 use fs::io::VecSink;
@@ -26,7 +26,7 @@ use fs::vfs::device::NoDevices;
 use fs::vfs::inode::{FileSystem, FileType};
 use fs::vfs::path::Location;
 use fs::vfs::{Caller, Context, Follow, Vfs};
-use fs_block::{BlockDevice, BlockError, MemDisk};
+use fs_block::{BlockDevice, MemDisk};
 use fs_ext2::MountOptions;
 
 /// What a path stands for; a file's bytes are kept by number, so that it can have many names.
@@ -439,25 +439,6 @@ fn remove_tree(world: &World, path: &str) {
             _ => world.vfs.unlink(&cx, path.as_bytes()),
         };
         removed.unwrap();
-    }
-}
-
-/// A disk that the test can look at while it is mounted.
-#[derive(Clone)]
-struct SharedDisk(Arc<executor::sync::Lock<MemDisk>>);
-
-impl BlockDevice for SharedDisk {
-    fn len_bytes(&self) -> u64 {
-        self.0.lock().len_bytes()
-    }
-    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), BlockError> {
-        self.0.lock().read(offset, bytes)
-    }
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
-        self.0.lock().write(offset, bytes)
-    }
-    fn flush(&mut self) -> Result<(), BlockError> {
-        self.0.lock().flush()
     }
 }
 

@@ -53,6 +53,19 @@ pub enum DeviceKind {
     Block,
 }
 
+/// A device file of `/dev`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceNode {
+    /// Its name in `/dev`, without a slash.
+    pub name: String,
+    /// Its kind.
+    pub kind: DeviceKind,
+    /// Its number.
+    pub number: u64,
+    /// Its permission bits.
+    pub permissions: u32,
+}
+
 /// Opens devices by number: the kernel implements it with its table of drivers.
 pub trait DeviceRegistry: Send + Sync + fmt::Debug {
     /// A new open file description's behaviour for the device `number`.
@@ -60,6 +73,11 @@ pub trait DeviceRegistry: Send + Sync + fmt::Debug {
     /// # Errors
     /// `ENXIO` without a driver, and what the driver says.
     fn open(&self, kind: DeviceKind, number: u64) -> Result<Arc<dyn FileOps>>;
+
+    /// Device files that `/dev` shows besides the usual ones, when it is made.
+    fn nodes(&self) -> Vec<DeviceNode> {
+        Vec::new()
+    }
 
     /// The disk behind the block device `number`, for mounting it.
     ///

@@ -76,7 +76,7 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
 fn new_devfs(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
     match request.vfs.mounted("devtmpfs") {
         Some(known) => Ok(known),
-        None => devfs::devfs(request.context.now),
+        None => devfs::devfs(&request.vfs.devices().nodes(), request.context.now),
     }
 }
 

@@ -21,12 +21,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use ::fs::hostfs::{HostAccess, HostEntry, HostFiles, HostResult, HostStat};
 use ::fs::vfs::inode::{FileType, Timestamp};
 use executor::sync::Lock;
+use fs_block::{BlockDevice, BlockError, MemDisk};
 
 /// A time that is past for `e2fsck`.
 pub const NOW: Timestamp = Timestamp {
@@ -265,5 +267,24 @@ impl HostFiles for StdFiles {
         File::open(path(at))
             .and_then(|file| file.set_times(times))
             .map_err(number)
+    }
+}
+
+/// A disk that the test can look at while it is mounted.
+#[derive(Clone)]
+pub struct SharedDisk(pub Arc<Lock<MemDisk>>);
+
+impl BlockDevice for SharedDisk {
+    fn len_bytes(&self) -> u64 {
+        self.0.lock().len_bytes()
+    }
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), BlockError> {
+        self.0.lock().read(offset, bytes)
+    }
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
+        self.0.lock().write(offset, bytes)
+    }
+    fn flush(&mut self) -> Result<(), BlockError> {
+        self.0.lock().flush()
     }
 }
