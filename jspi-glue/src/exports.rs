@@ -55,7 +55,9 @@ fn lent<'a>(address: u32, len: u32) -> &'a [u8] {
 /// Room for `len` bytes, aligned to 16; 0 when there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn allocate(len: u32) -> u32 {
-    let Some(layout) = layout_of(len) else { return 0 };
+    let Some(layout) = layout_of(len) else {
+        return 0;
+    };
     // SAFETY: the layout has a size above 0.
     let pointer = unsafe { alloc(layout) };
     address_of(pointer)
@@ -64,7 +66,9 @@ pub extern "C" fn allocate(len: u32) -> u32 {
 /// Gives back what [`allocate`] gave, with the same length.
 #[unsafe(no_mangle)]
 pub extern "C" fn release(address: u32, len: u32) {
-    let (Some(layout), Ok(address)) = (layout_of(len), usize::try_from(address)) else { return };
+    let (Some(layout), Ok(address)) = (layout_of(len), usize::try_from(address)) else {
+        return;
+    };
     // SAFETY: the host gives back what it got, once, with the same length.
     unsafe { dealloc(std::ptr::with_exposed_provenance_mut(address), layout) }
 }
@@ -75,9 +79,13 @@ fn layout_of(len: u32) -> Option<Layout> {
 
 /// Leaves a block for the host; its address.
 fn block(status: i32, bytes: &[u8]) -> u32 {
-    let Ok(len) = u32::try_from(bytes.len()) else { return block(negated(Errno::EFBIG.into()), &[]) };
+    let Ok(len) = u32::try_from(bytes.len()) else {
+        return block(negated(Errno::EFBIG.into()), &[]);
+    };
     let address = allocate(len.saturating_add(8));
-    let Ok(target) = usize::try_from(address) else { return 0 };
+    let Ok(target) = usize::try_from(address) else {
+        return 0;
+    };
     let target: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
     let head = [status.to_le_bytes(), len.to_le_bytes()];
     // SAFETY: `allocate` gave 8 bytes more than the contents have.
@@ -98,7 +106,9 @@ fn answer(result: Result<Vec<u8>>) -> u32 {
 /// the reason when it fails. The image stays the kernel's.
 #[unsafe(no_mangle)]
 pub extern "C" fn boot(address: u32, len: u32) -> u32 {
-    std::panic::set_hook(Box::new(|panic| crate::imports::log(0, &format!("kernel panic: {panic}"))));
+    std::panic::set_hook(Box::new(|panic| {
+        crate::imports::log(0, &format!("kernel panic: {panic}"))
+    }));
     let mut reader = Reader(lent(address, len));
     let mut words = [0; 4];
     for word in &mut words {
@@ -140,15 +150,22 @@ pub extern "C" fn doorbell(worker: u32) -> u32 {
 /// The module of the memory helpers, as a block.
 #[unsafe(no_mangle)]
 pub extern "C" fn memory_shim() -> u32 {
-    let Some(pod) = pod() else { return block(negated(Errno::EAGAIN.into()), &[]) };
-    block(0, &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private))
+    let Some(pod) = pod() else {
+        return block(negated(Errno::EAGAIN.into()), &[]);
+    };
+    block(
+        0,
+        &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private),
+    )
 }
 
 /// Runs what is ready on this Worker; -1 when there is more, else milliseconds to the next timer,
 /// infinity without one. The Worker is idle then: a wake-up rings its bell.
 #[unsafe(no_mangle)]
 pub extern "C" fn pump() -> f64 {
-    let Some(executor) = own_executor() else { return f64::INFINITY };
+    let Some(executor) = own_executor() else {
+        return f64::INFINITY;
+    };
     if executor.run(Slice::polls(POLLS)) == RunState::More || !executor.begin_idle() {
         return MORE;
     }
@@ -175,7 +192,9 @@ pub extern "C" fn syscall(
     e: u32,
     f: u32,
 ) -> u32 {
-    let Some(kernel) = pod::kernel() else { return abi::special::DIE };
+    let Some(kernel) = pod::kernel() else {
+        return abi::special::DIE;
+    };
     guest_memory::with_task(slot, |task| {
         syscalls::enter(kernel, task, number, &[a, b, c, d, e, f])
     })
@@ -222,7 +241,9 @@ pub extern "C" fn guest_ended(slot: u32, has_trapped: u32, address: u32, len: u3
 /// Its pid, or `-errno`.
 #[unsafe(no_mangle)]
 pub extern "C" fn spawn(address: u32, len: u32) -> i32 {
-    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    let Some(pod) = pod() else {
+        return negated(Errno::EAGAIN.into());
+    };
     match spawn_process(pod, &mut Reader(lent(address, len))) {
         Ok(pid) => pid,
         Err(error) => {
@@ -255,12 +276,21 @@ fn spawn_process(pod: &Pod, reader: &mut Reader<'_>) -> Result<i32> {
             files.install(open_stream_file(pod, stream)?, OnExec::Keep, 3)?;
         }
     }
-    let spawn = Spawn { path, argv, envp, cwd: Some(cwd), files, terminal };
+    let spawn = Spawn {
+        path,
+        argv,
+        envp,
+        cwd: Some(cwd),
+        files,
+        terminal,
+    };
     Ok(pod.kernel.spawn(spawn)?.pid)
 }
 
 fn open_stream_file(pod: &Pod, stream: u32) -> Result<Arc<OpenFile>> {
-    let anonymous = pod.kernel.anonymous(FileType::Fifo, format!("host:[{stream}]"));
+    let anonymous = pod
+        .kernel
+        .anonymous(FileType::Fifo, format!("host:[{stream}]"));
     Ok(match pod.streams.find(stream)? {
         Stream::Input(input) => OpenFile::anonymous(input, anonymous, abi::flags::O_RDONLY),
         Stream::Output(output) => OpenFile::anonymous(output, anonymous, abi::flags::O_WRONLY),
@@ -270,7 +300,9 @@ fn open_stream_file(pod: &Pod, stream: u32) -> Result<Arc<OpenFile>> {
 /// Sends a signal as the superuser; 0 or `-errno`.
 #[unsafe(no_mangle)]
 pub extern "C" fn kill(pid: i32, signal: i32) -> i32 {
-    let Some(kernel) = pod::kernel() else { return negated(Errno::EAGAIN.into()) };
+    let Some(kernel) = pod::kernel() else {
+        return negated(Errno::EAGAIN.into());
+    };
     match kernel.kill(pid, signal) {
         Ok(()) => 0,
         Err(error) => negated(error),
@@ -308,7 +340,9 @@ pub extern "C" fn resize_terminal(stream: u32, columns: u32, rows: u32) -> i32 {
 /// Opens a stream, 0 for input and 1 for output; its number.
 #[unsafe(no_mangle)]
 pub extern "C" fn open_stream(direction: u32) -> i32 {
-    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    let Some(pod) = pod() else {
+        return negated(Errno::EAGAIN.into());
+    };
     let stream = pod.next_stream();
     if direction == 0 {
         pod.streams.open_input(stream);
@@ -321,7 +355,9 @@ pub extern "C" fn open_stream(direction: u32) -> i32 {
 /// Bytes for a terminal's keyboard or an input stream; none: the end of the stream.
 #[unsafe(no_mangle)]
 pub extern "C" fn push_input(stream: u32, address: u32, len: u32) -> i32 {
-    let Some(pod) = pod() else { return negated(Errno::EAGAIN.into()) };
+    let Some(pod) = pod() else {
+        return negated(Errno::EAGAIN.into());
+    };
     let bytes = lent(address, len);
     if let Some(tty) = pod.terminal(stream) {
         tty.input(bytes);
@@ -356,7 +392,9 @@ pub extern "C" fn close_stream(stream: u32) {
 /// 5 remove, 6 snapshot of the root image. A block.
 #[unsafe(no_mangle)]
 pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
-    let Some(pod) = pod() else { return block(negated(Errno::EAGAIN.into()), &[]) };
+    let Some(pod) = pod() else {
+        return block(negated(Errno::EAGAIN.into()), &[]);
+    };
     let mut reader = Reader(lent(address, len));
     answer(match operation {
         0 => read_file(pod, &mut reader),
@@ -379,7 +417,10 @@ fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
             return Err(Errno::EISDIR.into());
         }
         let mut sink = VecSink::new(1 << 30);
-        while location.inode().read_at(u64::try_from(sink.bytes.len()).unwrap_or(0), &mut sink)? > 0
+        while location
+            .inode()
+            .read_at(u64::try_from(sink.bytes.len()).unwrap_or(0), &mut sink)?
+            > 0
         {}
         Ok(sink.bytes)
     })
@@ -393,8 +434,15 @@ fn write_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
         let flags = abi::flags::O_WRONLY | abi::flags::O_CREAT | abi::flags::O_TRUNC;
         let opened = vfs.open(context, path, flags, mode)?;
         let total = data.len();
-        let written = opened.location.inode().write_at(0, &mut data, context.now)?;
-        if written < total { Err(Errno::ENOSPC.into()) } else { Ok(Vec::new()) }
+        let written = opened
+            .location
+            .inode()
+            .write_at(0, &mut data, context.now)?;
+        if written < total {
+            Err(Errno::ENOSPC.into())
+        } else {
+            Ok(Vec::new())
+        }
     })
 }
 
@@ -402,14 +450,18 @@ fn list_directory(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
     let path = reader.bytes()?;
     pod.with_context(|vfs, context| {
         let mut listing = Vec::new();
-        vfs.walk(context, path, Follow::Yes)?.inode().read_dir(0, &mut |entry| {
-            let kind = entry.file_type.map_or(0, |kind| u32::from(kind.dirent_type()));
-            let len = u32::try_from(entry.name.len()).unwrap_or(0);
-            listing.extend_from_slice(&kind.to_le_bytes());
-            listing.extend_from_slice(&len.to_le_bytes());
-            listing.extend_from_slice(entry.name);
-            true
-        })?;
+        vfs.walk(context, path, Follow::Yes)?
+            .inode()
+            .read_dir(0, &mut |entry| {
+                let kind = entry
+                    .file_type
+                    .map_or(0, |kind| u32::from(kind.dirent_type()));
+                let len = u32::try_from(entry.name.len()).unwrap_or(0);
+                listing.extend_from_slice(&kind.to_le_bytes());
+                listing.extend_from_slice(&len.to_le_bytes());
+                listing.extend_from_slice(entry.name);
+                true
+            })?;
         Ok(listing)
     })
 }
@@ -428,7 +480,10 @@ fn status_of(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
             metadata.size as f64,
             metadata.mtime.seconds as f64 * 1e3 + f64::from(metadata.mtime.nanoseconds) / 1e6,
         );
-        Ok([mode, size, modified].into_iter().flat_map(f64::to_le_bytes).collect())
+        Ok([mode, size, modified]
+            .into_iter()
+            .flat_map(f64::to_le_bytes)
+            .collect())
     })
 }
 

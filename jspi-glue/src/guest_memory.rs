@@ -40,7 +40,9 @@ thread_local! {
 
 /// Seats a guest; `base` is where its memory helpers are.
 pub(crate) fn seat(slot: Slot, task: Option<Arc<Task>>, base: u32) {
-    let Ok(index) = usize::try_from(slot.0) else { return };
+    let Ok(index) = usize::try_from(slot.0) else {
+        return;
+    };
     SEATS.with_borrow_mut(|seats| {
         if seats.len() <= index {
             seats.resize_with(index.saturating_add(1), Seat::default);
@@ -113,7 +115,12 @@ impl GuestMemory for WebMemory {
     }
 
     fn copy_out(&self, address: u32, bytes: &[u8]) -> Result<()> {
-        done(self.call3(Helper::CopyOut, address, address_of(bytes.as_ptr()), len_of(bytes)?))
+        done(self.call3(
+            Helper::CopyOut,
+            address,
+            address_of(bytes.as_ptr()),
+            len_of(bytes)?,
+        ))
     }
 }
 
@@ -122,9 +129,15 @@ impl UserMemory for WebMemory {
         let mut bytes = vec![0; max.min(256)];
         loop {
             let room = len_of(&bytes)?;
-            let found =
-                self.call3(Helper::CopyInString, address_of(bytes.as_mut_ptr()), address, room);
-            let found = found.and_then(|len| usize::try_from(len).ok()).ok_or(Errno::EFAULT)?;
+            let found = self.call3(
+                Helper::CopyInString,
+                address_of(bytes.as_mut_ptr()),
+                address,
+                room,
+            );
+            let found = found
+                .and_then(|len| usize::try_from(len).ok())
+                .ok_or(Errno::EFAULT)?;
             if found < bytes.len() {
                 bytes.truncate(found);
                 return Ok(bytes);
@@ -141,7 +154,9 @@ impl UserMemory for WebMemory {
     }
 
     fn size_pages(&self) -> u32 {
-        self.call0(Helper::Size).and_then(|pages| u32::try_from(pages).ok()).unwrap_or(0)
+        self.call0(Helper::Size)
+            .and_then(|pages| u32::try_from(pages).ok())
+            .unwrap_or(0)
     }
 
     fn grow(&self, pages: u32) -> Result<()> {

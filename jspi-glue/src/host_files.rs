@@ -50,7 +50,10 @@ const EIO: i32 = 5;
 /// # Errors
 /// `ENOSYS` where the host has no files, `ENOTDIR` when it is no folder.
 pub(crate) fn open(path: &[u8], is_read_only: bool) -> Result<Arc<dyn FileSystem>> {
-    let options = HostOptions { is_read_only, owner: None };
+    let options = HostOptions {
+        is_read_only,
+        owner: None,
+    };
     Ok(Arc::new(HostFs::new(Arc::new(NodeFiles), path, options)?))
 }
 
@@ -58,21 +61,41 @@ pub(crate) fn open(path: &[u8], is_read_only: bool) -> Result<Arc<dyn FileSystem
 #[derive(Debug)]
 struct NodeFiles;
 
-#[expect(clippy::as_conversions, reason = "a float becomes an integer no other way; it saturates")]
-#[expect(clippy::cast_possible_truncation, reason = "answers are whole and below 2^53")]
-fn perform(operation: Operation, path: &[u8], a: f64, b: f64, buffer: &mut [u8]) -> HostResult<u64> {
+#[expect(
+    clippy::as_conversions,
+    reason = "a float becomes an integer no other way; it saturates"
+)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "answers are whole and below 2^53"
+)]
+fn perform(
+    operation: Operation,
+    path: &[u8],
+    a: f64,
+    b: f64,
+    buffer: &mut [u8],
+) -> HostResult<u64> {
     let answer = imports::files(operation as u32, path, a, b, buffer) as i64;
     u64::try_from(answer).map_err(|_| i32::try_from(answer.wrapping_neg()).unwrap_or(EIO))
 }
 
 /// A number for the host: exact below 2^53.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "JavaScript's only number")]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "JavaScript's only number"
+)]
 const fn number(value: u64) -> f64 {
     value as f64
 }
 
 /// Seconds with their fraction.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "JavaScript's only number")]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "JavaScript's only number"
+)]
 fn seconds(time: Timestamp) -> f64 {
     time.seconds as f64 + f64::from(time.nanoseconds) / 1e9
 }
@@ -86,7 +109,10 @@ fn seconds(time: Timestamp) -> f64 {
 fn timestamp(milliseconds: f64) -> Timestamp {
     let seconds = (milliseconds / 1e3).floor();
     let rest = (milliseconds - seconds * 1e3) * 1e6;
-    Timestamp { seconds: seconds as i64, nanoseconds: (rest as u32).min(999_999_999) }
+    Timestamp {
+        seconds: seconds as i64,
+        nanoseconds: (rest as u32).min(999_999_999),
+    }
 }
 
 #[expect(
@@ -102,14 +128,24 @@ fn status(operation: Operation, path: &[u8], handle: u64) -> HostResult<HostStat
     for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *number = f64::from_le_bytes(*bytes);
     }
-    let [mode, nr_links, uid, gid, size, nr_blocks, device, inode, atime, mtime, ctime, rdev] =
-        numbers;
-    let mode = mode as u32;
+    let [
+        mode,
+        nr_links,
+        uid,
+        gid,
+        size,
+        nr_blocks,
+        device,
+        inode,
+        atime,
+        mtime,
+        ctime,
+        rdev,
+    ] = numbers;
     Ok(HostStat {
         device: device as u64,
         inode: inode as u64,
-        file_type: FileType::from_mode(mode).ok_or(EIO)?,
-        permissions: mode & 0o7777,
+        mode: mode as u32,
         nr_links: nr_links as u32,
         uid: uid as u32,
         gid: gid as u32,
@@ -136,7 +172,14 @@ impl HostFiles for NodeFiles {
     }
 
     fn create(&self, path: &[u8], permissions: u32) -> HostResult<()> {
-        perform(Operation::Create, path, f64::from(permissions), 0.0, &mut []).map(|_| ())
+        perform(
+            Operation::Create,
+            path,
+            f64::from(permissions),
+            0.0,
+            &mut [],
+        )
+        .map(|_| ())
     }
 
     fn close(&self, handle: u64) {
@@ -149,17 +192,36 @@ impl HostFiles for NodeFiles {
 
     fn read(&self, handle: u64, offset: u64, bytes: &mut [u8]) -> HostResult<usize> {
         let read = perform(Operation::Read, &[], number(handle), number(offset), bytes)?;
-        usize::try_from(read).ok().filter(|&read| read <= bytes.len()).ok_or(EIO)
+        usize::try_from(read)
+            .ok()
+            .filter(|&read| read <= bytes.len())
+            .ok_or(EIO)
     }
 
     fn write(&self, handle: u64, offset: u64, bytes: &[u8]) -> HostResult<usize> {
         let mut copy = bytes.to_vec();
-        let written = perform(Operation::Write, &[], number(handle), number(offset), &mut copy)?;
-        usize::try_from(written).ok().filter(|&written| written <= bytes.len()).ok_or(EIO)
+        let written = perform(
+            Operation::Write,
+            &[],
+            number(handle),
+            number(offset),
+            &mut copy,
+        )?;
+        usize::try_from(written)
+            .ok()
+            .filter(|&written| written <= bytes.len())
+            .ok_or(EIO)
     }
 
     fn truncate(&self, handle: u64, size: u64) -> HostResult<()> {
-        perform(Operation::Truncate, &[], number(handle), number(size), &mut []).map(|_| ())
+        perform(
+            Operation::Truncate,
+            &[],
+            number(handle),
+            number(size),
+            &mut [],
+        )
+        .map(|_| ())
     }
 
     fn sync(&self, handle: u64) -> HostResult<()> {
@@ -180,13 +242,24 @@ impl HostFiles for NodeFiles {
             for entry in buffer.split(|&byte| byte == 0xff).take(count) {
                 let (&kind, name) = entry.split_first().ok_or(EIO)?;
                 let file_type = FileType::from_mode(u32::from(kind) << 12);
-                entries.push(HostEntry { name: name.to_vec(), file_type, inode: None });
+                entries.push(HostEntry {
+                    name: name.to_vec(),
+                    file_type,
+                    inode: None,
+                });
             }
         }
     }
 
     fn mkdir(&self, path: &[u8], permissions: u32) -> HostResult<()> {
-        perform(Operation::MakeDirectory, path, f64::from(permissions), 0.0, &mut []).map(|_| ())
+        perform(
+            Operation::MakeDirectory,
+            path,
+            f64::from(permissions),
+            0.0,
+            &mut [],
+        )
+        .map(|_| ())
     }
 
     fn unlink(&self, path: &[u8]) -> HostResult<()> {
@@ -221,6 +294,13 @@ impl HostFiles for NodeFiles {
     }
 
     fn utimes(&self, path: &[u8], atime: Timestamp, mtime: Timestamp) -> HostResult<()> {
-        perform(Operation::Times, path, seconds(atime), seconds(mtime), &mut []).map(|_| ())
+        perform(
+            Operation::Times,
+            path,
+            seconds(atime),
+            seconds(mtime),
+            &mut [],
+        )
+        .map(|_| ())
     }
 }

@@ -85,11 +85,17 @@ mod host {
 
 /// Address and length of a slice, as the host takes them.
 fn parts(bytes: &[u8]) -> (u32, u32) {
-    (address_of(bytes.as_ptr()), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+    (
+        address_of(bytes.as_ptr()),
+        u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+    )
 }
 
 /// A pointer as a number: 32 bits in WebAssembly.
-#[expect(clippy::as_conversions, reason = "pointers have no other way to become numbers")]
+#[expect(
+    clippy::as_conversions,
+    reason = "pointers have no other way to become numbers"
+)]
 #[expect(clippy::cast_possible_truncation, reason = "32 bits in WebAssembly")]
 pub(crate) fn address_of<T>(pointer: *const T) -> u32 {
     pointer.addr() as u32

@@ -15,8 +15,14 @@
 //!
 //! All `unsafe` code of the project is in this crate, in `imports`, `exports` and `guest_memory`.
 
-#![expect(unsafe_code, reason = "imports, exports and calls into other instances need it")]
-#![cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "runs in WebAssembly only"))]
+#![expect(
+    unsafe_code,
+    reason = "imports, exports and calls into other instances need it"
+)]
+#![cfg_attr(
+    not(target_family = "wasm"),
+    expect(dead_code, reason = "runs in WebAssembly only")
+)]
 
 mod disk;
 pub mod exports;

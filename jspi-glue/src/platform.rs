@@ -52,12 +52,17 @@ static BELLS: [AtomicU32; pod::MAX_WORKERS] = [const { AtomicU32::new(0) }; pod:
 
 /// The address of a Worker's bell.
 pub(crate) fn bell_address(worker: usize) -> u32 {
-    BELLS.get(worker).map_or(0, |bell| imports::address_of(std::ptr::from_ref(bell)))
+    BELLS
+        .get(worker)
+        .map_or(0, |bell| imports::address_of(std::ptr::from_ref(bell)))
 }
 
 impl Pender for Doorbell {
     fn notify(&self, worker: WorkerId) {
-        let Some(bell) = usize::try_from(worker.0).ok().and_then(|index| BELLS.get(index)) else {
+        let Some(bell) = usize::try_from(worker.0)
+            .ok()
+            .and_then(|index| BELLS.get(index))
+        else {
             return;
         };
         bell.fetch_add(1, Ordering::SeqCst);

@@ -107,7 +107,8 @@ pub(crate) fn boot(
         next_terminal: 1.into(),
         next_stream: FIRST_STREAM.into(),
     };
-    POD.set(made).map_err(|_| String::from("the kernel has booted already"))
+    POD.set(made)
+        .map_err(|_| String::from("the kernel has booted already"))
 }
 
 fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: bool) -> Result<()> {
@@ -123,7 +124,11 @@ fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: boo
     }
     make(guest)?;
     let target = kernel.vfs.walk(&context, guest, Follow::Yes)?;
-    let flags = if is_read_only { abi::flags::MS_RDONLY } else { 0 };
+    let flags = if is_read_only {
+        abi::flags::MS_RDONLY
+    } else {
+        0
+    };
     kernel.vfs.mount_at(file_system, &target, host, flags)?;
     Ok(())
 }
@@ -131,8 +136,16 @@ fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: boo
 /// How the loader makes programs for this pod.
 pub(crate) fn loader_options(copies_in_javascript: bool) -> Options {
     Options {
-        copy: if copies_in_javascript { Copy::JavaScript } else { Copy::MultiMemory },
-        kernel_memory: MemoryLimits { min_pages: 1, max_pages: Some(MAX_PAGES), shared: true },
+        copy: if copies_in_javascript {
+            Copy::JavaScript
+        } else {
+            Copy::MultiMemory
+        },
+        kernel_memory: MemoryLimits {
+            min_pages: 1,
+            max_pages: Some(MAX_PAGES),
+            shared: true,
+        },
         import_number: abi::linux32_number,
     }
 }
@@ -143,17 +156,27 @@ impl Pod {
     /// # Errors
     /// `ENOSPC` when there is no room for its device node.
     pub(crate) fn open_terminal(&self, columns: u16, rows: u16) -> Result<u32> {
-        let number = self.next_terminal.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let host = Screen { stream: number, kernel: Arc::downgrade(&self.kernel) };
+        let number = self
+            .next_terminal
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let host = Screen {
+            stream: number,
+            kernel: Arc::downgrade(&self.kernel),
+        };
         let tty = Tty::new(make_device(TTY_MAJOR, number), Arc::new(host));
-        tty.set_window_size(WindowSize { rows, columns, ..WindowSize::default() });
+        tty.set_window_size(WindowSize {
+            rows,
+            columns,
+            ..WindowSize::default()
+        });
         self.kernel.add_terminal(tty, number)?;
         Ok(number)
     }
 
     /// A number for one more stream.
     pub(crate) fn next_stream(&self) -> u32 {
-        self.next_stream.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        self.next_stream
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The terminal with this stream number.

@@ -62,7 +62,11 @@ impl FileOps for HostInput {
             total = total.saturating_add(len);
         }
         if total == 0 {
-            return if state.is_ended { Ok(0) } else { Err(Stall::WouldBlock) };
+            return if state.is_ended {
+                Ok(0)
+            } else {
+                Err(Stall::WouldBlock)
+            };
         }
         drop(state);
         imports::input_taken(self.stream, u32::try_from(total).unwrap_or(u32::MAX));
@@ -115,7 +119,11 @@ impl FileOps for HostOutput {
     }
 
     fn events(&self) -> Events {
-        if *self.unseen.lock() < MAX_UNSEEN { Events::OUT } else { Events::empty() }
+        if *self.unseen.lock() < MAX_UNSEEN {
+            Events::OUT
+        } else {
+            Events::empty()
+        }
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
@@ -144,15 +152,22 @@ impl Streams {
             state: Lock::new(Input::default()),
             changed: WaitQueue::new(),
         });
-        self.0.lock().insert(stream, Stream::Input(Arc::clone(&input)));
+        self.0
+            .lock()
+            .insert(stream, Stream::Input(Arc::clone(&input)));
         input
     }
 
     /// Makes output stream `stream`.
     pub(crate) fn open_output(&self, stream: u32) -> Arc<HostOutput> {
-        let output =
-            Arc::new(HostOutput { stream, unseen: Lock::new(0), seen: WaitQueue::new() });
-        self.0.lock().insert(stream, Stream::Output(Arc::clone(&output)));
+        let output = Arc::new(HostOutput {
+            stream,
+            unseen: Lock::new(0),
+            seen: WaitQueue::new(),
+        });
+        self.0
+            .lock()
+            .insert(stream, Stream::Output(Arc::clone(&output)));
         output
     }
 

@@ -25,7 +25,9 @@ impl<'a> Reader<'a> {
     /// The next list of byte strings.
     pub(crate) fn list(&mut self) -> Result<Vec<Vec<u8>>> {
         let count = self.word()?;
-        (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
+        (0..count)
+            .map(|_| self.bytes().map(<[u8]>::to_vec))
+            .collect()
     }
 }
 

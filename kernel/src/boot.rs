@@ -23,7 +23,13 @@ const MOUNTS: [(&[u8], &[u8], &[u8]); 3] = [
 impl Kernel {
     /// Walks paths as the superuser from the pod's root.
     pub fn root_context<'a>(&self, root: &'a Location) -> Context<'a> {
-        Context { root, cwd: root, caller: Caller::ROOT, umask: 0o022, now: self.now() }
+        Context {
+            root,
+            cwd: root,
+            caller: Caller::ROOT,
+            umask: 0o022,
+            now: self.now(),
+        }
     }
 
     /// Makes init, and mounts what every pod has.
@@ -44,7 +50,12 @@ impl Kernel {
         let path = terminal_path(number);
         let id = tty.id();
         self.terminals.add(tty);
-        match self.vfs.mknod(&self.root_context(&root), path.as_bytes(), S_IFCHR | 0o620, id) {
+        match self.vfs.mknod(
+            &self.root_context(&root),
+            path.as_bytes(),
+            S_IFCHR | 0o620,
+            id,
+        ) {
             Err(error) if error.errno != Errno::EEXIST => Err(error),
             _ => Ok(()),
         }
@@ -57,7 +68,9 @@ impl Kernel {
     pub fn open_terminal(&self, number: u32) -> Result<Arc<OpenFile>> {
         let root = self.root()?;
         let path = terminal_path(number);
-        let opened = self.vfs.open(&self.root_context(&root), path.as_bytes(), O_RDWR, 0)?;
+        let opened = self
+            .vfs
+            .open(&self.root_context(&root), path.as_bytes(), O_RDWR, 0)?;
         Ok(OpenFile::from_opened(opened, O_RDWR))
     }
 
@@ -80,7 +93,10 @@ impl Kernel {
             mtime: now,
             ctime: now,
         };
-        Anonymous { metadata, name: name.into() }
+        Anonymous {
+            metadata,
+            name: name.into(),
+        }
     }
 
     /// Mounts `/dev`, `/proc` and `/tmp`; makes the directories that the root lacks.
@@ -95,7 +111,13 @@ impl Kernel {
                 Err(error) if error.errno != Errno::EEXIST => return Err(error),
                 _ => {}
             }
-            let call = MountCall { source: type_name, target, type_name, flags: 0, data };
+            let call = MountCall {
+                source: type_name,
+                target,
+                type_name,
+                flags: 0,
+                data,
+            };
             self.vfs.mount(&context, &call)?;
         }
         Ok(())

@@ -87,7 +87,9 @@ impl FdTable {
     /// Whether [`FdTable::install`] would succeed.
     pub fn has_room(&self, limit: u64) -> bool {
         let (limit, used) = (cut(limit), self.slots.iter().skip(self.first_hole));
-        let free = self.first_hole.saturating_add(used.take_while(|slot| slot.is_some()).count());
+        let free = self
+            .first_hole
+            .saturating_add(used.take_while(|slot| slot.is_some()).count());
         free < limit
     }
 

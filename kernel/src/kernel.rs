@@ -11,7 +11,8 @@ use slab::Slab;
 use crate::exec::ProgramCache;
 use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
-use crate::platform::{Platform, Slot};
+use crate::log::LogBuffer;
+use crate::platform::{Level, Platform, Slot};
 use crate::process::{ProcessTable, Task};
 use crate::tty::Terminals;
 
@@ -39,6 +40,10 @@ pub struct Kernel {
     pub vfs: Arc<fs::vfs::Vfs>,
     /// `uname -n`.
     pub hostname: Lock<Vec<u8>>,
+    /// The domain name of `uname(2)`.
+    pub domain_name: Lock<Vec<u8>>,
+    /// The last messages of the log.
+    pub log_buffer: LogBuffer,
     /// Monotonic time of the boot, in nanoseconds.
     pub booted_ns: u64,
     executors: Vec<Arc<Executor>>,
@@ -83,6 +88,8 @@ impl Kernel {
             file_locks: FileLocks::new(),
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),
+            domain_name: Lock::new(b"(none)".to_vec()),
+            log_buffer: LogBuffer::default(),
             executors: parts.executors,
             seats: Lock::new(Slab::new()),
         })
@@ -93,7 +100,20 @@ impl Kernel {
     /// # Errors
     /// `ENOENT` before a root is mounted.
     pub fn root(&self) -> Result<Location> {
-        self.vfs.root().ok_or_else(|| Errno::ENOENT.because("no root is mounted"))
+        self.vfs
+            .root()
+            .ok_or_else(|| Errno::ENOENT.because("no root is mounted"))
+    }
+
+    /// Shows a message to whoever runs the pod, and keeps it for `syslog(2)`.
+    pub fn log(&self, level: Level, message: &str) {
+        self.log_buffer.push(level, self.uptime_ns(), message);
+        self.platform.log(level, message);
+    }
+
+    /// Nanoseconds since the boot.
+    pub fn uptime_ns(&self) -> u64 {
+        self.platform.monotonic_ns().saturating_sub(self.booted_ns)
     }
 
     /// The executors, one for each Worker.
@@ -106,7 +126,12 @@ impl Kernel {
         let seats = self.seats.lock();
         self.executors
             .iter()
-            .map(|executor| seats.iter().filter(|(_, s)| s.worker == executor.worker()).count())
+            .map(|executor| {
+                seats
+                    .iter()
+                    .filter(|(_, s)| s.worker == executor.worker())
+                    .count()
+            })
             .collect()
     }
 
@@ -120,7 +145,11 @@ impl Kernel {
     pub(crate) fn place(&self, beside: Option<WorkerId>, affinity: u64) -> Arc<Executor> {
         let counts = self.guests_per_worker();
         let allowed = |index: &usize| {
-            u32::try_from(*index).ok().and_then(|index| affinity.checked_shr(index)).unwrap_or(0) & 1
+            u32::try_from(*index)
+                .ok()
+                .and_then(|index| affinity.checked_shr(index))
+                .unwrap_or(0)
+                & 1
                 == 1
         };
         let count = |index: usize| counts.get(index).copied().unwrap_or(0);
@@ -132,7 +161,10 @@ impl Kernel {
             .and_then(|worker| usize::try_from(worker.0).ok())
             .filter(allowed)
             .filter(|&index| count(index) <= count(emptiest).saturating_add(IMBALANCE));
-        let chosen = self.executors.get(parent.unwrap_or(emptiest)).or(self.executors.first());
+        let chosen = self
+            .executors
+            .get(parent.unwrap_or(emptiest))
+            .or(self.executors.first());
         #[expect(clippy::expect_used, reason = "a pod has at least one Worker")]
         Arc::clone(chosen.expect("a pod has a Worker"))
     }
@@ -142,22 +174,31 @@ impl Kernel {
         if seats.len() >= MAX_SLOTS {
             return Err(Errno::EAGAIN.because("no seat for one more guest"));
         }
-        let index = seats.insert(Seat { worker: executor.worker(), task: None });
-        u32::try_from(index).map(Slot).map_err(|_| Errno::EAGAIN.into())
+        let index = seats.insert(Seat {
+            worker: executor.worker(),
+            task: None,
+        });
+        u32::try_from(index)
+            .map(Slot)
+            .map_err(|_| Errno::EAGAIN.into())
     }
 
     pub(crate) fn occupy_slot(&self, slot: Slot, task: &Arc<Task>) {
         if let Some(seat) = usize::try_from(slot.0).ok().and_then(|index| {
             // The guard lives for this statement only.
             let mut seats = self.seats.lock();
-            seats.get_mut(index).map(|seat| seat.task = Some(Arc::clone(task)))
+            seats
+                .get_mut(index)
+                .map(|seat| seat.task = Some(Arc::clone(task)))
         }) {
             seat
         }
     }
 
     pub(crate) fn release_slot(&self, slot: Slot) {
-        let Ok(index) = usize::try_from(slot.0) else { return };
+        let Ok(index) = usize::try_from(slot.0) else {
+            return;
+        };
         let seat = self.seats.lock().try_remove(index);
         drop(seat);
     }

@@ -19,6 +19,7 @@ pub mod fd_table;
 pub mod file_lock;
 pub mod ipc;
 pub mod kernel;
+pub mod log;
 pub mod memory;
 pub mod open;
 pub mod open_file;
@@ -29,5 +30,6 @@ pub mod signal;
 pub mod testing;
 pub mod transfer;
 pub mod tty;
+pub mod version;
 
 pub use crate::kernel::{Kernel, Parts};

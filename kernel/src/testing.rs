@@ -22,12 +22,17 @@ impl fmt::Debug for FakeMemory {
 impl FakeMemory {
     /// A zeroed memory of `pages` of 64 KiB.
     pub fn new(pages: usize) -> Self {
-        Self { bytes: Lock::new(vec![0; pages.saturating_mul(65536)]) }
+        Self {
+            bytes: Lock::new(vec![0; pages.saturating_mul(65536)]),
+        }
     }
 
     fn range(len: usize, address: u32, count: usize) -> Result<std::ops::Range<usize>> {
         let start = usize::try_from(address).map_err(|_| Errno::EFAULT)?;
-        let end = start.checked_add(count).filter(|&end| end <= len).ok_or(Errno::EFAULT)?;
+        let end = start
+            .checked_add(count)
+            .filter(|&end| end <= len)
+            .ok_or(Errno::EFAULT)?;
         Ok(start..end)
     }
 }
@@ -43,7 +48,10 @@ impl GuestMemory for FakeMemory {
     fn copy_out(&self, address: u32, bytes: &[u8]) -> Result<()> {
         let mut memory = self.bytes.lock();
         let range = Self::range(memory.len(), address, bytes.len())?;
-        memory.get_mut(range).ok_or(Errno::EFAULT)?.copy_from_slice(bytes);
+        memory
+            .get_mut(range)
+            .ok_or(Errno::EFAULT)?
+            .copy_from_slice(bytes);
         Ok(())
     }
 }

@@ -29,7 +29,6 @@ macro_rules! dispatcher {
         ($($arg:ident : $type:ty),*), $level:ident $(($note:literal))?, $man:literal,
         linux32 = $linux32:literal),)*) => {
         fn dispatch(cx: Cx<'_>, number: u32, args: &[u32; 6]) -> Outcome<u32> {
-            #[expect(unused_imports, reason = "the table names them as the ABI does")]
             use abi::types::{Fd, OpenFlags, Pid, UserAddr};
             #[expect(unused_mut, unused_variables, reason = "calls without arguments")]
             match number {
@@ -56,12 +55,14 @@ fn unknown(cx: Cx<'_>, number: u32) -> Outcome<u32> {
         let message = match abi::table::name_of(number) {
             Some(name) => format!("pid {who}: system call {name} is not implemented"),
             None if number >= UNKNOWN_BASE => {
-                let import = cx.process().unknown_import(number.wrapping_sub(UNKNOWN_BASE));
+                let import = cx
+                    .process()
+                    .unknown_import(number.wrapping_sub(UNKNOWN_BASE));
                 format!("pid {who}: import {import} is not implemented")
             }
             None => format!("pid {who}: there is no system call {number}"),
         };
-        cx.kernel.platform.log(Level::Warning, &message);
+        cx.kernel.log(Level::Warning, &message);
     }
     Outcome::Ready(Err(Fault::from(Errno::ENOSYS)))
 }

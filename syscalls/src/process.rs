@@ -9,6 +9,7 @@ use kernel::poll::wait_for;
 use kernel::process::{WaitEvent, WaitFor, WaitOptions, exit_status};
 
 use crate::context::Cx;
+use crate::system::usage_of;
 
 const WNOHANG: u32 = 1;
 const WUNTRACED: u32 = 2;
@@ -37,7 +38,10 @@ pub(crate) fn getppid(cx: Cx<'_>) -> Result<i32> {
 }
 
 fn relations(cx: Cx<'_>, pid: i32) -> Result<kernel::process::table::Relations> {
-    cx.kernel.processes.relations(pid).ok_or_else(|| Errno::ESRCH.into())
+    cx.kernel
+        .processes
+        .relations(pid)
+        .ok_or_else(|| Errno::ESRCH.into())
 }
 
 /// 0 means the caller.
@@ -57,7 +61,9 @@ pub(crate) fn getpgrp(cx: Cx<'_>) -> Result<i32> {
 
 /// setpgid(2).
 pub(crate) fn setpgid(cx: Cx<'_>, pid: Pid, group: Pid) -> Result<()> {
-    cx.kernel.processes.set_group(cx.task.pid(), or_self(cx, pid), group.0)
+    cx.kernel
+        .processes
+        .set_group(cx.task.pid(), or_self(cx, pid), group.0)
 }
 
 /// getsid(2).
@@ -110,7 +116,10 @@ fn exec(
 ) -> Result<i32> {
     let argv = cx.strings(argv)?;
     let envp = cx.strings(envp)?;
-    Ok(cx.kernel.exec(cx.task, location, path, argv, &envp)?.unwrap_or(0))
+    Ok(cx
+        .kernel
+        .exec(cx.task, location, path, argv, &envp)?
+        .unwrap_or(0))
 }
 
 /// exit(2): a process has one thread.
@@ -136,7 +145,7 @@ pub(crate) fn wait4(
     }
     let who = match pid.0 {
         i32::MIN => return Err::<i32, _>(Errno::ESRCH).into(),
-        ..-1 => WaitFor::Group(pid.0.wrapping_neg()),
+        _ if pid.0 < -1 => WaitFor::Group(pid.0.wrapping_neg()),
         -1 => WaitFor::Any,
         0 => match getpgrp(cx) {
             Ok(group) => WaitFor::Group(group),
@@ -157,15 +166,10 @@ pub(crate) fn wait4(
             memory.copy_out(status.0, &event.status.to_le_bytes())?;
         }
         if !usage.is_null() {
-            memory.copy_out(usage.0, &[0; 72])?;
+            memory.copy_out(usage.0, &usage_of(event.cpu_ns).to_bytes())?;
         }
         Ok(event.pid)
     })
-}
-
-/// waitpid(2) of i386: wait4 without the usage.
-pub(crate) fn waitpid(cx: Cx<'_>, pid: Pid, status: UserAddr, options: u32) -> Outcome<i32> {
-    wait4(cx, pid, status, options, UserAddr(0))
 }
 
 /// waitid(2).
@@ -203,8 +207,8 @@ pub(crate) fn waitid(
         if !info.is_null() {
             memory.copy_out(info.0, &siginfo_of(event))?;
         }
-        if !usage.is_null() && event.is_some() {
-            memory.copy_out(usage.0, &[0; 72])?;
+        if let (false, Some(event)) = (usage.is_null(), event) {
+            memory.copy_out(usage.0, &usage_of(event.cpu_ns).to_bytes())?;
         }
         Ok(0)
     })
@@ -244,11 +248,15 @@ fn wait(
     let parent = cx.process();
     let kernel = Arc::clone(cx.kernel);
     let queue = parent.children_changed.clone();
-    wait_for(cx.task, Some(&queue), None, Restart::Sys, move || {
-        match kernel.processes.poll_children(parent.pid, who, options)? {
+    wait_for(
+        cx.task,
+        Some(&queue),
+        None,
+        Restart::Sys,
+        move || match kernel.processes.poll_children(parent.pid, who, options)? {
             Some(event) => Ok(report(Some(event))?),
             None if only_look => Ok(report(None)?),
             None => Err(fs::io::Stall::WouldBlock),
-        }
-    })
+        },
+    )
 }

@@ -71,8 +71,7 @@ pub fn prepare(
             if argv.is_empty() {
                 argv.push(Vec::new());
             }
-            let stack =
-                StackImage::build(kernel, &program, process, &script_path, &argv, envp)?;
+            let stack = StackImage::build(kernel, &program, process, &script_path, &argv, envp)?;
             return Ok(Executable {
                 image: Image { program, stack },
                 location,
@@ -82,7 +81,11 @@ pub fn prepare(
             });
         };
         location = process.walk(kernel, line.interpreter)?;
-        let rest = if argv.is_empty() { argv.split_off(0) } else { argv.split_off(1) };
+        let rest = if argv.is_empty() {
+            argv.split_off(0)
+        } else {
+            argv.split_off(1)
+        };
         argv = vec![line.interpreter.to_vec()];
         argv.extend(line.argument.map(<[u8]>::to_vec));
         argv.push(script_path);

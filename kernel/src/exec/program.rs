@@ -70,7 +70,9 @@ impl ProgramCache {
     pub fn load(&self, location: &Location) -> Result<Arc<LoadedProgram>> {
         let inode = location.inode();
         let metadata = inode.metadata()?;
-        let key = inode.version().map(|version| (metadata.device, metadata.inode, version));
+        let key = inode
+            .version()
+            .map(|version| (metadata.device, metadata.inode, version));
         if let Some(found) = key.and_then(|key| self.by_file.lock().get(&key).cloned()) {
             return Ok(found);
         }

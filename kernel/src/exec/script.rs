@@ -23,7 +23,10 @@ pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
         return Ok(None);
     };
     let end = rest.iter().position(|&byte| byte == b'\n');
-    let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest).trim_ascii();
+    let line = rest
+        .get(..end.unwrap_or(rest.len()))
+        .unwrap_or(rest)
+        .trim_ascii();
     if line.is_empty() {
         return Err(Errno::ENOEXEC.because("a #! line without an interpreter"));
     }
@@ -32,11 +35,17 @@ pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
         if end.is_none() && head.len() >= HEAD_LEN {
             return Err(Errno::ENOEXEC.because("the interpreter's path is cut off"));
         }
-        return Ok(Some(ScriptLine { interpreter: line, argument: None }));
+        return Ok(Some(ScriptLine {
+            interpreter: line,
+            argument: None,
+        }));
     };
     let (interpreter, argument) = line.split_at(split);
     let argument = argument.trim_ascii();
-    Ok(Some(ScriptLine { interpreter, argument: (!argument.is_empty()).then_some(argument) }))
+    Ok(Some(ScriptLine {
+        interpreter,
+        argument: (!argument.is_empty()).then_some(argument),
+    }))
 }
 
 #[cfg(test)]
@@ -46,7 +55,13 @@ mod tests {
     #[test]
     fn a_plain_line_names_its_interpreter() {
         let line = parse(b"#!/bin/sh\necho").unwrap().unwrap();
-        assert_eq!(line, ScriptLine { interpreter: b"/bin/sh", argument: None });
+        assert_eq!(
+            line,
+            ScriptLine {
+                interpreter: b"/bin/sh",
+                argument: None
+            }
+        );
     }
 
     #[test]

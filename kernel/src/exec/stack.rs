@@ -90,7 +90,11 @@ fn layout<const N: usize>(
         return Err(TOO_BIG);
     }
     let address = top.saturating_sub(total) & !15;
-    let mut next = address.saturating_add(u32::try_from(nr_words).map_err(|_| TOO_BIG)?.saturating_mul(4));
+    let mut next = address.saturating_add(
+        u32::try_from(nr_words)
+            .map_err(|_| TOO_BIG)?
+            .saturating_mul(4),
+    );
     let mut strings = Vec::with_capacity(strings_len);
     let mut place = |bytes: &[u8], ended: bool| {
         let at = next;
@@ -98,7 +102,9 @@ fn layout<const N: usize>(
         if ended {
             strings.push(0);
         }
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(u32::from(ended));
+        let len = u32::try_from(bytes.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(u32::from(ended));
         next = next.saturating_add(len);
         at
     };
@@ -109,7 +115,11 @@ fn layout<const N: usize>(
     words.extend(envp.iter().map(|string| place(string, true)));
     words.push(0);
     let path = place(path, true);
-    words.extend(auxv(&Strings { random, path }).into_iter().flat_map(|(key, value)| [key, value]));
+    words.extend(
+        auxv(&Strings { random, path })
+            .into_iter()
+            .flat_map(|(key, value)| [key, value]),
+    );
     let mut bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
     bytes.extend_from_slice(&strings);
     Ok(StackImage { address, bytes })
@@ -122,9 +132,14 @@ mod tests {
     #[test]
     fn pointers_lead_to_their_strings() {
         let argv = [b"ls".to_vec(), b"-l".to_vec()];
-        let image = layout(0x10000, &[7; 16], b"/bin/ls", &argv, &[b"A=b".to_vec()], |at| {
-            [(25, at.random), (31, at.path), (0, 0)]
-        })
+        let image = layout(
+            0x10000,
+            &[7; 16],
+            b"/bin/ls",
+            &argv,
+            &[b"A=b".to_vec()],
+            |at| [(25, at.random), (31, at.path), (0, 0)],
+        )
         .unwrap();
         assert_eq!(image.address % 16, 0);
         let word = |index: usize| {

@@ -8,6 +8,10 @@
 //! behind `heap_base`; mappings lie above it, lowest fit first. Protection is accepted and not
 //! enforced: WebAssembly has none (a stated limit).
 
+mod usage;
+
+pub use usage::MemoryUsage;
+
 use std::collections::BTreeMap;
 
 use abi::{Errno, Result};
@@ -41,7 +45,8 @@ pub struct AddressSpace {
 
 /// Rounds up to whole pages; `None` beyond the address space.
 fn pages_up(len: u32) -> Option<u32> {
-    len.checked_add(PAGE_SIZE.saturating_sub(1)).map(|len| len & !PAGE_SIZE.saturating_sub(1))
+    len.checked_add(PAGE_SIZE.saturating_sub(1))
+        .map(|len| len & !PAGE_SIZE.saturating_sub(1))
 }
 
 impl AddressSpace {
@@ -57,7 +62,10 @@ impl AddressSpace {
             high_water: mmap_base,
             brk_high_water: heap_base,
             mappings: BTreeMap::new(),
-            limit: max_pages.unwrap_or(65536).min(65536).saturating_mul(u64::from(WASM_PAGE)),
+            limit: max_pages
+                .unwrap_or(65536)
+                .min(65536)
+                .saturating_mul(u64::from(WASM_PAGE)),
             stack_top,
         }
     }
@@ -84,12 +92,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `EINVAL` for a length of 0 or an odd address, `ENOMEM`.
-    pub fn map(
-        &mut self,
-        memory: &dyn UserMemory,
-        len: u32,
-        fixed: Option<u32>,
-    ) -> Result<u32> {
+    pub fn map(&mut self, memory: &dyn UserMemory, len: u32, fixed: Option<u32>) -> Result<u32> {
         let len = pages_up(len).ok_or(Errno::ENOMEM)?;
         if len == 0 {
             return Err(Errno::EINVAL.because("a mapping of no bytes"));
@@ -123,7 +126,7 @@ impl AddressSpace {
     /// # Errors
     /// `EINVAL` for a length of 0 or an odd address.
     pub fn unmap(&mut self, address: u32, len: u32) -> Result<()> {
-        let len = pages_up(len).unwrap_or(u32::MAX & !PAGE_SIZE.saturating_sub(1));
+        let len = pages_up(len).unwrap_or(!PAGE_SIZE.saturating_sub(1));
         if len == 0 || address.checked_rem(PAGE_SIZE) != Some(0) {
             return Err(Errno::EINVAL.into());
         }
@@ -172,7 +175,10 @@ impl AddressSpace {
         let old_end = old_address.saturating_add(old_len);
         if new_len <= old_len {
             if new_len < old_len {
-                self.unmap(old_address.saturating_add(new_len), old_len.saturating_sub(new_len))?;
+                self.unmap(
+                    old_address.saturating_add(new_len),
+                    old_len.saturating_sub(new_len),
+                )?;
             }
             return Ok(old_address);
         }
@@ -193,7 +199,9 @@ impl AddressSpace {
         let mut done = 0;
         while done < old_len {
             let len = WASM_PAGE.min(old_len.saturating_sub(done));
-            let part = chunk.get_mut(..usize::try_from(len).unwrap_or(0)).unwrap_or_default();
+            let part = chunk
+                .get_mut(..usize::try_from(len).unwrap_or(0))
+                .unwrap_or_default();
             memory.copy_in(old_address.saturating_add(done), part)?;
             memory.copy_out(new_address.saturating_add(done), part)?;
             done = done.saturating_add(len);
@@ -225,12 +233,18 @@ impl AddressSpace {
     pub fn used_bytes(&self) -> u64 {
         self.mappings
             .values()
-            .fold(u64::from(self.brk), |sum, &len| sum.saturating_add(u64::from(len)))
+            .fold(u64::from(self.brk), |sum, &len| {
+                sum.saturating_add(u64::from(len))
+            })
     }
 
     /// What may differ from zero: `(stack top, end of all that was ever used)`.
     pub fn dirty_range(&self) -> (u32, u32) {
-        let end = if self.high_water > self.mmap_base { self.high_water } else { self.brk_high_water };
+        let end = if self.high_water > self.mmap_base {
+            self.high_water
+        } else {
+            self.brk_high_water
+        };
         (self.stack_top, end)
     }
 
@@ -338,7 +352,10 @@ mod tests {
     fn the_modules_maximum_is_a_limit() {
         let mut space = AddressSpace::new(0x8000, 0x9000, Some(300));
         let memory = FakeMemory::new(1);
-        assert_eq!(space.map(&memory, 64 << 20, None).unwrap_err().errno, Errno::ENOMEM);
+        assert_eq!(
+            space.map(&memory, 64 << 20, None).unwrap_err().errno,
+            Errno::ENOMEM
+        );
         assert!(space.map(&memory, 1 << 20, None).is_ok());
     }
 }

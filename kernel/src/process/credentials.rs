@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use fs::vfs::inode::Metadata;
 
+use super::Settings;
+
 /// Real, effective, saved and file-system ids, and the supplementary groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -70,12 +72,13 @@ impl Credentials {
 
     /// What `execve` of a file with set-id bits makes of them.
     #[must_use]
-    pub fn after_exec(&self, metadata: &Metadata) -> Self {
+    pub fn after_exec(&self, metadata: &Metadata, settings: Settings) -> Self {
         let mut new = self.clone();
-        if metadata.permissions & 0o4000 != 0 {
+        let may_gain = !settings.has_no_new_privileges;
+        if may_gain && metadata.permissions & 0o4000 != 0 {
             new.euid = metadata.uid;
         }
-        if metadata.permissions & 0o2010 == 0o2010 {
+        if may_gain && metadata.permissions & 0o2010 == 0o2010 {
             new.egid = metadata.gid;
         }
         new.suid = new.euid;

@@ -10,9 +10,10 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 use fs::vfs::path::Location;
 
-use super::table::{INIT, RunState};
+use super::table::{INIT, Orphan, RunState};
 use super::{
-    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Resource, Task,
+    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Resource, Settings,
+    Task,
 };
 use crate::exec::{self, Executable};
 use crate::fd_table::FdTable;
@@ -64,17 +65,24 @@ impl Kernel {
         let root = self.root()?;
         let parts = ProcessParts {
             files: spawn.files,
-            fs: FsContext { root: root.clone(), cwd: root, umask: 0o022 },
+            fs: FsContext {
+                root: root.clone(),
+                cwd: root,
+                umask: 0o022,
+            },
             signals: SignalState::default(),
             memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
             program: ProgramInfo::default(),
             limits: Limits::default(),
             affinity: u64::MAX,
             nice: 0,
+            settings: Settings::default(),
             credentials: Arc::new(Credentials::root()),
         };
         let now = self.platform.monotonic_ns();
-        let process = self.processes.add(INIT, |pid| Process::new(pid, now, parts))?;
+        let process = self
+            .processes
+            .add(INIT, |pid| Process::new(pid, now, parts))?;
         let started = self.start_spawned(&process, &spawn.path, spawn.argv, &spawn.envp, spawn.cwd);
         if let Err(error) = started {
             process.files().close_all();
@@ -95,13 +103,21 @@ impl Kernel {
         let root = self.root()?;
         let parts = ProcessParts {
             files: FdTable::default(),
-            fs: FsContext { root: root.clone(), cwd: root, umask: 0o022 },
+            fs: FsContext {
+                root: root.clone(),
+                cwd: root,
+                umask: 0o022,
+            },
             signals: SignalState::default(),
             memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
-            program: ProgramInfo { comm: b"init".to_vec(), ..ProgramInfo::default() },
+            program: ProgramInfo {
+                comm: b"init".to_vec(),
+                ..ProgramInfo::default()
+            },
             limits: Limits::default(),
             affinity: u64::MAX,
             nice: 0,
+            settings: Settings::default(),
             credentials: Arc::new(Credentials::root()),
         };
         let now = self.platform.monotonic_ns();
@@ -141,7 +157,9 @@ impl Kernel {
         }
         let now = self.platform.monotonic_ns();
         let parts = parent.parts_for_child();
-        let child = self.processes.add(parent.pid, |pid| Process::new(pid, now, parts))?;
+        let child = self
+            .processes
+            .add(parent.pid, |pid| Process::new(pid, now, parts))?;
         task.borrow_identity(&child);
         Ok(0)
     }
@@ -166,7 +184,12 @@ impl Kernel {
         }
         let metadata = location.inode().metadata()?;
         let executable = exec::prepare(self, &process, location, path, argv, envp)?;
-        let credentials = process.credentials().after_exec(&metadata);
+        let settings = {
+            let mut settings = process.settings.lock();
+            *settings = settings.after_exec();
+            *settings
+        };
+        let credentials = process.credentials().after_exec(&metadata, settings);
         if credentials != *process.credentials() {
             process.set_credentials(credentials);
         }
@@ -244,13 +267,15 @@ impl Kernel {
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
-        let Some(ended) = self.processes.end(process.pid, status) else { return };
+        let Some(ended) = self.processes.end(process.pid, status) else {
+            return;
+        };
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
         drop(closed);
         self.session_leader_left(process.pid);
-        for orphan in ended.orphans_ended {
-            self.processes.remove(orphan);
+        for orphan in ended.orphans {
+            self.tell_orphan(&orphan, ended.reaper.as_ref());
         }
         self.platform.process_ended(process.pid, status);
         if ended.is_adopted {
@@ -269,9 +294,31 @@ impl Kernel {
         self.tell_parent(&parent, process, code, value);
     }
 
+    /// A parent has ended: the signal that the child asked for, and a child that ended before.
+    fn tell_orphan(&self, orphan: &Orphan, reaper: Option<&Arc<Process>>) {
+        let child = &orphan.process;
+        let number = child.settings.lock().death_signal;
+        if number != 0 && !orphan.has_ended {
+            child.post_signal(
+                self,
+                SignalInfo {
+                    number,
+                    ..SignalInfo::default()
+                },
+            );
+        }
+        match reaper {
+            _ if !orphan.has_ended => {}
+            None => self.processes.remove(child.pid),
+            Some(reaper) => self.tell_parent(reaper, child, CLD_EXITED, 0),
+        }
+    }
+
     /// Stops a process because of signal `number`, and tells its parent.
     pub(super) fn stop_process(&self, process: &Arc<Process>, number: u8) {
-        let Some(parent) = self.processes.set_stopped(process.pid, number) else { return };
+        let Some(parent) = self.processes.set_stopped(process.pid, number) else {
+            return;
+        };
         if parent.signals.lock().action(signal::CHLD).flags & SA_NOCLDSTOP == 0 {
             self.tell_parent(&parent, process, CLD_STOPPED, i32::from(number));
         } else {
@@ -293,7 +340,9 @@ impl Kernel {
 
     /// The end of a session's leader hangs its terminal up for the others (setsid(2)).
     fn session_leader_left(&self, pid: Pid) {
-        let Some(relations) = self.processes.relations(pid) else { return };
+        let Some(relations) = self.processes.relations(pid) else {
+            return;
+        };
         if relations.session != pid {
             return;
         }
@@ -308,6 +357,9 @@ impl Kernel {
 
     /// Whether a process is there and has not ended.
     pub fn is_alive(&self, pid: Pid) -> bool {
-        matches!(self.processes.state_of(pid), Some(RunState::Running | RunState::Stopped(_)))
+        matches!(
+            self.processes.state_of(pid),
+            Some(RunState::Running | RunState::Stopped(_))
+        )
     }
 }

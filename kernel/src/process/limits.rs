@@ -39,16 +39,61 @@ pub struct Limits([Limit; COUNT]);
 
 impl Default for Limits {
     fn default() -> Self {
-        let unlimited = Limit { soft: INFINITY, hard: INFINITY };
+        let unlimited = Limit {
+            soft: INFINITY,
+            hard: INFINITY,
+        };
         let mut limits = Self([unlimited; COUNT]);
         let defaults = [
-            (3, Limit { soft: 8 << 20, hard: INFINITY }),
-            (4, Limit { soft: 0, hard: INFINITY }),
-            (6, Limit { soft: 32768, hard: 32768 }),
-            (7, Limit { soft: 1024, hard: 1 << 20 }),
-            (8, Limit { soft: 8 << 20, hard: 8 << 20 }),
-            (11, Limit { soft: 32768, hard: 32768 }),
-            (12, Limit { soft: 819_200, hard: 819_200 }),
+            (
+                3,
+                Limit {
+                    soft: 8 << 20,
+                    hard: INFINITY,
+                },
+            ),
+            (
+                4,
+                Limit {
+                    soft: 0,
+                    hard: INFINITY,
+                },
+            ),
+            (
+                6,
+                Limit {
+                    soft: 32768,
+                    hard: 32768,
+                },
+            ),
+            (
+                7,
+                Limit {
+                    soft: 1024,
+                    hard: 1 << 20,
+                },
+            ),
+            (
+                8,
+                Limit {
+                    soft: 8 << 20,
+                    hard: 8 << 20,
+                },
+            ),
+            (
+                11,
+                Limit {
+                    soft: 32768,
+                    hard: 32768,
+                },
+            ),
+            (
+                12,
+                Limit {
+                    soft: 819_200,
+                    hard: 819_200,
+                },
+            ),
             (13, Limit { soft: 0, hard: 0 }),
             (14, Limit { soft: 0, hard: 0 }),
         ];
@@ -64,7 +109,8 @@ impl Default for Limits {
 impl Limits {
     /// The soft limit of a resource the kernel enforces.
     pub fn soft(&self, resource: Resource) -> u64 {
-        self.get(u32::from(resource as u8)).map_or(INFINITY, |limit| limit.soft)
+        self.get(u32::from(resource as u8))
+            .map_or(INFINITY, |limit| limit.soft)
     }
 
     /// The limit with number `resource`.
@@ -73,7 +119,10 @@ impl Limits {
     /// `EINVAL` for an unknown number.
     pub fn get(&self, resource: u32) -> Result<Limit> {
         let index = usize::try_from(resource).map_err(|_| Errno::EINVAL)?;
-        self.0.get(index).copied().ok_or_else(|| Errno::EINVAL.because("no such resource"))
+        self.0
+            .get(index)
+            .copied()
+            .ok_or_else(|| Errno::EINVAL.because("no such resource"))
     }
 
     /// Changes the limit with number `resource`.

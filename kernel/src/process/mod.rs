@@ -8,10 +8,12 @@
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
 
+mod cpu_time;
 mod credentials;
 mod life;
 mod limits;
 mod paths;
+mod settings;
 mod signals;
 pub mod table;
 mod task;
@@ -25,11 +27,13 @@ use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
 use fs::vfs::path::Location;
 
+pub use cpu_time::CpuTime;
 pub use credentials::Credentials;
 pub use life::{Spawn, exit_status, signal_status};
-pub use signals::Target;
 pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
+pub use settings::Settings;
+pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;
 pub use timers::IntervalTimer;
@@ -94,8 +98,10 @@ pub struct Process {
     pub real_timer: Lock<IntervalTimer>,
     /// Workers that it may run on, one bit each.
     pub affinity: AtomicU64,
-    /// System calls made.
-    pub nr_calls: AtomicU64,
+    /// How long it ran.
+    pub cpu_time: CpuTime,
+    /// What `prctl(2)` and the like have set.
+    pub settings: Lock<Settings>,
     /// Nice value.
     pub nice: std::sync::atomic::AtomicI32,
     credentials: Lock<Arc<Credentials>>,
@@ -123,7 +129,8 @@ impl Process {
             state_changed: WaitQueue::new(),
             real_timer: Lock::new(IntervalTimer::default()),
             affinity: AtomicU64::new(parts.affinity),
-            nr_calls: AtomicU64::new(0),
+            cpu_time: CpuTime::default(),
+            settings: Lock::new(parts.settings),
             nice: std::sync::atomic::AtomicI32::new(parts.nice),
             credentials: Lock::new(parts.credentials),
             task: Lock::new(Weak::new()),
@@ -141,6 +148,7 @@ impl Process {
             limits: self.limits.lock().clone(),
             affinity: self.affinity.load(Ordering::Relaxed),
             nice: self.nice.load(Ordering::Relaxed),
+            settings: self.settings.lock().for_child(),
             credentials: self.credentials(),
         }
     }
@@ -165,7 +173,15 @@ impl Process {
         let program = self.program.lock();
         usize::try_from(index)
             .ok()
-            .and_then(|index| program.loaded.as_ref()?.program.unknown_imports.get(index).cloned())
+            .and_then(|index| {
+                program
+                    .loaded
+                    .as_ref()?
+                    .program
+                    .unknown_imports
+                    .get(index)
+                    .cloned()
+            })
             .unwrap_or_else(|| format!("number {index}"))
     }
 
@@ -194,5 +210,6 @@ struct ProcessParts {
     limits: Limits,
     affinity: u64,
     nice: i32,
+    settings: Settings,
     credentials: Arc<Credentials>,
 }

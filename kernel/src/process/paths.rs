@@ -49,7 +49,10 @@ impl PathContext {
             gid: self.credentials.rgid,
             groups: &self.credentials.groups,
         };
-        Context { caller, ..self.vfs() }
+        Context {
+            caller,
+            ..self.vfs()
+        }
     }
 
     /// Whose permissions count.
@@ -76,7 +79,11 @@ impl PathContext {
 impl Credentials {
     /// Whose permissions count for access to files.
     pub fn caller(&self) -> Caller<'_> {
-        Caller { uid: self.fsuid, gid: self.fsgid, groups: &self.groups }
+        Caller {
+            uid: self.fsuid,
+            gid: self.fsgid,
+            groups: &self.groups,
+        }
     }
 }
 
@@ -95,7 +102,9 @@ impl Process {
     /// # Errors
     /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`, `EIO`.
     pub fn walk(&self, kernel: &Kernel, path: &[u8]) -> Result<Location> {
-        kernel.vfs.walk(&self.path_context(kernel).vfs(), path, Follow::Yes)
+        kernel
+            .vfs
+            .walk(&self.path_context(kernel).vfs(), path, Follow::Yes)
     }
 }
 

@@ -24,7 +24,9 @@ impl Process {
     /// Makes a signal pending here and has the process look at it.
     pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
         if info.number == signal::CONT || info.number == signal::KILL {
-            kernel.processes.continue_stopped(self, info.number == signal::CONT);
+            kernel
+                .processes
+                .continue_stopped(self, info.number == signal::CONT);
         }
         let wanted = self.signals.lock().post(info);
         if wanted {
@@ -73,7 +75,11 @@ impl Kernel {
                 }
             }
         }
-        if reached { Ok(()) } else { Err(Errno::EPERM.into()) }
+        if reached {
+            Ok(())
+        } else {
+            Err(Errno::EPERM.into())
+        }
     }
 
     /// Sends a signal from the host, as the superuser; number 0 only checks.
@@ -91,7 +97,13 @@ impl Kernel {
         }
         for process in targets {
             if number != 0 {
-                process.post_signal(self, SignalInfo { number, ..SignalInfo::default() });
+                process.post_signal(
+                    self,
+                    SignalInfo {
+                        number,
+                        ..SignalInfo::default()
+                    },
+                );
             }
         }
         Ok(())
@@ -99,7 +111,11 @@ impl Kernel {
 
     /// Sends a signal of the kernel's own to a process group.
     pub fn signal_group(&self, group: Pid, number: u8) {
-        let info = SignalInfo { number, code: 0x80, ..SignalInfo::default() };
+        let info = SignalInfo {
+            number,
+            code: 0x80,
+            ..SignalInfo::default()
+        };
         for process in self.processes.targets(Target::Group(group), 0) {
             process.post_signal(self, info);
         }
@@ -109,7 +125,9 @@ impl Kernel {
         let from = sender.credentials();
         let to = target.credentials();
         from.is_privileged()
-            || [from.ruid, from.euid].iter().any(|&uid| uid == to.ruid || uid == to.suid)
+            || [from.ruid, from.euid]
+                .iter()
+                .any(|&uid| uid == to.ruid || uid == to.suid)
             || (number == signal::CONT
                 && self.processes.session_of(sender.pid) == self.processes.session_of(target.pid))
     }

@@ -65,8 +65,8 @@ pub struct WaitEvent {
     pub uid: u32,
     /// The status word of `wait(2)`.
     pub status: i32,
-    /// System calls it made, as a measure of its use.
-    pub nr_calls: u64,
+    /// How long it and its children ran, in nanoseconds.
+    pub cpu_ns: u64,
 }
 
 /// The status word of a continued child.
@@ -122,8 +122,17 @@ pub(super) struct Ended {
     pub(super) parent: Option<Arc<Process>>,
     /// Whether init is the parent: it waits at once.
     pub(super) is_adopted: bool,
-    /// Init's new children that had ended already.
-    pub(super) orphans_ended: Vec<Pid>,
+    /// The subreaper that adopts the orphans; `None`: init does.
+    pub(super) reaper: Option<Arc<Process>>,
+    /// The children that lost their parent.
+    pub(super) orphans: Vec<Orphan>,
+}
+
+/// A child whose parent has ended.
+#[derive(Debug)]
+pub(super) struct Orphan {
+    pub(super) process: Arc<Process>,
+    pub(super) has_ended: bool,
 }
 
 impl ProcessTable {
@@ -142,7 +151,9 @@ impl ProcessTable {
         make: impl FnOnce(Pid) -> Arc<Process>,
     ) -> Result<Arc<Process>> {
         let mut tree = self.tree.lock();
-        let pid = tree.free_pid().ok_or_else(|| Errno::EAGAIN.because("all pids are taken"))?;
+        let pid = tree
+            .free_pid()
+            .ok_or_else(|| Errno::EAGAIN.because("all pids are taken"))?;
         let process = make(pid);
         let (group, session, terminal) = match tree.entries.get_mut(&parent) {
             Some(entry) => {
@@ -169,7 +180,11 @@ impl ProcessTable {
 
     /// The process with this id, zombies included.
     pub fn find(&self, pid: Pid) -> Option<Arc<Process>> {
-        self.tree.lock().entries.get(&pid).map(|entry| Arc::clone(&entry.process))
+        self.tree
+            .lock()
+            .entries
+            .get(&pid)
+            .map(|entry| Arc::clone(&entry.process))
     }
 
     /// Every pid, ascending.
@@ -207,7 +222,11 @@ impl ProcessTable {
 
     /// The session of a process.
     pub fn session_of(&self, pid: Pid) -> Option<Pid> {
-        self.tree.lock().entries.get(&pid).map(|entry| entry.session)
+        self.tree
+            .lock()
+            .entries
+            .get(&pid)
+            .map(|entry| entry.session)
     }
 
     /// Makes a process the leader of a new session and group (setsid(2)).
@@ -216,8 +235,14 @@ impl ProcessTable {
     /// `EPERM` when it leads a process group already, `ESRCH`.
     pub fn new_session(&self, pid: Pid) -> Result<Pid> {
         let mut tree = self.tree.lock();
-        if tree.entries.values().any(|entry| entry.group == pid && entry.session != pid)
-            || tree.entries.get(&pid).is_some_and(|entry| entry.group == pid)
+        if tree
+            .entries
+            .values()
+            .any(|entry| entry.group == pid && entry.session != pid)
+            || tree
+                .entries
+                .get(&pid)
+                .is_some_and(|entry| entry.group == pid)
         {
             return Err(Errno::EPERM.because("it leads a process group"));
         }
@@ -264,7 +289,11 @@ impl ProcessTable {
     /// Gives the session of `leader` a controlling terminal, or takes it away.
     pub fn set_terminal(&self, leader: Pid, terminal: Option<u64>) {
         let mut tree = self.tree.lock();
-        for entry in tree.entries.values_mut().filter(|entry| entry.session == leader) {
+        for entry in tree
+            .entries
+            .values_mut()
+            .filter(|entry| entry.session == leader)
+        {
             entry.terminal = terminal;
         }
     }
@@ -277,7 +306,9 @@ impl ProcessTable {
         entry.stop_unreported = true;
         entry.continue_unreported = false;
         let parent = entry.parent;
-        tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process))
+        tree.entries
+            .get(&parent)
+            .map(|entry| Arc::clone(&entry.process))
     }
 
     /// Marks a stopped process running; returns its parent.
@@ -288,10 +319,12 @@ impl ProcessTable {
         entry.stop_unreported = false;
         entry.continue_unreported = report;
         let parent = entry.parent;
-        tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process))
+        tree.entries
+            .get(&parent)
+            .map(|entry| Arc::clone(&entry.process))
     }
 
-    /// Makes a process a zombie and gives its children to init. `None` when it was one already.
+    /// Makes a process a zombie and gives its children to a subreaper or init. `None` when it was one already.
     pub(super) fn end(&self, pid: Pid, status: i32) -> Option<Ended> {
         let mut tree = self.tree.lock();
         let entry = tree.entries.get_mut(&pid)?;
@@ -300,21 +333,33 @@ impl ProcessTable {
         }
         entry.state = RunState::Zombie(status);
         let parent = entry.parent;
-        let orphans = std::mem::take(&mut entry.children);
-        let mut orphans_ended = Vec::new();
-        for &orphan in &orphans {
+        let children = std::mem::take(&mut entry.children);
+        let reaper = tree.reaper_above(parent);
+        let mut orphans = Vec::new();
+        for &orphan in &children {
             if let Some(child) = tree.entries.get_mut(&orphan) {
-                child.parent = INIT;
-                if matches!(child.state, RunState::Zombie(_)) {
-                    orphans_ended.push(orphan);
-                }
+                child.parent = reaper;
+                orphans.push(Orphan {
+                    process: Arc::clone(&child.process),
+                    has_ended: matches!(child.state, RunState::Zombie(_)),
+                });
             }
         }
-        if let Some(init) = tree.entries.get_mut(&INIT) {
-            init.children.extend(orphans);
+        let process_of = |pid: Pid| {
+            tree.entries
+                .get(&pid)
+                .map(|entry| Arc::clone(&entry.process))
+        };
+        let ended = Ended {
+            parent: process_of(parent),
+            is_adopted: parent == INIT,
+            reaper: process_of(reaper).filter(|reaper| reaper.pid != INIT),
+            orphans,
+        };
+        if let Some(reaper) = tree.entries.get_mut(&reaper) {
+            reaper.children.extend(children);
         }
-        let parent_process = tree.entries.get(&parent).map(|entry| Arc::clone(&entry.process));
-        Some(Ended { parent: parent_process, is_adopted: parent == INIT, orphans_ended })
+        Some(ended)
     }
 
     /// Removes a zombie for good.
@@ -333,10 +378,15 @@ impl ProcessTable {
         options: WaitOptions,
     ) -> Result<Option<WaitEvent>> {
         let mut tree = self.tree.lock();
-        let children = tree.entries.get(&parent).map(|entry| entry.children.clone());
+        let children = tree
+            .entries
+            .get(&parent)
+            .map(|entry| entry.children.clone());
         let mut candidates = 0_usize;
         for pid in children.unwrap_or_default() {
-            let Some(entry) = tree.entries.get_mut(&pid) else { continue };
+            let Some(entry) = tree.entries.get_mut(&pid) else {
+                continue;
+            };
             let matches = match who {
                 WaitFor::Any => true,
                 WaitFor::Pid(wanted) => wanted == pid,
@@ -346,15 +396,20 @@ impl ProcessTable {
                 continue;
             }
             candidates = candidates.saturating_add(1);
-            let Some(status) = entry.report(options) else { continue };
+            let Some(status) = entry.report(options) else {
+                continue;
+            };
             let event = WaitEvent {
                 pid,
                 uid: entry.process.credentials().ruid,
                 status,
-                nr_calls: entry.process.nr_calls.load(std::sync::atomic::Ordering::Relaxed),
+                cpu_ns: entry.process.cpu_time.total_ns(),
             };
             if matches!(entry.state, RunState::Zombie(_)) && !options.keep {
                 tree.remove(pid);
+                if let Some(waiter) = tree.entries.get(&parent) {
+                    waiter.process.cpu_time.add_child(event.cpu_ns);
+                }
             }
             return Ok(Some(event));
         }
@@ -372,7 +427,11 @@ impl ProcessTable {
             Target::Group(group) => entry.group == group && entry.process.pid != INIT,
             Target::All => entry.process.pid != INIT && entry.process.pid != sender,
         };
-        tree.entries.values().filter(chosen).map(|entry| Arc::clone(&entry.process)).collect()
+        tree.entries
+            .values()
+            .filter(chosen)
+            .map(|entry| Arc::clone(&entry.process))
+            .collect()
     }
 
     /// Takes the controlling terminal from one process.
@@ -391,16 +450,19 @@ impl ProcessTable {
                 parent.group != entry.group && parent.session == entry.session
             })
         };
-        let mut members = tree.entries.values().filter(|entry| {
-            entry.group == group && !matches!(entry.state, RunState::Zombie(_))
-        });
+        let mut members = tree
+            .entries
+            .values()
+            .filter(|entry| entry.group == group && !matches!(entry.state, RunState::Zombie(_)));
         !members.any(has_keeper)
     }
 
     /// Whether a process group of the session exists (tcsetpgrp(3)).
     pub fn is_group_in_session(&self, group: Pid, session: Pid) -> bool {
         let tree = self.tree.lock();
-        tree.entries.values().any(|entry| entry.group == group && entry.session == session)
+        tree.entries
+            .values()
+            .any(|entry| entry.group == group && entry.session == session)
     }
 }
 
@@ -423,10 +485,26 @@ impl Entry {
 }
 
 impl Tree {
+    /// Who adopts the orphans of a child of `parent` (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+    fn reaper_above(&self, parent: Pid) -> Pid {
+        let mut pid = parent;
+        while let Some(entry) = self.entries.get(&pid) {
+            let is_alive = !matches!(entry.state, RunState::Zombie(_));
+            if is_alive && entry.process.settings.lock().is_subreaper {
+                return pid;
+            }
+            pid = entry.parent;
+        }
+        INIT
+    }
+
     fn free_pid(&self) -> Option<Pid> {
         let is_free = |pid: &Pid| {
             !self.entries.contains_key(pid)
-                && !self.entries.values().any(|entry| entry.group == *pid || entry.session == *pid)
+                && !self
+                    .entries
+                    .values()
+                    .any(|entry| entry.group == *pid || entry.session == *pid)
         };
         let next = self.last_pid.saturating_add(1);
         let quick = |pid: Pid| !self.entries.contains_key(&pid);

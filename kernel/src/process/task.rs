@@ -15,7 +15,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -23,6 +23,7 @@ use abi::Errno;
 use executor::Executor;
 use executor::sync::Lock;
 
+use super::cpu_time::Stopwatch;
 use super::{Process, RunState};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
@@ -31,15 +32,15 @@ use crate::platform::{GuestEnd, Slot, UserMemory};
 use crate::signal::{self, Frame, SA_RESTART, Taken};
 
 /// What the shim does next; the constants are part of the ABI between shim and kernel.
-pub mod entry {
+pub(crate) mod entry {
     /// Park; then ask for the result.
-    pub const PENDING: u32 = abi::special::PENDING;
+    pub(crate) const PENDING: u32 = abi::special::PENDING;
     /// Trap: this instance is over.
-    pub const DIE: u32 = abi::special::DIE;
+    pub(crate) const DIE: u32 = abi::special::DIE;
     /// Ask for the result, run handlers, then return it.
-    pub const SIGNAL: u32 = abi::special::SIGNAL;
+    pub(crate) const SIGNAL: u32 = abi::special::SIGNAL;
     /// As a result after [`SIGNAL`]: make the same call again.
-    pub const RESTART: u32 = abi::special::RESTART;
+    pub(crate) const RESTART: u32 = abi::special::RESTART;
 }
 
 type PendingCall = Pin<Box<dyn Future<Output = Answer<u32>> + Send>>;
@@ -66,6 +67,9 @@ pub struct Task {
     identities: Lock<Vec<Arc<Process>>>,
     attention: AtomicBool,
     state: Lock<CallState>,
+    stopwatch: Stopwatch,
+    /// When a call ends that was interrupted and is made again; 0: none.
+    restart_deadline_ns: AtomicU64,
 }
 
 impl fmt::Debug for Task {
@@ -84,7 +88,9 @@ impl Sleeper for Task {
     }
 
     fn now_ns(&self) -> u64 {
-        self.kernel.upgrade().map_or(0, |kernel| kernel.platform.monotonic_ns())
+        self.kernel
+            .upgrade()
+            .map_or(0, |kernel| kernel.platform.monotonic_ns())
     }
 }
 
@@ -103,7 +109,12 @@ impl Task {
             kernel: Arc::downgrade(kernel),
             identities: Lock::new(vec![Arc::clone(process)]),
             attention: AtomicBool::new(false),
-            state: Lock::new(CallState { next: Some(executable), ..CallState::default() }),
+            state: Lock::new(CallState {
+                next: Some(executable),
+                ..CallState::default()
+            }),
+            stopwatch: Stopwatch::default(),
+            restart_deadline_ns: AtomicU64::new(0),
         });
         process.set_task(&task);
         task
@@ -112,12 +123,20 @@ impl Task {
     /// Whose identity the guest has now.
     #[expect(clippy::expect_used, reason = "the first identity is never taken away")]
     pub fn process(&self) -> Arc<Process> {
-        Arc::clone(self.identities.lock().last().expect("a task has an identity"))
+        Arc::clone(
+            self.identities
+                .lock()
+                .last()
+                .expect("a task has an identity"),
+        )
     }
 
     /// The pid of that identity, without counting a reference.
     pub fn pid(&self) -> super::Pid {
-        self.identities.lock().last().map_or(0, |process| process.pid)
+        self.identities
+            .lock()
+            .last()
+            .map_or(0, |process| process.pid)
     }
 
     /// The guest's memory.
@@ -173,7 +192,11 @@ impl Task {
         match outcome {
             Outcome::Ready(answer) => {
                 let code = self.settle(answer);
-                if code == entry::PENDING || code == entry::DIE { code } else { self.direct(code) }
+                if code == entry::PENDING || code == entry::DIE {
+                    code
+                } else {
+                    self.direct(code)
+                }
             }
             Outcome::Pending(call) => {
                 let Some(waker) = self.state.lock().driver.clone() else {
@@ -184,6 +207,7 @@ impl Task {
                     Poll::Ready(answer) => self.finish(Outcome::Ready(answer)),
                     Poll::Pending => {
                         self.state.lock().pending = Some(call);
+                        self.clock_out();
                         entry::PENDING
                     }
                 }
@@ -198,7 +222,33 @@ impl Task {
 
     /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
     pub fn take_result(&self) -> u32 {
+        self.stopwatch.start(self.executor.now_ns());
         self.state.lock().results.pop().unwrap_or(entry::DIE)
+    }
+
+    /// The guest runs no more: its time goes to its process.
+    fn clock_out(&self) {
+        let elapsed_ns = self.stopwatch.stop(self.executor.now_ns());
+        self.process().cpu_time.add_own(elapsed_ns);
+    }
+
+    /// How long the guest has run since it last waited, in nanoseconds.
+    pub fn running_ns(&self) -> u64 {
+        self.stopwatch.elapsed_ns(self.executor.now_ns())
+    }
+
+    /// A call with this deadline was interrupted: if it is made again, it ends at the same time.
+    pub fn keep_deadline(&self, deadline_ns: u64) {
+        self.restart_deadline_ns
+            .store(deadline_ns, Ordering::Relaxed);
+    }
+
+    /// The deadline that an interrupted call left, if this is the same call made again.
+    pub fn take_kept_deadline(&self) -> Option<u64> {
+        match self.restart_deadline_ns.swap(0, Ordering::Relaxed) {
+            0 => None,
+            deadline_ns => Some(deadline_ns),
+        }
     }
 
     /// Turns an answer into a code, looking at signals when there are any.
@@ -215,12 +265,18 @@ impl Task {
     }
 
     fn settle_with_signals(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
-        let Some(kernel) = self.kernel.upgrade() else { return entry::DIE };
+        let Some(kernel) = self.kernel.upgrade() else {
+            return entry::DIE;
+        };
         let process = self.process();
         if self.state.lock().next.is_some()
-            || matches!(kernel.processes.state_of(process.pid), Some(RunState::Zombie(_)) | None)
+            || matches!(
+                kernel.processes.state_of(process.pid),
+                Some(RunState::Zombie(_)) | None
+            )
         {
-            self.attention.store(process.signals.lock().needs_attention(), Ordering::Release);
+            self.attention
+                .store(process.signals.lock().needs_attention(), Ordering::Release);
             return entry::DIE;
         }
         let mut signals = process.signals.lock();
@@ -232,7 +288,8 @@ impl Task {
                 if !signals.needs_attention() {
                     self.attention.store(false, Ordering::Release);
                 }
-                if let (Some(mask), Err(Fault::Interrupted(_))) = (signals.saved_mask.take(), &answer)
+                if let (Some(mask), Err(Fault::Interrupted(_))) =
+                    (signals.saved_mask.take(), &answer)
                 {
                     signals.set_mask(mask);
                 }
@@ -246,6 +303,7 @@ impl Task {
             }
             Some(Taken::Handle(_, action)) => {
                 drop(signals);
+                self.restart_deadline_ns.store(0, Ordering::Relaxed);
                 let result = match answer {
                     Ok(value) => value,
                     Err(Fault::Error(error)) => negated(error.errno),
@@ -275,7 +333,11 @@ impl Task {
                 let _taken = signals.take();
                 drop(signals);
                 kernel.stop_process(&process, info.number);
-                let stopped = Stopped { kernel, process, answer: Some(answer) };
+                let stopped = Stopped {
+                    kernel,
+                    process,
+                    answer: Some(answer),
+                };
                 self.finish(Outcome::Pending(Box::pin(stopped.run())))
             }
         }
@@ -289,7 +351,9 @@ impl Task {
     /// Takes the next signal that has a handler and writes its frame; the handler's index,
     /// 0 for none, or [`entry::DIE`].
     pub fn next_signal(self: &Arc<Self>, stack_pointer: u32) -> u32 {
-        let Some(kernel) = self.kernel.upgrade() else { return entry::DIE };
+        let Some(kernel) = self.kernel.upgrade() else {
+            return entry::DIE;
+        };
         let process = self.process();
         loop {
             let mut signals = process.signals.lock();
@@ -372,23 +436,29 @@ impl Task {
 
     /// Drives the guest until its process has ended.
     pub(super) async fn drive(self: Arc<Self>) {
-        let Some(kernel) = self.kernel.upgrade() else { return };
+        let Some(kernel) = self.kernel.upgrade() else {
+            return;
+        };
         poll_fn(|context| {
             self.state.lock().driver = Some(context.waker().clone());
             Poll::Ready(())
         })
         .await;
         loop {
-            let Some(executable) = self.state.lock().next.take() else { break };
+            let Some(executable) = self.state.lock().next.take() else {
+                break;
+            };
             kernel.install(&self.process(), &executable);
             if let Err(error) = kernel.platform.start_guest(self.slot, &executable.image) {
                 let reason = format!("pid {}: {error}", self.pid());
-                kernel.platform.log(crate::platform::Level::Error, &reason);
+                kernel.log(crate::platform::Level::Error, &reason);
                 kernel.exit_process(&self.process(), super::signal_status(signal::KILL));
                 break;
             }
+            self.stopwatch.start(self.executor.now_ns());
             let space = self.process().address_space();
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
+            self.clock_out();
             let (stack_top, dirty_end) = space.lock().dirty_range();
             kernel.platform.end_guest(self.slot, stack_top, dirty_end);
             if self.state.lock().next.is_some() {
@@ -428,14 +498,16 @@ impl Task {
     fn guest_is_gone(&self, kernel: &Kernel, end: GuestEnd) {
         loop {
             let process = self.process();
-            let is_alive =
-                matches!(kernel.processes.state_of(process.pid), Some(RunState::Running | RunState::Stopped(_)));
+            let is_alive = matches!(
+                kernel.processes.state_of(process.pid),
+                Some(RunState::Running | RunState::Stopped(_))
+            );
             if is_alive {
                 let status = match &end {
                     GuestEnd::Left => super::exit_status(0),
                     GuestEnd::Trapped(message) => {
                         let line = format!("pid {}: {message}", process.pid);
-                        kernel.platform.log(crate::platform::Level::Info, &line);
+                        kernel.log(crate::platform::Level::Info, &line);
                         super::signal_status(trap_signal(message))
                     }
                 };
@@ -452,7 +524,12 @@ impl Task {
 fn trap_signal(message: &str) -> u8 {
     let message = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&["divide by zero", "division by zero", "integer overflow", "divide result"]) {
+    if has(&[
+        "divide by zero",
+        "division by zero",
+        "integer overflow",
+        "divide result",
+    ]) {
         signal::FPE
     } else if has(&["unreachable"]) {
         signal::ABRT
@@ -486,6 +563,8 @@ impl Stopped {
         })
         .await;
         drop(registration);
-        self.answer.take().unwrap_or(Err(Fault::Error(Errno::EINTR.into())))
+        self.answer
+            .take()
+            .unwrap_or(Err(Fault::Error(Errno::EINTR.into())))
     }
 }

@@ -32,7 +32,11 @@ impl Process {
             let mut timer = self.real_timer.lock();
             let old = *timer;
             let generation = old.generation.wrapping_add(1);
-            *timer = IntervalTimer { expires_ns, interval_ns, generation };
+            *timer = IntervalTimer {
+                expires_ns,
+                interval_ns,
+                generation,
+            };
             (old, generation)
         };
         if let (Some(expires_ns), Some(task)) = (expires_ns, self.task()) {
@@ -45,8 +49,12 @@ impl Process {
                     let mut next = expires_ns;
                     loop {
                         sleeping.sleep_until(next).await;
-                        let Some(process) = process.upgrade() else { return };
-                        let Some(after) = process.timer_fired(generation, next) else { return };
+                        let Some(process) = process.upgrade() else {
+                            return;
+                        };
+                        let Some(after) = process.timer_fired(generation, next) else {
+                            return;
+                        };
                         let info = SignalInfo {
                             number: signal::ALRM,
                             code: 0x80,

@@ -60,14 +60,20 @@ pub fn write_frame(
         (4, 0),
     ];
     for (at, word) in words {
-        if let Some(field) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+        if let Some(field) = bytes
+            .get_mut(at..)
+            .and_then(|rest| rest.first_chunk_mut::<4>())
+        {
             *field = word.to_le_bytes();
         }
     }
     memory.copy_out(siginfo, &bytes)?;
     let mut context = [0; UCONTEXT_LEN as usize];
     let mask_at = UC_SIGMASK as usize;
-    if let Some(field) = context.get_mut(mask_at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
+    if let Some(field) = context
+        .get_mut(mask_at..)
+        .and_then(|rest| rest.first_chunk_mut::<8>())
+    {
         *field = old_mask.0.to_le_bytes();
     }
     memory.copy_out(ucontext, &context)?;
@@ -81,7 +87,11 @@ pub fn write_frame(
     Ok(Frame {
         handler: action.handler,
         number: u32::from(info.number),
-        siginfo: if action.flags & SA_SIGINFO != 0 { siginfo } else { 0 },
+        siginfo: if action.flags & SA_SIGINFO != 0 {
+            siginfo
+        } else {
+            0
+        },
         ucontext,
         stack_pointer: siginfo & !15,
     })
@@ -112,8 +122,15 @@ mod tests {
         let memory = FakeMemory::new(1);
         let mut state = SignalState::default();
         state.set_mask(SignalSet::of(3));
-        let action = Action { handler: 17, mask: SignalSet::of(5), ..Action::default() };
-        let info = SignalInfo { number: 10, ..SignalInfo::default() };
+        let action = Action {
+            handler: 17,
+            mask: SignalSet::of(5),
+            ..Action::default()
+        };
+        let info = SignalInfo {
+            number: 10,
+            ..SignalInfo::default()
+        };
         let frame = write_frame(&mut state, &memory, 0x8000, &info, &action).unwrap();
         assert_eq!((frame.handler, frame.number, frame.siginfo), (17, 10, 0));
         assert!(frame.stack_pointer < 0x8000 && frame.stack_pointer % 16 == 0);
@@ -126,13 +143,22 @@ mod tests {
     fn the_alternate_stack_is_used_once() {
         let memory = FakeMemory::new(1);
         let mut state = SignalState::default();
-        state.alt_stack = super::super::AltStack { base: 0x1000, size: 0x1000 };
-        let action = Action { handler: 17, flags: SA_ONSTACK, ..Action::default() };
-        let info = SignalInfo { number: 10, ..SignalInfo::default() };
+        state.alt_stack = super::super::AltStack {
+            base: 0x1000,
+            size: 0x1000,
+        };
+        let action = Action {
+            handler: 17,
+            flags: SA_ONSTACK,
+            ..Action::default()
+        };
+        let info = SignalInfo {
+            number: 10,
+            ..SignalInfo::default()
+        };
         let first = write_frame(&mut state, &memory, 0x8000, &info, &action).unwrap();
         assert!(first.stack_pointer > 0x1000 && first.stack_pointer < 0x2000);
-        let second =
-            write_frame(&mut state, &memory, first.stack_pointer, &info, &action).unwrap();
+        let second = write_frame(&mut state, &memory, first.stack_pointer, &info, &action).unwrap();
         assert!(second.stack_pointer < first.stack_pointer);
     }
 
@@ -140,7 +166,10 @@ mod tests {
     fn a_stack_without_room_is_a_fault() {
         let memory = FakeMemory::new(1);
         let mut state = SignalState::default();
-        let info = SignalInfo { number: 10, ..SignalInfo::default() };
+        let info = SignalInfo {
+            number: 10,
+            ..SignalInfo::default()
+        };
         assert!(write_frame(&mut state, &memory, 16, &info, &Action::default()).is_err());
     }
 }

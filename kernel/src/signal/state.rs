@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use abi::{Errno, Result};
 
-use super::{
-    CONT, Disposition, KILL, MAX, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition,
-};
+use super::{CONT, Disposition, KILL, MAX, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
 
 /// The default action of `sa_handler`.
 pub const SIG_DFL: u32 = 0;
@@ -201,7 +199,10 @@ impl SignalState {
                 },
                 _ => {
                     if action.flags & SA_RESETHAND != 0 {
-                        let reset = Action { handler: SIG_DFL, ..action };
+                        let reset = Action {
+                            handler: SIG_DFL,
+                            ..action
+                        };
                         let index = usize::from(info.number).wrapping_sub(1);
                         if let Some(slot) = self.actions.get_mut(index) {
                             *slot = reset;
@@ -221,7 +222,11 @@ impl SignalState {
     /// Takes a pending signal of `set`, as `sigtimedwait(2)` does.
     pub fn take_from(&mut self, set: SignalSet) -> Option<SignalInfo> {
         let ready = SignalSet(self.pending_set.0 & set.0);
-        let number = if ready.contains(KILL) { Some(KILL) } else { ready.iter().next() }?;
+        let number = if ready.contains(KILL) {
+            Some(KILL)
+        } else {
+            ready.iter().next()
+        }?;
         let index = self.pending.iter().position(|info| info.number == number)?;
         let info = self.pending.remove(index)?;
         if !self.pending.iter().any(|other| other.number == number) {
@@ -254,7 +259,6 @@ impl SignalState {
         self.pending.retain(|info| !set.contains(info.number));
         self.pending_set = self.pending_set.without(set);
     }
-
 }
 
 #[cfg(test)]
@@ -263,18 +267,33 @@ mod tests {
     use super::*;
 
     fn info(number: u8) -> SignalInfo {
-        SignalInfo { number, ..SignalInfo::default() }
+        SignalInfo {
+            number,
+            ..SignalInfo::default()
+        }
     }
 
     fn handler(flags: u32) -> Action {
-        Action { handler: 20, flags, ..Action::default() }
+        Action {
+            handler: 20,
+            flags,
+            ..Action::default()
+        }
     }
 
     #[test]
     fn ignored_signals_never_become_pending() {
         let mut state = SignalState::default();
         assert!(!state.post(info(CHLD)));
-        state.set_action(INT, Action { handler: SIG_IGN, ..Action::default() }).unwrap();
+        state
+            .set_action(
+                INT,
+                Action {
+                    handler: SIG_IGN,
+                    ..Action::default()
+                },
+            )
+            .unwrap();
         assert!(!state.post(info(INT)));
         assert!(state.pending().is_empty());
     }

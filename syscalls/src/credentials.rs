@@ -1,0 +1,445 @@
+//! User and group ids, and capabilities: credentials(7), capabilities(7).
+
+use std::sync::Arc;
+
+use abi::flags::{
+    CAP_LAST_CAP, LINUX_CAPABILITY_VERSION_1, LINUX_CAPABILITY_VERSION_2,
+    LINUX_CAPABILITY_VERSION_3,
+};
+use abi::layout::{CapData, CapHeader};
+use abi::limits::NGROUPS_MAX;
+use abi::types::UserAddr;
+use abi::{Errno, Result};
+use kernel::process::Credentials;
+
+use crate::context::Cx;
+
+/// An id that means "as it is".
+const UNCHANGED: u32 = u32::MAX;
+
+/// getuid(2).
+pub(crate) fn getuid(cx: Cx<'_>) -> Result<u32> {
+    Ok(cx.process().credentials().ruid)
+}
+
+/// geteuid(2).
+pub(crate) fn geteuid(cx: Cx<'_>) -> Result<u32> {
+    Ok(cx.process().credentials().euid)
+}
+
+/// getgid(2).
+pub(crate) fn getgid(cx: Cx<'_>) -> Result<u32> {
+    Ok(cx.process().credentials().rgid)
+}
+
+/// getegid(2).
+pub(crate) fn getegid(cx: Cx<'_>) -> Result<u32> {
+    Ok(cx.process().credentials().egid)
+}
+
+/// Real, effective and saved id; what the set-id calls compute with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ids {
+    real: u32,
+    effective: u32,
+    saved: u32,
+}
+
+impl Ids {
+    const fn has(self, id: u32) -> bool {
+        id == self.real || id == self.effective || id == self.saved
+    }
+
+    /// As `setuid(2)` changes them.
+    fn set(self, id: u32, is_privileged: bool) -> Result<Self> {
+        if is_privileged {
+            Ok(Self {
+                real: id,
+                effective: id,
+                saved: id,
+            })
+        } else if id == self.real || id == self.saved {
+            Ok(Self {
+                effective: id,
+                ..self
+            })
+        } else {
+            Err(Errno::EPERM.into())
+        }
+    }
+
+    /// As `setreuid(2)` changes them.
+    fn set_two(self, real: u32, effective: u32, is_privileged: bool) -> Result<Self> {
+        let mut new = self;
+        if real != UNCHANGED {
+            if real != self.real && real != self.effective && !is_privileged {
+                return Err(Errno::EPERM.into());
+            }
+            new.real = real;
+        }
+        if effective != UNCHANGED {
+            if !self.has(effective) && !is_privileged {
+                return Err(Errno::EPERM.into());
+            }
+            new.effective = effective;
+        }
+        if real != UNCHANGED || (effective != UNCHANGED && effective != self.real) {
+            new.saved = new.effective;
+        }
+        Ok(new)
+    }
+
+    /// As `setresuid(2)` changes them.
+    fn set_three(self, wanted: [u32; 3], is_privileged: bool) -> Result<Self> {
+        if wanted
+            .iter()
+            .any(|&id| id != UNCHANGED && !self.has(id) && !is_privileged)
+        {
+            return Err(Errno::EPERM.into());
+        }
+        let [real, effective, saved] = wanted;
+        let or = |id, old| if id == UNCHANGED { old } else { id };
+        Ok(Self {
+            real: or(real, self.real),
+            effective: or(effective, self.effective),
+            saved: or(saved, self.saved),
+        })
+    }
+}
+
+fn user_ids(credentials: &Credentials) -> Ids {
+    Ids {
+        real: credentials.ruid,
+        effective: credentials.euid,
+        saved: credentials.suid,
+    }
+}
+
+fn group_ids(credentials: &Credentials) -> Ids {
+    Ids {
+        real: credentials.rgid,
+        effective: credentials.egid,
+        saved: credentials.sgid,
+    }
+}
+
+fn change_users(cx: Cx<'_>, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
+    let process = cx.process();
+    let old = process.credentials();
+    let new = change(user_ids(&old), old.is_privileged())?;
+    process.set_credentials(Credentials {
+        ruid: new.real,
+        euid: new.effective,
+        suid: new.saved,
+        fsuid: new.effective,
+        ..(*old).clone()
+    });
+    Ok(())
+}
+
+fn change_groups(cx: Cx<'_>, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
+    let process = cx.process();
+    let old = process.credentials();
+    let new = change(group_ids(&old), old.is_privileged())?;
+    process.set_credentials(Credentials {
+        rgid: new.real,
+        egid: new.effective,
+        sgid: new.saved,
+        fsgid: new.effective,
+        ..(*old).clone()
+    });
+    Ok(())
+}
+
+fn check_id(id: u32) -> Result<()> {
+    if id == UNCHANGED {
+        Err(Errno::EINVAL.because("not an id"))
+    } else {
+        Ok(())
+    }
+}
+
+/// setuid(2).
+pub(crate) fn setuid(cx: Cx<'_>, uid: u32) -> Result<()> {
+    check_id(uid)?;
+    change_users(cx, |ids, is_privileged| ids.set(uid, is_privileged))
+}
+
+/// setgid(2).
+pub(crate) fn setgid(cx: Cx<'_>, gid: u32) -> Result<()> {
+    check_id(gid)?;
+    change_groups(cx, |ids, is_privileged| ids.set(gid, is_privileged))
+}
+
+/// setreuid(2).
+pub(crate) fn setreuid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
+    change_users(cx, |ids, is_privileged| {
+        ids.set_two(real, effective, is_privileged)
+    })
+}
+
+/// setregid(2).
+pub(crate) fn setregid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
+    change_groups(cx, |ids, is_privileged| {
+        ids.set_two(real, effective, is_privileged)
+    })
+}
+
+/// setresuid(2).
+pub(crate) fn setresuid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
+    change_users(cx, |ids, is_privileged| {
+        ids.set_three([real, effective, saved], is_privileged)
+    })
+}
+
+/// setresgid(2).
+pub(crate) fn setresgid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
+    change_groups(cx, |ids, is_privileged| {
+        ids.set_three([real, effective, saved], is_privileged)
+    })
+}
+
+fn show(cx: Cx<'_>, ids: Ids, addresses: [UserAddr; 3]) -> Result<()> {
+    for (address, id) in addresses
+        .into_iter()
+        .zip([ids.real, ids.effective, ids.saved])
+    {
+        cx.copy_out(address, &id.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+/// getresuid(2).
+pub(crate) fn getresuid(
+    cx: Cx<'_>,
+    real: UserAddr,
+    effective: UserAddr,
+    saved: UserAddr,
+) -> Result<()> {
+    show(
+        cx,
+        user_ids(&cx.process().credentials()),
+        [real, effective, saved],
+    )
+}
+
+/// getresgid(2).
+pub(crate) fn getresgid(
+    cx: Cx<'_>,
+    real: UserAddr,
+    effective: UserAddr,
+    saved: UserAddr,
+) -> Result<()> {
+    show(
+        cx,
+        group_ids(&cx.process().credentials()),
+        [real, effective, saved],
+    )
+}
+
+/// setfsuid(2): the old id; nothing changes when the new one is not allowed.
+pub(crate) fn setfsuid(cx: Cx<'_>, uid: u32) -> Result<u32> {
+    let process = cx.process();
+    let old = process.credentials();
+    if uid != UNCHANGED && (old.is_privileged() || user_ids(&old).has(uid) || uid == old.fsuid) {
+        process.set_credentials(Credentials {
+            fsuid: uid,
+            ..(*old).clone()
+        });
+    }
+    Ok(old.fsuid)
+}
+
+/// setfsgid(2): the old id; nothing changes when the new one is not allowed.
+pub(crate) fn setfsgid(cx: Cx<'_>, gid: u32) -> Result<u32> {
+    let process = cx.process();
+    let old = process.credentials();
+    if gid != UNCHANGED && (old.is_privileged() || group_ids(&old).has(gid) || gid == old.fsgid) {
+        process.set_credentials(Credentials {
+            fsgid: gid,
+            ..(*old).clone()
+        });
+    }
+    Ok(old.fsgid)
+}
+
+/// getgroups(2): with a size of 0, how many there are.
+pub(crate) fn getgroups(cx: Cx<'_>, size: i32, list: UserAddr) -> Result<usize> {
+    let groups = Arc::clone(&cx.process().credentials().groups);
+    let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
+    if size == 0 {
+        return Ok(groups.len());
+    }
+    if size < groups.len() {
+        return Err(Errno::EINVAL.because("too small a list"));
+    }
+    let bytes: Vec<u8> = groups
+        .iter()
+        .flat_map(|group| group.to_le_bytes())
+        .collect();
+    cx.copy_out(list, &bytes)?;
+    Ok(groups.len())
+}
+
+/// setgroups(2).
+pub(crate) fn setgroups(cx: Cx<'_>, size: i32, list: UserAddr) -> Result<()> {
+    let process = cx.process();
+    let old = process.credentials();
+    if !old.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size <= NGROUPS_MAX);
+    let size = size.ok_or_else(|| Errno::EINVAL.because("too many groups"))?;
+    let mut bytes = vec![0; size.saturating_mul(4)];
+    if size > 0 {
+        crate::context::not_null(list)?;
+        cx.memory().copy_in(list.0, &mut bytes)?;
+    }
+    let group = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_le_bytes);
+    let mut groups: Vec<u32> = bytes.chunks_exact(4).map(group).collect();
+    groups.sort_unstable();
+    process.set_credentials(Credentials {
+        groups: groups.into(),
+        ..(*old).clone()
+    });
+    Ok(())
+}
+
+/// The set of all capabilities: low and high word.
+fn all_capabilities() -> [u32; 2] {
+    let high = (1_u32 << (CAP_LAST_CAP & 31))
+        .wrapping_shl(1)
+        .wrapping_sub(1);
+    [u32::MAX, high]
+}
+
+/// How many [`CapData`] a version of the header has; writes ours for an unknown one.
+fn nr_data(cx: Cx<'_>, address: UserAddr) -> Result<(CapHeader, Option<usize>)> {
+    let header = CapHeader::from_bytes(&cx.copy_in(address)?);
+    match header.version {
+        LINUX_CAPABILITY_VERSION_1 => Ok((header, Some(1))),
+        LINUX_CAPABILITY_VERSION_2 | LINUX_CAPABILITY_VERSION_3 => Ok((header, Some(2))),
+        _ => {
+            let ours = CapHeader {
+                version: LINUX_CAPABILITY_VERSION_3,
+                ..header
+            };
+            cx.copy_out(address, &ours.to_bytes())?;
+            Ok((header, None))
+        }
+    }
+}
+
+/// capget(2): all capabilities for user 0, none for others.
+pub(crate) fn capget(cx: Cx<'_>, header: UserAddr, data: UserAddr) -> Result<()> {
+    let (header, nr) = nr_data(cx, header)?;
+    let Some(nr) = nr else {
+        return if data.is_null() {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL.into())
+        };
+    };
+    let process = match header.pid {
+        ..0 => return Err(Errno::EINVAL.into()),
+        0 => cx.process(),
+        pid => cx.kernel.processes.find(pid).ok_or(Errno::ESRCH)?,
+    };
+    let is_privileged = process.credentials().is_privileged();
+    let mut address = data;
+    for word in all_capabilities().into_iter().take(nr) {
+        let held = if is_privileged { word } else { 0 };
+        let data = CapData {
+            effective: held,
+            permitted: held,
+            inheritable: 0,
+        };
+        cx.copy_out(address, &data.to_bytes())?;
+        address = address.offset(12)?;
+    }
+    Ok(())
+}
+
+/// capset(2). Deviates: capabilities cannot be given up one by one; asking for what one has, or
+/// less, succeeds and changes nothing.
+pub(crate) fn capset(cx: Cx<'_>, header: UserAddr, data: UserAddr) -> Result<()> {
+    let (header, nr) = nr_data(cx, header)?;
+    let nr = nr.ok_or(Errno::EINVAL)?;
+    if header.pid != 0 && header.pid != cx.task.pid() {
+        return Err(Errno::EPERM.because("only one's own"));
+    }
+    let is_privileged = cx.process().credentials().is_privileged();
+    let mut address = data;
+    for word in all_capabilities().into_iter().take(nr) {
+        let data = CapData::from_bytes(&cx.copy_in(address)?);
+        let held = if is_privileged { word } else { 0 };
+        let is_more = data.permitted & !held != 0 || data.effective & !data.permitted != 0;
+        if is_more && word == u32::MAX || data.effective & !held & word != 0 {
+            return Err(Errno::EPERM.because("more than it has"));
+        }
+        address = address.offset(12)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Ids = Ids {
+        real: 10,
+        effective: 20,
+        saved: 30,
+    };
+
+    #[test]
+    fn superuser_sets_all_three_and_others_choose_among_theirs() {
+        assert_eq!(
+            PLAIN.set(7, true),
+            Ok(Ids {
+                real: 7,
+                effective: 7,
+                saved: 7
+            })
+        );
+        assert_eq!(
+            PLAIN.set(30, false),
+            Ok(Ids {
+                effective: 30,
+                ..PLAIN
+            })
+        );
+        assert!(PLAIN.set(20, false).is_err());
+    }
+
+    #[test]
+    fn setreuid_saves_the_effective_id_when_the_real_one_changes() {
+        let swapped = Ids {
+            real: 20,
+            effective: 10,
+            saved: 10,
+        };
+        assert_eq!(PLAIN.set_two(20, 10, false), Ok(swapped));
+        assert_eq!(
+            PLAIN.set_two(UNCHANGED, 10, false),
+            Ok(Ids {
+                effective: 10,
+                ..PLAIN
+            })
+        );
+        assert!(PLAIN.set_two(30, UNCHANGED, false).is_err());
+    }
+
+    #[test]
+    fn setresuid_takes_any_of_the_three() {
+        let new = Ids {
+            real: 30,
+            effective: 20,
+            saved: 10,
+        };
+        assert_eq!(PLAIN.set_three([30, UNCHANGED, 10], false), Ok(new));
+        assert!(PLAIN.set_three([1, UNCHANGED, UNCHANGED], false).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! Memory: brk, mmap and its relatives.
+
+use abi::flags::{MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_TYPE, PROT_WRITE};
+use abi::types::{Fd, UserAddr};
+use abi::{Errno, Result};
+use fs::io::VecSink;
+
+use crate::context::Cx;
+
+/// Bytes of a page as guests see it.
+const PAGE: u32 = 4096;
+/// Bytes of a file that are moved at a time.
+const PIECE: usize = 1 << 16;
+
+fn len_of(len: usize) -> Result<u32> {
+    u32::try_from(len).map_err(|_| Errno::ENOMEM.into())
+}
+
+/// brk(2): the new break, or the old one when it cannot be had.
+pub(crate) fn brk(cx: Cx<'_>, address: UserAddr) -> Result<u32> {
+    let space = cx.process().address_space();
+    Ok(space.lock().set_brk(&**cx.memory(), address.0))
+}
+
+/// mmap2(2): the offset counts pages of 4096 bytes.
+///
+/// A file mapping is a private copy. Deviates: no shared writable file mappings (`ENODEV`).
+pub(crate) fn mmap2(
+    cx: Cx<'_>,
+    address: UserAddr,
+    len: usize,
+    protection: u32,
+    flags: u32,
+    fd: Fd,
+    offset_pages: u32,
+) -> Result<UserAddr> {
+    let len = len_of(len)?;
+    if len == 0 || flags & MAP_TYPE == 0 {
+        return Err(Errno::EINVAL.because("no length, or neither shared nor private"));
+    }
+    let file = if flags & MAP_ANONYMOUS == 0 {
+        let file = cx.file(fd)?;
+        if !file.is_readable() {
+            return Err(Errno::EACCES.because("the file is not open for reading"));
+        }
+        if file.is_stream() {
+            return Err(Errno::ENODEV.because("the file cannot be mapped"));
+        }
+        if flags & MAP_TYPE == MAP_SHARED && protection & PROT_WRITE != 0 {
+            return Err(Errno::ENODEV.because("shared writable file mappings are not there"));
+        }
+        Some(file)
+    } else {
+        None
+    };
+    let fixed = (flags & MAP_FIXED != 0).then_some(address.0);
+    let space = cx.process().address_space();
+    let mapped = space.lock().map(&**cx.memory(), len, fixed)?;
+    if let Some(file) = file {
+        let mut offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
+        let mut done = 0;
+        while done < len {
+            let room = usize::try_from(len.saturating_sub(done))
+                .unwrap_or(PIECE)
+                .min(PIECE);
+            let mut sink = VecSink::new(room);
+            match file.read_at(offset, &mut sink, cx.kernel.now()) {
+                Ok(0) => break,
+                Ok(count) => {
+                    cx.copy_out(UserAddr(mapped.saturating_add(done)), &sink.bytes)?;
+                    let count = len_of(count)?;
+                    done = done.saturating_add(count);
+                    offset = offset.saturating_add(u64::from(count));
+                }
+                Err(fs::io::Stall::Failed(error)) => return Err(error),
+                Err(fs::io::Stall::WouldBlock) => return Err(Errno::ENODEV.into()),
+            }
+        }
+    }
+    Ok(UserAddr(mapped))
+}
+
+/// munmap(2).
+pub(crate) fn munmap(cx: Cx<'_>, address: UserAddr, len: usize) -> Result<()> {
+    let space = cx.process().address_space();
+    space.lock().unmap(address.0, len_of(len)?)
+}
+
+/// mremap(2).
+pub(crate) fn mremap(
+    cx: Cx<'_>,
+    address: UserAddr,
+    old_len: usize,
+    new_len: usize,
+    flags: u32,
+    _new_address: UserAddr,
+) -> Result<UserAddr> {
+    const MAY_MOVE: u32 = 1;
+    if flags & !MAY_MOVE != 0 {
+        return Err(Errno::EINVAL.because("only MREMAP_MAYMOVE"));
+    }
+    let space = cx.process().address_space();
+    let memory = &**cx.memory();
+    let moved = space.lock().remap(
+        memory,
+        address.0,
+        len_of(old_len)?,
+        len_of(new_len)?,
+        flags & MAY_MOVE != 0,
+    )?;
+    Ok(UserAddr(moved))
+}
+
+/// Whether the range is page-aligned and below 4 GiB.
+fn check_range(address: UserAddr, len: usize) -> Result<u32> {
+    let len = len_of(len)?;
+    if address.0.checked_rem(PAGE) != Some(0) {
+        return Err(Errno::EINVAL.because("not the address of a page"));
+    }
+    address.0.checked_add(len).ok_or(Errno::ENOMEM)?;
+    Ok(len)
+}
+
+/// mprotect(2). Deviates: WebAssembly has no protection, so it is checked and not enforced.
+pub(crate) fn mprotect(_cx: Cx<'_>, address: UserAddr, len: usize, protection: u32) -> Result<()> {
+    const KNOWN: u32 = 0x0300_000f;
+    if protection & !KNOWN != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    check_range(address, len).map(|_| ())
+}
+
+/// madvise(2): `MADV_DONTNEED` zeroes; the rest is advice.
+pub(crate) fn madvise(cx: Cx<'_>, address: UserAddr, len: usize, advice: i32) -> Result<()> {
+    const DONTNEED: i32 = 4;
+    let len = check_range(address, len)?;
+    if advice == DONTNEED {
+        if !cx
+            .process()
+            .address_space()
+            .lock()
+            .is_mapped(address.0, len)
+        {
+            return Err(Errno::ENOMEM.because("not mapped"));
+        }
+        cx.memory().fill(address.0, 0, len)?;
+    }
+    Ok(())
+}
+
+/// msync(2): nothing is mapped that must be written back.
+pub(crate) fn msync(_cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Result<()> {
+    const ASYNC_AND_SYNC: u32 = 1 | 4;
+    if flags & !7 != 0 || flags & ASYNC_AND_SYNC == ASYNC_AND_SYNC {
+        return Err(Errno::EINVAL.into());
+    }
+    check_range(address, len).map(|_| ())
+}
+
+/// mincore(2): mapped pages are always there.
+pub(crate) fn mincore(cx: Cx<'_>, address: UserAddr, len: usize, vector: UserAddr) -> Result<()> {
+    let len = check_range(address, len)?;
+    let pages = usize::try_from(len.div_ceil(PAGE)).map_err(|_| Errno::ENOMEM)?;
+    cx.copy_out(vector, &vec![1; pages])
+}
+
+/// mlock(2): memory is never swapped by the kernel itself.
+pub(crate) fn mlock(_cx: Cx<'_>, address: UserAddr, len: usize) -> Result<()> {
+    address.0.checked_add(len_of(len)?).ok_or(Errno::EINVAL)?;
+    Ok(())
+}
+
+/// munlock(2).
+pub(crate) fn munlock(cx: Cx<'_>, address: UserAddr, len: usize) -> Result<()> {
+    mlock(cx, address, len)
+}

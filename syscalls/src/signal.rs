@@ -1,0 +1,322 @@
+//! Signals: actions, masks, sending, waiting.
+
+use abi::flags::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
+use abi::layout::{SigAction, SigStack};
+use abi::types::{Pid, UserAddr};
+use abi::{Errno, Result};
+use kernel::call::{Fault, Outcome, Restart};
+use kernel::poll::wait_for;
+use kernel::process::Target;
+use kernel::signal::{self, Action, AltStack, SignalInfo, SignalSet};
+
+use crate::context::Cx;
+
+/// Bytes of the kernel's `sigset_t`.
+const SET_SIZE: usize = 8;
+/// `si_code` of `tkill`.
+const SI_TKILL: i32 = -6;
+
+fn check_size(size: usize) -> Result<()> {
+    if size == SET_SIZE {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL.because("not the size of a set"))
+    }
+}
+
+fn set_at(cx: Cx<'_>, address: UserAddr) -> Result<SignalSet> {
+    cx.copy_in(address)
+        .map(|bytes| SignalSet(u64::from_le_bytes(bytes)))
+}
+
+fn number_of(signal: i32) -> Result<u8> {
+    u8::try_from(signal)
+        .ok()
+        .filter(|number| (1..=signal::MAX).contains(number))
+        .ok_or_else(|| Errno::EINVAL.because("not a signal"))
+}
+
+/// rt_sigaction(2).
+pub(crate) fn rt_sigaction(
+    cx: Cx<'_>,
+    signal: i32,
+    action: UserAddr,
+    old_action: UserAddr,
+    set_size: usize,
+) -> Result<()> {
+    check_size(set_size)?;
+    let number = number_of(signal)?;
+    let new = if action.is_null() {
+        None
+    } else {
+        let new = SigAction::from_bytes(&cx.copy_in(action)?);
+        Some(Action {
+            handler: new.handler,
+            flags: new.flags,
+            restorer: new.restorer,
+            mask: SignalSet(new.mask),
+        })
+    };
+    let process = cx.process();
+    let mut signals = process.signals.lock();
+    let old = signals.action(number);
+    if let Some(new) = new {
+        signals.set_action(number, new)?;
+    }
+    drop(signals);
+    let old = SigAction {
+        handler: old.handler,
+        flags: old.flags,
+        restorer: old.restorer,
+        mask: old.mask.0,
+    };
+    cx.copy_out_optional(old_action, &old.to_bytes())
+}
+
+/// rt_sigprocmask(2).
+pub(crate) fn rt_sigprocmask(
+    cx: Cx<'_>,
+    how: i32,
+    set: UserAddr,
+    old_set: UserAddr,
+    set_size: usize,
+) -> Result<()> {
+    check_size(set_size)?;
+    let process = cx.process();
+    let old = process.signals.lock().mask();
+    if !set.is_null() {
+        let set = set_at(cx, set)?;
+        let new = match how {
+            SIG_BLOCK => old.with(set),
+            SIG_UNBLOCK => old.without(set),
+            SIG_SETMASK => set,
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        process.set_signal_mask(new);
+    }
+    cx.copy_out_optional(old_set, &old.0.to_le_bytes())
+}
+
+/// rt_sigpending(2).
+pub(crate) fn rt_sigpending(cx: Cx<'_>, set: UserAddr, set_size: usize) -> Result<()> {
+    if set_size > SET_SIZE {
+        return Err(Errno::EINVAL.into());
+    }
+    let process = cx.process();
+    let signals = process.signals.lock();
+    let pending = signals.pending().0 & signals.mask().0;
+    drop(signals);
+    let bytes = pending.to_le_bytes();
+    cx.copy_out(set, bytes.get(..set_size).unwrap_or(&bytes))
+}
+
+/// Puts the mask aside for `mask` until a handler has run (`sigsuspend`, `ppoll`, `pselect`).
+pub(crate) fn borrow_mask(cx: Cx<'_>, mask: SignalSet) {
+    let process = cx.process();
+    let old = process.set_signal_mask(mask);
+    process.signals.lock().saved_mask = Some(old);
+}
+
+fn wait_for_signal(cx: Cx<'_>) -> Outcome<u32> {
+    wait_for(cx.task, None, None, Restart::NoHandler, || {
+        Err(fs::io::Stall::WouldBlock)
+    })
+}
+
+/// rt_sigsuspend(2).
+pub(crate) fn rt_sigsuspend(cx: Cx<'_>, mask: UserAddr, set_size: usize) -> Outcome<u32> {
+    match check_size(set_size).and_then(|()| set_at(cx, mask)) {
+        Err(error) => Outcome::Ready(Err(error.into())),
+        Ok(mask) => {
+            borrow_mask(cx, mask);
+            wait_for_signal(cx)
+        }
+    }
+}
+
+/// pause(2).
+pub(crate) fn pause(cx: Cx<'_>) -> Outcome<u32> {
+    wait_for_signal(cx)
+}
+
+/// rt_sigtimedwait(2).
+pub(crate) fn rt_sigtimedwait_time64(
+    cx: Cx<'_>,
+    set: UserAddr,
+    info: UserAddr,
+    timeout: UserAddr,
+    set_size: usize,
+) -> Outcome<u32> {
+    let prepared = check_size(set_size).and_then(|()| {
+        let deadline = crate::time::deadline_after(cx, timeout)?;
+        Ok((set_at(cx, set)?.without(signal::UNBLOCKABLE), deadline))
+    });
+    let (set, deadline) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Outcome::Ready(Err(error.into())),
+    };
+    let process = cx.process();
+    let memory = std::sync::Arc::clone(cx.memory());
+    // While it waits, the signals of the set count as unblocked, so that they wake it.
+    let old = process.signals.lock().mask();
+    process.set_signal_mask(old.without(set));
+    let waiter = std::sync::Arc::clone(&process);
+    wait_for(cx.task, None, deadline, Restart::NoHandler, move || {
+        let Some(taken) = waiter.signals.lock().take_from(set) else {
+            return Err(fs::io::Stall::WouldBlock);
+        };
+        if !info.is_null() {
+            let mut bytes = [0; 128];
+            let words = [
+                i32::from(taken.number),
+                0,
+                taken.code,
+                taken.pid,
+                taken.uid.cast_signed(),
+                taken.value,
+            ];
+            for (field, word) in bytes.chunks_exact_mut(4).zip(words) {
+                field.copy_from_slice(&word.to_le_bytes());
+            }
+            memory.copy_out(info.0, &bytes)?;
+        }
+        Ok(u32::from(taken.number))
+    })
+    .then(move |answer| {
+        process.set_signal_mask(old);
+        match answer {
+            Err(Fault::TimedOut) => Err(Errno::EAGAIN.into()),
+            other => other,
+        }
+    })
+}
+
+fn own_info(cx: Cx<'_>, number: u8, code: i32) -> SignalInfo {
+    let uid = cx.process().credentials().ruid;
+    SignalInfo {
+        number,
+        code,
+        pid: cx.task.pid(),
+        uid,
+        value: 0,
+    }
+}
+
+/// A signal number, or 0 for a probe.
+fn number_or_probe(signal: i32) -> Result<u8> {
+    if signal == 0 {
+        Ok(0)
+    } else {
+        number_of(signal)
+    }
+}
+
+/// kill(2).
+pub(crate) fn kill(cx: Cx<'_>, pid: Pid, signal: i32) -> Result<()> {
+    let number = number_or_probe(signal)?;
+    let process = cx.process();
+    let target = match pid.0 {
+        0 => Target::Group(
+            cx.kernel
+                .processes
+                .relations(process.pid)
+                .map_or(0, |r| r.group),
+        ),
+        -1 => Target::All,
+        i32::MIN => return Err(Errno::ESRCH.into()),
+        _ if pid.0 < -1 => Target::Group(pid.0.wrapping_neg()),
+        _ => Target::Process(pid.0),
+    };
+    cx.kernel
+        .send_signal(&process, target, own_info(cx, number, 0))
+}
+
+/// tkill(2).
+pub(crate) fn tkill(cx: Cx<'_>, thread: Pid, signal: i32) -> Result<()> {
+    if thread.0 <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let info = own_info(cx, number_or_probe(signal)?, SI_TKILL);
+    cx.kernel
+        .send_signal(&cx.process(), Target::Process(thread.0), info)
+}
+
+/// tgkill(2).
+pub(crate) fn tgkill(cx: Cx<'_>, group: Pid, thread: Pid, signal: i32) -> Result<()> {
+    if group.0 <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if group != thread {
+        return Err(Errno::ESRCH.because("a process has one thread"));
+    }
+    tkill(cx, thread, signal)
+}
+
+/// rt_sigqueueinfo(2).
+pub(crate) fn rt_sigqueueinfo(cx: Cx<'_>, pid: Pid, signal: i32, info: UserAddr) -> Result<()> {
+    let number = number_or_probe(signal)?;
+    let bytes: [u8; 24] = cx.copy_in(info)?;
+    let word = |index: usize| {
+        bytes
+            .chunks_exact(4)
+            .nth(index)
+            .and_then(|word| word.try_into().ok())
+            .map_or(0, i32::from_le_bytes)
+    };
+    let code = word(2);
+    if (code >= 0 || code == SI_TKILL) && pid.0 != cx.task.pid() {
+        return Err(Errno::EPERM.because("a code of the kernel's own"));
+    }
+    let info = SignalInfo {
+        number,
+        code,
+        pid: word(3),
+        uid: word(4).cast_unsigned(),
+        value: word(5),
+    };
+    cx.kernel
+        .send_signal(&cx.process(), Target::Process(pid.0), info)
+}
+
+/// sigaltstack(2).
+pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> Result<()> {
+    const DISABLE: u32 = 2;
+    const MIN_SIZE: u32 = 2048;
+    let new = if stack.is_null() {
+        None
+    } else {
+        Some(SigStack::from_bytes(&cx.copy_in(stack)?))
+    };
+    let process = cx.process();
+    let mut signals = process.signals.lock();
+    let old = signals.alt_stack;
+    if let Some(new) = new {
+        signals.alt_stack = match new.flags.cast_unsigned() {
+            DISABLE => AltStack::default(),
+            0 | 1 if new.size < MIN_SIZE => return Err(Errno::ENOMEM.because("too small a stack")),
+            0 | 1 => AltStack {
+                base: new.sp,
+                size: new.size,
+            },
+            _ => return Err(Errno::EINVAL.into()),
+        };
+    }
+    drop(signals);
+    let flags = if old.size == 0 {
+        DISABLE.cast_signed()
+    } else {
+        0
+    };
+    let old = SigStack {
+        sp: old.base,
+        flags,
+        size: old.size,
+    };
+    cx.copy_out_optional(old_stack, &old.to_bytes())
+}
+
+/// rt_sigreturn(2): handlers return to the shim, which needs no call.
+pub(crate) fn rt_sigreturn(cx: Cx<'_>, frame: UserAddr) -> Result<()> {
+    cx.task.return_from_signal(frame.0);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Limits and use: getrlimit(2), getrusage(2).
+
+use abi::flags::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
+use abi::layout::{Rlimit32, Rlimit64, Rusage32, Timeval32};
+use abi::types::{Pid, UserAddr};
+use abi::{Errno, Result};
+use kernel::process::{Limit, Process};
+
+use super::{check_may_change, process_of};
+use crate::context::Cx;
+use crate::time::cpu_ns;
+
+/// `struct rusage` of a processor time. Only times are measured.
+pub(crate) fn usage_of(cpu_ns: u64) -> Rusage32 {
+    Rusage32 {
+        utime: Timeval32::from_nanoseconds(cpu_ns),
+        ..Rusage32::default()
+    }
+}
+
+/// getrusage(2).
+pub(crate) fn getrusage(cx: Cx<'_>, who: i32, usage: UserAddr) -> Result<()> {
+    let process = cx.process();
+    let run_ns = match who {
+        RUSAGE_SELF | RUSAGE_THREAD => cpu_ns(&process),
+        RUSAGE_CHILDREN => process.cpu_time.children_ns(),
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    cx.copy_out(usage, &usage_of(run_ns).to_bytes())
+}
+
+fn limit_of(process: &Process, resource: u32) -> Result<Rlimit64> {
+    let limit = process.limits.lock().get(resource)?;
+    Ok(Rlimit64 {
+        current: limit.soft,
+        maximum: limit.hard,
+    })
+}
+
+fn set_limit(cx: Cx<'_>, process: &Process, resource: u32, new: Rlimit64) -> Result<()> {
+    let is_privileged = cx.process().credentials().is_privileged();
+    let new = Limit {
+        soft: new.current,
+        hard: new.maximum,
+    };
+    process.limits.lock().set(resource, new, is_privileged)
+}
+
+/// getrlimit(2) with 32-bit limits.
+pub(crate) fn getrlimit(cx: Cx<'_>, resource: u32, limit: UserAddr) -> Result<()> {
+    let old = limit_of(&cx.process(), resource)?;
+    cx.copy_out(limit, &Rlimit32::from(old).to_bytes())
+}
+
+/// setrlimit(2) with 32-bit limits.
+pub(crate) fn setrlimit(cx: Cx<'_>, resource: u32, limit: UserAddr) -> Result<()> {
+    let new = Rlimit32::from_bytes(&cx.copy_in(limit)?);
+    set_limit(cx, &cx.process(), resource, new.into())
+}
+
+/// prlimit(2).
+pub(crate) fn prlimit64(
+    cx: Cx<'_>,
+    pid: Pid,
+    resource: u32,
+    limit: UserAddr,
+    old_limit: UserAddr,
+) -> Result<()> {
+    let process = process_of(cx, pid.0).map_err(|_| Errno::ESRCH)?;
+    check_may_change(cx, &process)?;
+    let old = limit_of(&process, resource)?;
+    if !limit.is_null() {
+        let new = Rlimit64::from_bytes(&cx.copy_in(limit)?);
+        set_limit(cx, &process, resource, new)?;
+    }
+    cx.copy_out_optional(old_limit, &old.to_bytes())
+}

@@ -1,0 +1,262 @@
+//! Policies, niceness, and the Workers that a process may run on. The executors take turns among
+//! all that is ready, so policies and niceness are kept and shown, and weigh nothing.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use abi::flags::{
+    IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE, IOPRIO_CLASS_NONE, IOPRIO_CLASS_RT, IOPRIO_CLASS_SHIFT,
+    IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER, PRIO_PGRP, PRIO_PROCESS, PRIO_USER,
+    SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_OTHER, SCHED_RESET_ON_FORK,
+    SCHED_RR,
+};
+use abi::types::{Pid, UserAddr};
+use abi::{Errno, Result};
+use kernel::call::Outcome;
+use kernel::process::Process;
+
+use super::{check_may_change, check_privilege, process_of};
+use crate::context::Cx;
+
+/// Niceness from -20 to 19 is shown as 40 to 1.
+const NICE_BASE: i32 = 20;
+
+/// sched_yield(2): behind all that is ready on this Worker.
+pub(crate) fn sched_yield(_cx: Cx<'_>) -> Outcome<u32> {
+    let mut is_second = false;
+    Outcome::from_future(poll_fn(move |context| {
+        if std::mem::replace(&mut is_second, true) {
+            return Poll::Ready(Ok(0));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }))
+}
+
+/// Whom `getpriority(2)` and `ioprio_get(2)` mean.
+enum Who {
+    Process,
+    Group,
+    User,
+}
+
+fn chosen(cx: Cx<'_>, who: &Who, id: i32) -> Result<Vec<Arc<Process>>> {
+    let table = &cx.kernel.processes;
+    let own = table.relations(cx.task.pid()).ok_or(Errno::ESRCH)?;
+    let group = if id == 0 { own.group } else { id };
+    let user = if id == 0 {
+        cx.process().credentials().ruid
+    } else {
+        id.cast_unsigned()
+    };
+    let found: Vec<_> = match who {
+        Who::Process => process_of(cx, id).into_iter().collect(),
+        Who::Group => {
+            let is_in = |pid: &i32| table.relations(*pid).is_some_and(|it| it.group == group);
+            table
+                .pids()
+                .into_iter()
+                .filter(is_in)
+                .filter_map(|pid| table.find(pid))
+                .collect()
+        }
+        Who::User => {
+            let all = table.pids().into_iter().filter_map(|pid| table.find(pid));
+            all.filter(|process| process.credentials().ruid == user)
+                .collect()
+        }
+    };
+    if found.is_empty() {
+        Err(Errno::ESRCH.into())
+    } else {
+        Ok(found)
+    }
+}
+
+fn priority_who(which: i32) -> Result<Who> {
+    match which {
+        PRIO_PROCESS => Ok(Who::Process),
+        PRIO_PGRP => Ok(Who::Group),
+        PRIO_USER => Ok(Who::User),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// getpriority(2): the highest, as 20 - niceness.
+pub(crate) fn getpriority(cx: Cx<'_>, which: i32, who: i32) -> Result<i32> {
+    let processes = chosen(cx, &priority_who(which)?, who)?;
+    let shown =
+        |process: &Arc<Process>| NICE_BASE.saturating_sub(process.nice.load(Ordering::Relaxed));
+    processes
+        .iter()
+        .map(shown)
+        .max()
+        .ok_or_else(|| Errno::ESRCH.into())
+}
+
+/// setpriority(2).
+pub(crate) fn setpriority(cx: Cx<'_>, which: i32, who: i32, nice: i32) -> Result<()> {
+    let nice = nice.clamp(-20, 19);
+    for process in chosen(cx, &priority_who(which)?, who)? {
+        check_may_change(cx, &process)?;
+        if nice < process.nice.load(Ordering::Relaxed) {
+            check_privilege(cx)
+                .map_err(|_| Errno::EACCES.because("only the superuser is less nice"))?;
+        }
+        process.nice.store(nice, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+fn io_who(which: i32) -> Result<Who> {
+    match which {
+        IOPRIO_WHO_PROCESS => Ok(Who::Process),
+        IOPRIO_WHO_PGRP => Ok(Who::Group),
+        IOPRIO_WHO_USER => Ok(Who::User),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// ioprio_get(2): the most urgent.
+pub(crate) fn ioprio_get(cx: Cx<'_>, which: i32, who: i32) -> Result<i32> {
+    let processes = chosen(cx, &io_who(which)?, who)?;
+    let priorities = processes
+        .iter()
+        .map(|process| process.settings.lock().io_priority);
+    priorities.min().ok_or_else(|| Errno::ESRCH.into())
+}
+
+/// ioprio_set(2).
+pub(crate) fn ioprio_set(cx: Cx<'_>, which: i32, who: i32, priority: i32) -> Result<()> {
+    let class = priority >> IOPRIO_CLASS_SHIFT;
+    let level = priority & 7;
+    match class {
+        IOPRIO_CLASS_RT => check_privilege(cx)?,
+        IOPRIO_CLASS_BE | IOPRIO_CLASS_IDLE => {}
+        IOPRIO_CLASS_NONE if level == 0 => {}
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    for process in chosen(cx, &io_who(which)?, who)? {
+        check_may_change(cx, &process)?;
+        process.settings.lock().io_priority = priority;
+    }
+    Ok(())
+}
+
+/// The range of `sched_priority` for a policy.
+fn priorities(policy: i32) -> Result<(i32, i32)> {
+    match policy {
+        SCHED_FIFO | SCHED_RR => Ok((1, 99)),
+        SCHED_OTHER | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok((0, 0)),
+        _ => Err(Errno::EINVAL.because("an unknown policy")),
+    }
+}
+
+/// sched_get_priority_max(2).
+pub(crate) fn sched_get_priority_max(_cx: Cx<'_>, policy: i32) -> Result<i32> {
+    priorities(policy).map(|(_, max)| max)
+}
+
+/// sched_get_priority_min(2).
+pub(crate) fn sched_get_priority_min(_cx: Cx<'_>, policy: i32) -> Result<i32> {
+    priorities(policy).map(|(min, _)| min)
+}
+
+/// sched_getscheduler(2).
+pub(crate) fn sched_getscheduler(cx: Cx<'_>, pid: Pid) -> Result<i32> {
+    Ok(process_of(cx, pid.0)?.settings.lock().policy)
+}
+
+/// Checks the `struct sched_param`: its only member is 0 for the policies that there are.
+fn check_param(cx: Cx<'_>, param: UserAddr) -> Result<()> {
+    not_null_param(param)?;
+    match i32::from_le_bytes(cx.copy_in(param)?) {
+        0 => Ok(()),
+        _ => Err(Errno::EINVAL.because("this policy has no priorities")),
+    }
+}
+
+fn not_null_param(param: UserAddr) -> Result<()> {
+    if param.is_null() {
+        Err(Errno::EINVAL.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// sched_setscheduler(2). Deviates: no real-time policies.
+pub(crate) fn sched_setscheduler(cx: Cx<'_>, pid: Pid, policy: i32, param: UserAddr) -> Result<()> {
+    let policy = policy & !SCHED_RESET_ON_FORK;
+    priorities(policy)?;
+    if !matches!(policy, SCHED_OTHER | SCHED_BATCH | SCHED_IDLE) {
+        return Err(Errno::EPERM.because("no real-time policies"));
+    }
+    check_param(cx, param)?;
+    let process = process_of(cx, pid.0)?;
+    check_may_change(cx, &process)?;
+    process.settings.lock().policy = policy;
+    Ok(())
+}
+
+/// sched_setparam(2).
+pub(crate) fn sched_setparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
+    check_param(cx, param)?;
+    check_may_change(cx, &*process_of(cx, pid.0)?)
+}
+
+/// sched_getparam(2).
+pub(crate) fn sched_getparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
+    not_null_param(param)?;
+    process_of(cx, pid.0)?;
+    cx.copy_out(param, &0_i32.to_le_bytes())
+}
+
+/// The Workers of the pod, one bit each.
+fn workers(cx: Cx<'_>) -> u64 {
+    let nr = u32::try_from(cx.kernel.executors().len()).unwrap_or(u64::BITS);
+    u64::MAX
+        .checked_shr(u64::BITS.saturating_sub(nr))
+        .unwrap_or(0)
+}
+
+/// sched_getaffinity(2): the bytes written.
+pub(crate) fn sched_getaffinity(cx: Cx<'_>, pid: Pid, len: usize, mask: UserAddr) -> Result<usize> {
+    let workers = workers(cx);
+    let bits = u64::BITS.saturating_sub(workers.leading_zeros());
+    let needed = usize::try_from(bits.div_ceil(32))
+        .unwrap_or(2)
+        .saturating_mul(4);
+    if len < needed || len & 3 != 0 {
+        return Err(Errno::EINVAL.because("too small a mask, or not of whole words"));
+    }
+    let allowed = process_of(cx, pid.0)?.affinity.load(Ordering::Relaxed) & workers;
+    let bytes = allowed.to_le_bytes();
+    cx.copy_out(mask, bytes.get(..needed).unwrap_or(&bytes))?;
+    Ok(needed)
+}
+
+/// sched_setaffinity(2). Deviates: a guest stays on its Worker; its children follow the mask.
+pub(crate) fn sched_setaffinity(cx: Cx<'_>, pid: Pid, len: usize, mask: UserAddr) -> Result<()> {
+    let mut bytes = [0; 8];
+    let used = bytes.get_mut(..len.min(8)).unwrap_or_default();
+    if !used.is_empty() {
+        crate::context::not_null(mask)?;
+        cx.memory().copy_in(mask.0, used)?;
+    }
+    let process = process_of(cx, pid.0)?;
+    check_may_change(cx, &process)?;
+    let wanted = u64::from_le_bytes(bytes) & workers(cx);
+    if wanted == 0 {
+        return Err(Errno::EINVAL.because("no such Worker"));
+    }
+    process.affinity.store(wanted, Ordering::Relaxed);
+    Ok(())
+}
+
+/// getcpu(2): the Worker, and node 0.
+pub(crate) fn getcpu(cx: Cx<'_>, cpu: UserAddr, node: UserAddr, _cache: UserAddr) -> Result<()> {
+    cx.copy_out_optional(cpu, &cx.task.executor().worker().0.to_le_bytes())?;
+    cx.copy_out_optional(node, &0_u32.to_le_bytes())
+}

@@ -1,0 +1,322 @@
+//! Clocks, sleeps and timers.
+
+use std::sync::Arc;
+
+use abi::flags::{
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE,
+    CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
+    CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, ITIMER_PROF, ITIMER_REAL,
+    ITIMER_VIRTUAL, TIMER_ABSTIME,
+};
+use abi::layout::{Itimerval32, Timespec32, Timespec64, Timeval32, Timezone, Tms};
+use abi::limits::HZ;
+use abi::types::UserAddr;
+use abi::{Errno, Result};
+use fs::io::{Stall, Try};
+use kernel::call::{Answer, Fault, Outcome, Restart};
+use kernel::platform::UserMemory;
+use kernel::poll::{Attempt, wait_on};
+use kernel::process::{IntervalTimer, Process, Task};
+
+use crate::context::Cx;
+
+/// Nanoseconds of a second.
+const SECOND_NS: u64 = 1_000_000_000;
+/// Resolution of the coarse clocks: one tick of a kernel with 250 ticks per second.
+const COARSE_NS: u64 = 4_000_000;
+
+/// What a clock counts.
+#[derive(Clone, Debug)]
+enum Clock {
+    /// Since 1970.
+    RealTime,
+    /// Since some moment before the boot.
+    Monotonic,
+    /// Since the boot.
+    BootTime,
+    /// The time that a process ran.
+    Cpu(Arc<Process>),
+}
+
+impl Clock {
+    /// # Errors
+    /// `EINVAL` for a clock that is not there, or of a process that is not there.
+    fn new(cx: Cx<'_>, id: i32) -> Result<Self> {
+        match id {
+            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => {
+                Ok(Self::RealTime)
+            }
+            CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE => Ok(Self::Monotonic),
+            CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => Ok(Self::BootTime),
+            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(Self::Cpu(cx.process())),
+            // clock_getcpuclockid(3): the complement of the pid above three bits of kind.
+            ..0 => {
+                let pid = !(id >> 3);
+                let process = if pid == 0 {
+                    Some(cx.process())
+                } else {
+                    cx.kernel.processes.find(pid)
+                };
+                process
+                    .map(Self::Cpu)
+                    .ok_or_else(|| Errno::EINVAL.because("no such process"))
+            }
+            _ => Err(Errno::EINVAL.because("no such clock")),
+        }
+    }
+
+    fn now_ns(&self, cx: Cx<'_>) -> u64 {
+        match self {
+            Self::RealTime => cx.kernel.platform.realtime_ns(),
+            Self::Monotonic => cx.kernel.platform.monotonic_ns(),
+            Self::BootTime => cx.kernel.uptime_ns(),
+            Self::Cpu(process) => cpu_ns(process),
+        }
+    }
+}
+
+/// How long a process has run, what its guest runs just now included.
+pub(crate) fn cpu_ns(process: &Process) -> u64 {
+    let running_ns = process.task().map_or(0, |task| task.running_ns());
+    process.cpu_time.own_ns().saturating_add(running_ns)
+}
+
+/// The monotonic moment when the `struct timespec` at `timeout` has passed; `None` for null.
+///
+/// # Errors
+/// `EFAULT`, `EINVAL`.
+pub(crate) fn deadline_after(cx: Cx<'_>, timeout: UserAddr) -> Result<Option<u64>> {
+    if timeout.is_null() {
+        return Ok(None);
+    }
+    let span_ns = Timespec64::from_bytes(&cx.copy_in(timeout)?).nanoseconds()?;
+    Ok(Some(
+        cx.kernel.platform.monotonic_ns().saturating_add(span_ns),
+    ))
+}
+
+/// clock_gettime(2).
+pub(crate) fn clock_gettime64(cx: Cx<'_>, clock: i32, time: UserAddr) -> Result<()> {
+    let now_ns = Clock::new(cx, clock)?.now_ns(cx);
+    cx.copy_out(time, &Timespec64::from_nanoseconds(now_ns).to_bytes())
+}
+
+/// clock_gettime(2) with a 32-bit `time_t`.
+pub(crate) fn clock_gettime(cx: Cx<'_>, clock: i32, time: UserAddr) -> Result<()> {
+    let now_ns = Clock::new(cx, clock)?.now_ns(cx);
+    cx.copy_out(time, &Timespec32::from_nanoseconds(now_ns).to_bytes())
+}
+
+/// clock_getres(2).
+pub(crate) fn clock_getres_time64(cx: Cx<'_>, clock: i32, resolution: UserAddr) -> Result<()> {
+    Clock::new(cx, clock)?;
+    let is_coarse = matches!(clock, CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE);
+    let resolution_ns = if is_coarse { COARSE_NS } else { 1 };
+    cx.copy_out_optional(
+        resolution,
+        &Timespec64::from_nanoseconds(resolution_ns).to_bytes(),
+    )
+}
+
+/// clock_settime(2). Deviates: the host's clock cannot be set.
+pub(crate) fn clock_settime64(cx: Cx<'_>, clock: i32, time: UserAddr) -> Result<()> {
+    Timespec64::from_bytes(&cx.copy_in(time)?).nanoseconds()?;
+    match Clock::new(cx, clock)? {
+        Clock::RealTime => Err(Errno::EPERM.because("the host's clock cannot be set")),
+        _ => Err(Errno::EINVAL.because("this clock cannot be set")),
+    }
+}
+
+/// gettimeofday(2).
+pub(crate) fn gettimeofday(cx: Cx<'_>, time: UserAddr, zone: UserAddr) -> Result<()> {
+    let now = Timeval32::from_nanoseconds(cx.kernel.platform.realtime_ns());
+    cx.copy_out_optional(time, &now.to_bytes())?;
+    cx.copy_out_optional(zone, &Timezone::default().to_bytes())
+}
+
+/// time(2).
+pub(crate) fn time(cx: Cx<'_>, result: UserAddr) -> Result<i32> {
+    let now = Timespec32::from_nanoseconds(cx.kernel.platform.realtime_ns());
+    cx.copy_out_optional(result, &now.sec.to_le_bytes())?;
+    Ok(now.sec)
+}
+
+/// Ticks as `times(2)` counts them; they wrap.
+fn ticks(ns: u64) -> i32 {
+    let ticks = ns
+        .checked_div(SECOND_NS.checked_div(HZ).unwrap_or(1))
+        .unwrap_or(0);
+    u32::try_from(ticks & u64::from(u32::MAX))
+        .unwrap_or(0)
+        .cast_signed()
+}
+
+/// times(2).
+pub(crate) fn times(cx: Cx<'_>, buf: UserAddr) -> Result<i32> {
+    let process = cx.process();
+    let times = Tms {
+        utime: ticks(cpu_ns(&process)),
+        stime: 0,
+        cutime: ticks(process.cpu_time.children_ns()),
+        cstime: 0,
+    };
+    cx.copy_out_optional(buf, &times.to_bytes())?;
+    // Never in the range of error numbers.
+    Ok(ticks(cx.kernel.platform.monotonic_ns()) & i32::MAX)
+}
+
+/// A sleep to a deadline. Interrupted, it tells what remains; made again, it keeps the deadline.
+struct Sleep {
+    task: Arc<Task>,
+    memory: Arc<dyn UserMemory>,
+    now_ns: Box<dyn Fn() -> u64 + Send>,
+    deadline_ns: u64,
+    /// Null also for sleeps to a point in time, which tell no remainder.
+    remain: UserAddr,
+    is_relative: bool,
+}
+
+impl Attempt for Sleep {
+    type Output = u32;
+
+    fn attempt(&mut self) -> Try<u32> {
+        Err(Stall::WouldBlock)
+    }
+
+    fn settle(&mut self, fault: Fault) -> Answer<u32> {
+        match fault {
+            Fault::TimedOut => Ok(0),
+            Fault::Interrupted(_) if self.is_relative => {
+                self.task.keep_deadline(self.deadline_ns);
+                if !self.remain.is_null() {
+                    let remain_ns = self.deadline_ns.saturating_sub((self.now_ns)());
+                    let remain = Timespec64::from_nanoseconds(remain_ns);
+                    self.memory.copy_out(self.remain.0, &remain.to_bytes())?;
+                }
+                Err(fault)
+            }
+            _ => Err(fault),
+        }
+    }
+}
+
+fn sleep(cx: Cx<'_>, deadline_ns: u64, remain: UserAddr, is_relative: bool) -> Outcome<u32> {
+    let platform = Arc::clone(&cx.kernel.platform);
+    let kept_ns = cx.task.take_kept_deadline().filter(|_| is_relative);
+    let deadline_ns = kept_ns.unwrap_or(deadline_ns);
+    let attempt = Sleep {
+        task: Arc::clone(cx.task),
+        memory: Arc::clone(cx.memory()),
+        now_ns: Box::new(move || platform.monotonic_ns()),
+        deadline_ns,
+        remain,
+        is_relative,
+    };
+    wait_on(
+        cx.task,
+        None,
+        Some(deadline_ns),
+        Restart::NoHandler,
+        attempt,
+    )
+}
+
+/// nanosleep(2): the request is a `struct __kernel_timespec`.
+pub(crate) fn nanosleep(cx: Cx<'_>, request: UserAddr, remain: UserAddr) -> Outcome<u32> {
+    clock_nanosleep_time64(cx, CLOCK_MONOTONIC, 0, request, remain)
+}
+
+/// clock_nanosleep(2). Deviates: a set of the host's clock does not move sleeps on it.
+pub(crate) fn clock_nanosleep_time64(
+    cx: Cx<'_>,
+    clock: i32,
+    flags: u32,
+    request: UserAddr,
+    remain: UserAddr,
+) -> Outcome<u32> {
+    let is_relative = flags & TIMER_ABSTIME == 0;
+    let deadline = || -> Result<u64> {
+        if clock == CLOCK_THREAD_CPUTIME_ID {
+            return Err(Errno::EINVAL.because("a thread cannot sleep on its own time"));
+        }
+        let clock = Clock::new(cx, clock)?;
+        if let Clock::Cpu(_) = clock {
+            return Err(Errno::EOPNOTSUPP.because("sleeps on processor time"));
+        }
+        let request_ns = Timespec64::from_bytes(&cx.copy_in(request)?).nanoseconds()?;
+        let span_ns = if is_relative {
+            request_ns
+        } else {
+            request_ns.saturating_sub(clock.now_ns(cx))
+        };
+        Ok(cx.kernel.platform.monotonic_ns().saturating_add(span_ns))
+    };
+    match deadline() {
+        Ok(deadline_ns) => sleep(cx, deadline_ns, remain, is_relative),
+        Err(error) => Outcome::Ready(Err(error.into())),
+    }
+}
+
+/// A setting as `getitimer(2)` shows it.
+fn remaining(cx: Cx<'_>, timer: IntervalTimer) -> Itimerval32 {
+    let now_ns = cx.kernel.platform.monotonic_ns();
+    // A timer that is due counts as armed until its signal is there.
+    let left_ns = timer
+        .expires_ns
+        .map_or(0, |at_ns| at_ns.saturating_sub(now_ns).max(1000));
+    Itimerval32 {
+        interval: Timeval32::from_nanoseconds(timer.interval_ns),
+        value: Timeval32::from_nanoseconds(left_ns),
+    }
+}
+
+/// getitimer(2). Deviates: only `ITIMER_REAL` can be armed.
+pub(crate) fn getitimer(cx: Cx<'_>, which: i32, value: UserAddr) -> Result<()> {
+    let timer = match which {
+        ITIMER_REAL => *cx.process().real_timer.lock(),
+        ITIMER_VIRTUAL | ITIMER_PROF => IntervalTimer::default(),
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    cx.copy_out(value, &remaining(cx, timer).to_bytes())
+}
+
+/// setitimer(2). Deviates: only `ITIMER_REAL` can be armed.
+pub(crate) fn setitimer(
+    cx: Cx<'_>,
+    which: i32,
+    value: UserAddr,
+    old_value: UserAddr,
+) -> Result<()> {
+    let new = if value.is_null() {
+        Itimerval32::default()
+    } else {
+        Itimerval32::from_bytes(&cx.copy_in(value)?)
+    };
+    let (value_ns, interval_ns) = (new.value.nanoseconds()?, new.interval.nanoseconds()?);
+    let old = match which {
+        ITIMER_REAL => cx
+            .process()
+            .set_real_timer(cx.kernel, value_ns, interval_ns),
+        ITIMER_VIRTUAL | ITIMER_PROF if value_ns == 0 => IntervalTimer::default(),
+        ITIMER_VIRTUAL | ITIMER_PROF => {
+            return Err(Errno::EINVAL.because("guests are not interrupted by their own time"));
+        }
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    cx.copy_out_optional(old_value, &remaining(cx, old).to_bytes())
+}
+
+/// alarm(2): what was left in whole seconds, rounded, but not to 0.
+pub(crate) fn alarm(cx: Cx<'_>, seconds: u32) -> Result<u32> {
+    let value_ns = u64::from(seconds).saturating_mul(SECOND_NS);
+    let old = cx.process().set_real_timer(cx.kernel, value_ns, 0);
+    let Some(expires_ns) = old.expires_ns else {
+        return Ok(0);
+    };
+    let left_ns = expires_ns.saturating_sub(cx.kernel.platform.monotonic_ns());
+    let rounded = left_ns
+        .saturating_add(SECOND_NS / 2)
+        .checked_div(SECOND_NS)
+        .unwrap_or(0);
+    Ok(u32::try_from(rounded).unwrap_or(u32::MAX >> 1).max(1))
+}
