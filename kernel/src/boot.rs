@@ -11,6 +11,7 @@ use fs::vfs::{Caller, Context};
 
 use crate::kernel::Kernel;
 use crate::open_file::{Anonymous, OpenFile};
+use crate::proc::ProcessView;
 use crate::tty::Tty;
 
 /// Type, mount point and options of what is mounted at boot.
@@ -38,6 +39,7 @@ impl Kernel {
     /// As [`Kernel::mount_system`].
     pub fn boot(self: &Arc<Self>) -> Result<()> {
         self.make_init()?;
+        self.vfs.set_processes(Arc::new(ProcessView::new(self)));
         self.mount_system()
     }
 
@@ -118,11 +120,7 @@ impl Kernel {
                 flags: 0,
                 data,
             };
-            match self.vfs.mount(&context, &call) {
-                // Without anybody who tells of processes there is nothing to show.
-                Err(error) if error.errno == Errno::ENODEV && type_name == b"proc" => {}
-                result => result?,
-            }
+            self.vfs.mount(&context, &call)?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
 use crate::log::LogBuffer;
 use crate::platform::{Level, Platform, Slot};
+use crate::proc::LoadAverage;
 use crate::process::{ProcessTable, Task};
 use crate::tty::Terminals;
 
@@ -42,6 +43,8 @@ pub struct Kernel {
     pub hostname: Lock<Vec<u8>>,
     /// The domain name of `uname(2)`.
     pub domain_name: Lock<Vec<u8>>,
+    /// The load averages.
+    pub load_average: LoadAverage,
     /// The last messages of the log.
     pub log_buffer: LogBuffer,
     /// Monotonic time of the boot, in nanoseconds.
@@ -89,6 +92,7 @@ impl Kernel {
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),
             domain_name: Lock::new(b"(none)".to_vec()),
+            load_average: LoadAverage::default(),
             log_buffer: LogBuffer::default(),
             executors: parts.executors,
             seats: Lock::new(Slab::new()),

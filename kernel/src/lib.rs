@@ -25,6 +25,7 @@ pub mod open;
 pub mod open_file;
 pub mod platform;
 pub mod poll;
+pub mod proc;
 pub mod process;
 pub mod signal;
 pub mod testing;

@@ -46,6 +46,11 @@ impl TryFrom<u32> for Whence {
 }
 
 impl OpenFile {
+    /// Where the next read or write goes, in bytes; 0 for what has no position.
+    pub fn position(&self) -> u64 {
+        *self.offset.lock()
+    }
+
     /// `lseek(2)`: moves the offset and returns it.
     ///
     /// # Errors

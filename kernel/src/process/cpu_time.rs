@@ -51,6 +51,11 @@ impl Stopwatch {
         self.since_ns.store(now_ns.max(1), Ordering::Relaxed);
     }
 
+    /// Whether the guest runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.since_ns.load(Ordering::Relaxed) != 0
+    }
+
     /// How long it has run.
     pub(super) fn elapsed_ns(&self, now_ns: u64) -> u64 {
         match self.since_ns.load(Ordering::Relaxed) {

@@ -279,6 +279,9 @@ impl Kernel {
         }
         self.platform.process_ended(process.pid, status);
         if ended.is_adopted {
+            if let Some(init) = &ended.parent {
+                init.cpu_time.add_child(process.cpu_time.total_ns());
+            }
             self.processes.remove(process.pid);
             return;
         }

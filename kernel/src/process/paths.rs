@@ -10,6 +10,7 @@ use fs::vfs::{Caller, Context, Follow};
 
 use super::{Credentials, FsContext, Process};
 use crate::kernel::Kernel;
+use crate::proc::current;
 
 /// Nanoseconds in a second.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -90,6 +91,7 @@ impl Credentials {
 impl Process {
     /// Its view of the tree, now.
     pub fn path_context(&self, kernel: &Kernel) -> PathContext {
+        current::set(self.pid);
         PathContext {
             fs: self.fs.lock().clone(),
             credentials: self.credentials(),

@@ -107,6 +107,8 @@ pub struct Relations {
 struct Tree {
     entries: BTreeMap<Pid, Entry>,
     last_pid: Pid,
+    /// Processes ever made.
+    nr_born: u64,
 }
 
 /// All processes.
@@ -163,6 +165,7 @@ impl ProcessTable {
             None => (pid, pid, None),
         };
         tree.last_pid = pid;
+        tree.nr_born = tree.nr_born.saturating_add(1);
         let entry = Entry {
             process: Arc::clone(&process),
             parent,
@@ -185,6 +188,16 @@ impl ProcessTable {
             .entries
             .get(&pid)
             .map(|entry| Arc::clone(&entry.process))
+    }
+
+    /// The youngest pid.
+    pub fn last_pid(&self) -> Pid {
+        self.tree.lock().last_pid
+    }
+
+    /// How many processes were made since the boot.
+    pub fn nr_born(&self) -> u64 {
+        self.tree.lock().nr_born
     }
 
     /// Every pid, ascending.

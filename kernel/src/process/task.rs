@@ -232,6 +232,11 @@ impl Task {
         self.process().cpu_time.add_own(elapsed_ns);
     }
 
+    /// Whether the guest runs, or its call does that has not waited yet.
+    pub fn is_running(&self) -> bool {
+        self.stopwatch.is_running()
+    }
+
     /// How long the guest has run since it last waited, in nanoseconds.
     pub fn running_ns(&self) -> u64 {
         self.stopwatch.elapsed_ns(self.executor.now_ns())
