@@ -25,6 +25,7 @@ use crate::signal::{self, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN, SignalInfo, Signa
 const CLD_EXITED: i32 = 1;
 const CLD_KILLED: i32 = 2;
 const CLD_STOPPED: i32 = 5;
+pub(super) const CLD_CONTINUED: i32 = 6;
 
 /// Deepest nesting of `vfork` in one instance.
 const MAX_LOANS: usize = 4;
@@ -267,6 +268,7 @@ impl Kernel {
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
+        let kept_groups = self.processes.groups_kept_by(process.pid);
         let Some(ended) = self.processes.end(process.pid, status) else {
             return;
         };
@@ -277,6 +279,7 @@ impl Kernel {
         for orphan in ended.orphans {
             self.tell_orphan(&orphan, ended.reaper.as_ref());
         }
+        self.wake_orphaned_groups(&kept_groups);
         self.platform.process_ended(process.pid, status);
         if ended.is_adopted {
             if let Some(init) = &ended.parent {
@@ -317,13 +320,31 @@ impl Kernel {
         }
     }
 
-    /// Stops a process because of signal `number`, and tells its parent.
-    pub(super) fn stop_process(&self, process: &Arc<Process>, number: u8) {
-        let Some(parent) = self.processes.set_stopped(process.pid, number) else {
-            return;
-        };
+    /// Stops a process because of signal `number`, and tells its parent; `false`: the signal is
+    /// one of job control and nobody could continue the process (POSIX, "orphaned process group").
+    pub(super) fn stop_process(&self, process: &Arc<Process>, number: u8) -> bool {
+        if number != signal::STOP
+            && let Some(relations) = self.processes.relations(process.pid)
+            && self.processes.is_orphaned_group(relations.group)
+        {
+            return false;
+        }
+        if let Some(parent) = self.processes.set_stopped(process.pid, number) {
+            self.tell_of_job(&parent, process, CLD_STOPPED, number);
+        }
+        true
+    }
+
+    /// Tells `parent` that `child` stopped or went on, unless it asked not to be told.
+    pub(super) fn tell_of_job(
+        &self,
+        parent: &Arc<Process>,
+        child: &Process,
+        code: i32,
+        number: u8,
+    ) {
         if parent.signals.lock().action(signal::CHLD).flags & SA_NOCLDSTOP == 0 {
-            self.tell_parent(&parent, process, CLD_STOPPED, i32::from(number));
+            self.tell_parent(parent, child, code, i32::from(number));
         } else {
             parent.children_changed.wake_all();
         }
@@ -355,6 +376,17 @@ impl Kernel {
                 self.signal_group(group, signal::CONT);
             }
             self.processes.set_terminal(pid, None);
+        }
+    }
+
+    /// The groups that lost their last keeper with `candidates`' change, and have a stopped member,
+    /// hear of it (exit(2), "NOTES").
+    fn wake_orphaned_groups(&self, candidates: &[Pid]) {
+        for &group in candidates {
+            if self.processes.is_orphaned_group(group) && self.processes.has_stopped(group) {
+                self.signal_group(group, signal::HUP);
+                self.signal_group(group, signal::CONT);
+            }
         }
     }
 

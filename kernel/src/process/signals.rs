@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use abi::{Errno, Result};
 
-use super::table::{ProcessTable, RunState};
+use super::life::CLD_CONTINUED;
+use super::table::RunState;
 use super::{Pid, Process};
 use crate::kernel::Kernel;
 use crate::signal::{self, SignalInfo, SignalSet};
@@ -24,9 +25,7 @@ impl Process {
     /// Makes a signal pending here and has the process look at it.
     pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
         if info.number == signal::CONT || info.number == signal::KILL {
-            kernel
-                .processes
-                .continue_stopped(self, info.number == signal::CONT);
+            kernel.continue_stopped(self, info.number == signal::CONT);
         }
         let wanted = self.signals.lock().post(info);
         if wanted {
@@ -131,19 +130,19 @@ impl Kernel {
             || (number == signal::CONT
                 && self.processes.session_of(sender.pid) == self.processes.session_of(target.pid))
     }
-}
 
-impl ProcessTable {
     /// Continues `process` if it is stopped, and tells its parent so when `report`.
     fn continue_stopped(&self, process: &Arc<Process>, report: bool) {
-        let was_stopped = matches!(self.state_of(process.pid), Some(RunState::Stopped(_)));
-        if !was_stopped {
+        if !matches!(
+            self.processes.state_of(process.pid),
+            Some(RunState::Stopped(_))
+        ) {
             return;
         }
-        let parent = self.set_running(process.pid, report);
+        let parent = self.processes.set_running(process.pid, report);
         process.state_changed.wake_all();
         if let (Some(parent), true) = (parent, report) {
-            parent.children_changed.wake_all();
+            self.tell_of_job(&parent, process, CLD_CONTINUED, signal::CONT);
         }
     }
 }

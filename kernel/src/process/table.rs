@@ -315,6 +315,9 @@ impl ProcessTable {
     pub(super) fn set_stopped(&self, pid: Pid, signal: u8) -> Option<Arc<Process>> {
         let mut tree = self.tree.lock();
         let entry = tree.entries.get_mut(&pid)?;
+        if matches!(entry.state, RunState::Zombie(_)) {
+            return None;
+        }
         entry.state = RunState::Stopped(signal);
         entry.stop_unreported = true;
         entry.continue_unreported = false;
@@ -328,6 +331,9 @@ impl ProcessTable {
     pub(super) fn set_running(&self, pid: Pid, report: bool) -> Option<Arc<Process>> {
         let mut tree = self.tree.lock();
         let entry = tree.entries.get_mut(&pid)?;
+        if matches!(entry.state, RunState::Zombie(_)) {
+            return None;
+        }
         entry.state = RunState::Running;
         entry.stop_unreported = false;
         entry.continue_unreported = report;
@@ -468,6 +474,36 @@ impl ProcessTable {
             .values()
             .filter(|entry| entry.group == group && !matches!(entry.state, RunState::Zombie(_)));
         !members.any(has_keeper)
+    }
+
+    /// The process groups with a keeper that may lose it when `pid` ends: its own and its
+    /// children's.
+    pub(super) fn groups_kept_by(&self, pid: Pid) -> Vec<Pid> {
+        let mut groups: Vec<Pid> = {
+            let tree = self.tree.lock();
+            let Some(entry) = tree.entries.get(&pid) else {
+                return Vec::new();
+            };
+            let children = entry
+                .children
+                .iter()
+                .filter_map(|child| tree.entries.get(child));
+            children
+                .map(|child| child.group)
+                .chain([entry.group])
+                .collect()
+        };
+        groups.sort_unstable();
+        groups.dedup();
+        groups.retain(|&group| !self.is_orphaned_group(group));
+        groups
+    }
+
+    /// Whether a member of the process group is stopped.
+    pub(super) fn has_stopped(&self, group: Pid) -> bool {
+        let is_stopped =
+            |entry: &Entry| entry.group == group && matches!(entry.state, RunState::Stopped(_));
+        self.tree.lock().entries.values().any(is_stopped)
     }
 
     /// Whether a process group of the session exists (tcsetpgrp(3)).

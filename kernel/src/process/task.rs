@@ -44,10 +44,13 @@ pub(crate) mod entry {
 }
 
 type PendingCall = Pin<Box<dyn Future<Output = Answer<u32>> + Send>>;
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Default)]
 struct CallState {
     pending: Option<PendingCall>,
+    /// Stopped between two handlers: then the shim asks for the next one, not for a result.
+    stop: Option<Stop>,
     /// What `take_result` gives: first the last, then the one before.
     results: Vec<u32>,
     frame: Frame,
@@ -337,13 +340,13 @@ impl Task {
             Some(Taken::Stop(info)) => {
                 let _taken = signals.take();
                 drop(signals);
-                kernel.stop_process(&process, info.number);
-                let stopped = Stopped {
-                    kernel,
-                    process,
-                    answer: Some(answer),
-                };
-                self.finish(Outcome::Pending(Box::pin(stopped.run())))
+                if !kernel.stop_process(&process, info.number) {
+                    return self.settle_with_signals(answer);
+                }
+                self.finish(Outcome::Pending(Box::pin(async move {
+                    until_continued(kernel, process).await;
+                    answer
+                })))
             }
         }
     }
@@ -354,7 +357,7 @@ impl Task {
     }
 
     /// Takes the next signal that has a handler and writes its frame; the handler's index,
-    /// 0 for none, or [`entry::DIE`].
+    /// 0 for none, [`entry::DIE`], or [`entry::PENDING`]: park, then ask again.
     pub fn next_signal(self: &Arc<Self>, stack_pointer: u32) -> u32 {
         let Some(kernel) = self.kernel.upgrade() else {
             return entry::DIE;
@@ -396,13 +399,33 @@ impl Task {
                     return entry::DIE;
                 }
                 Some(Taken::Stop(info)) => {
-                    // Stops at the end of the next call, which a handler's return makes.
                     drop(signals);
-                    process.post_signal(&kernel, info);
-                    return 0;
+                    if !kernel.stop_process(&process, info.number) {
+                        continue;
+                    }
+                    let stop = until_continued(Arc::clone(&kernel), Arc::clone(&process));
+                    if self.park_stopped(Box::pin(stop)) {
+                        return entry::PENDING;
+                    }
                 }
             }
         }
+    }
+
+    /// Keeps a stop for the driver to poll; `false` when it is over already.
+    fn park_stopped(&self, mut stop: Stop) -> bool {
+        let Some(waker) = self.state.lock().driver.clone() else {
+            return false;
+        };
+        if stop
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
+            return false;
+        }
+        self.state.lock().stop = Some(stop);
+        true
     }
 
     /// A word of the frame that [`Task::next_signal`] wrote: 0 stack pointer, 1 number,
@@ -476,12 +499,22 @@ impl Task {
     }
 
     fn poll_guest(self: &Arc<Self>, kernel: &Kernel, context: &mut Context<'_>) -> Poll<GuestEnd> {
-        let (end, call) = {
+        let (end, call, stop) = {
             let mut state = self.state.lock();
-            (state.guest_end.take(), state.pending.take())
+            (
+                state.guest_end.take(),
+                state.pending.take(),
+                state.stop.take(),
+            )
         };
         if let Some(end) = end {
             return Poll::Ready(end);
+        }
+        if let Some(mut stop) = stop {
+            match stop.as_mut().poll(context) {
+                Poll::Pending => self.state.lock().stop = Some(stop),
+                Poll::Ready(()) => kernel.platform.resume_guest(self.slot),
+            }
         }
         if let Some(mut call) = call {
             match call.as_mut().poll(context) {
@@ -548,28 +581,15 @@ const fn negated(errno: Errno) -> u32 {
     errno.number().wrapping_neg().cast_unsigned()
 }
 
-/// A call that ended while its process is stopped.
-struct Stopped {
-    kernel: Arc<Kernel>,
-    process: Arc<Process>,
-    answer: Option<Answer<u32>>,
-}
-
-impl Stopped {
-    /// Waits until the process may go on, then gives the answer.
-    async fn run(mut self) -> Answer<u32> {
-        let mut registration = None;
-        poll_fn(|context| {
-            registration = Some(self.process.state_changed.register(context.waker()));
-            match self.kernel.processes.state_of(self.process.pid) {
-                Some(RunState::Stopped(_)) => Poll::Pending,
-                _ => Poll::Ready(()),
-            }
-        })
-        .await;
-        drop(registration);
-        self.answer
-            .take()
-            .unwrap_or(Err(Fault::Error(Errno::EINTR.into())))
-    }
+/// Waits while `process` is stopped.
+async fn until_continued(kernel: Arc<Kernel>, process: Arc<Process>) {
+    let mut registration = None;
+    poll_fn(|context| {
+        registration = Some(process.state_changed.register(context.waker()));
+        match kernel.processes.state_of(process.pid) {
+            Some(RunState::Stopped(_)) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
 }

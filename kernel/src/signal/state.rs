@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 
 use super::{CONT, Disposition, KILL, MAX, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
@@ -166,7 +167,8 @@ impl SignalState {
 
     /// Makes a signal pending; returns whether the process must look at it.
     ///
-    /// A standard signal that is pending already is not queued twice; a real-time one is.
+    /// A standard signal that is pending already is not queued twice; a real-time one is, as long
+    /// as there is room (signal(7), "Queueing").
     pub fn post(&mut self, info: SignalInfo) -> bool {
         let number = info.number;
         if number == CONT {
@@ -178,6 +180,9 @@ impl SignalState {
             return false;
         }
         if number < RT_MIN && self.pending_set.contains(number) {
+            return false;
+        }
+        if self.pending_set.contains(number) && self.pending.len() >= SIGPENDING_MAX {
             return false;
         }
         self.pending.push_back(info);

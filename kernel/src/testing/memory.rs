@@ -1,4 +1,4 @@
-//! Stand-ins for the host, for tests of this crate and of those above.
+//! A guest's memory that is a vector.
 
 use std::fmt;
 

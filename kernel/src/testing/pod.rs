@@ -1,0 +1,154 @@
+//! A kernel with processes whose system calls a test makes.
+
+use std::sync::Arc;
+
+use abi::flags::{O_CREAT, O_RDWR, O_TRUNC};
+use abi::{Errno, Result};
+use executor::{CountingPender, Executor, Slice, WorkerId};
+use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
+use fs::vfs::Vfs;
+use kernel_loader::{Copy, MemoryLimits, Options};
+
+use super::{FakePlatform, TestGuest};
+use crate::device::Devices;
+use crate::fd_table::FdTable;
+use crate::kernel::{Kernel, Parts};
+use crate::process::{Pid, Spawn};
+use crate::tty::Terminals;
+
+/// The path of a program that does nothing.
+pub const PROGRAM_PATH: &[u8] = b"/init";
+
+/// `(module (memory (export "memory") 2)
+/// (global (export "__stack_pointer") (mut i32) (i32.const 65536)) (func (export "_start")))`
+pub const PROGRAM: &[u8] = b"\0asm\x01\0\0\0\
+    \x01\x04\x01\x60\0\0\
+    \x03\x02\x01\0\
+    \x05\x03\x01\0\x02\
+    \x06\x08\x01\x7f\x01\x41\x80\x80\x04\x0b\
+    \x07\x25\x03\x06memory\x02\0\x0f__stack_pointer\x03\0\x06_start\0\0\
+    \x0a\x04\x01\x02\0\x0b";
+
+/// A kernel on a file system in memory, with one Worker and a host that tests control.
+#[derive(Debug)]
+pub struct TestPod {
+    /// The kernel.
+    pub kernel: Arc<Kernel>,
+    /// Its host.
+    pub platform: Arc<FakePlatform>,
+    executor: Arc<Executor>,
+}
+
+impl TestPod {
+    /// Boots a kernel with `/dev`, `/tmp`, and `/proc` where somebody serves it.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn new() -> Result<Self> {
+        let platform = FakePlatform::new();
+        let executor = Executor::new(
+            WorkerId(0),
+            Arc::clone(platform.clock()) as _,
+            CountingPender::new(),
+        );
+        let terminals = Terminals::default();
+        let random = Arc::new(|bytes: &mut [u8]| bytes.fill(4));
+        let vfs = Vfs::new(Arc::new(Devices::new(random, terminals.clone())));
+        let kernel = Kernel::new(Parts {
+            platform: Arc::clone(&platform) as _,
+            loader: Options {
+                copy: Copy::JavaScript,
+                kernel_memory: MemoryLimits {
+                    min_pages: 1,
+                    max_pages: None,
+                    shared: false,
+                },
+                import_number: abi::linux32_number,
+            },
+            terminals,
+            vfs: Arc::new(vfs),
+            executors: vec![Arc::clone(&executor)],
+            hostname: b"test".to_vec(),
+        });
+        let root = TmpFs::new(DEFAULT_SIZE, kernel.now())?;
+        kernel.vfs.mount_root(Arc::new(root), b"tmpfs", 0)?;
+        kernel.make_init()?;
+        match kernel.mount_system() {
+            // Nobody tells the file system of processes yet.
+            Err(error) if error.errno == Errno::ENODEV => {}
+            result => result?,
+        }
+        let pod = Self {
+            kernel,
+            platform,
+            executor,
+        };
+        pod.write_file(PROGRAM_PATH, 0o755, PROGRAM)?;
+        Ok(pod)
+    }
+
+    /// Writes a file, replacing what is there.
+    ///
+    /// # Errors
+    /// As `open(2)` and `write(2)`.
+    pub fn write_file(&self, path: &[u8], mode: u32, contents: &[u8]) -> Result<()> {
+        let root = self.kernel.root()?;
+        let context = self.kernel.root_context(&root);
+        let opened = self
+            .kernel
+            .vfs
+            .open(&context, path, O_CREAT | O_TRUNC | O_RDWR, mode)?;
+        let mut bytes = contents;
+        opened
+            .location
+            .inode()
+            .write_at(0, &mut bytes, self.kernel.now())
+            .map(drop)
+    }
+
+    /// Starts a process of the superuser with the working directory `/` and no open file.
+    ///
+    /// # Errors
+    /// As `execve(2)`.
+    pub fn spawn(&self) -> Result<TestGuest> {
+        self.spawn_program(PROGRAM_PATH, &[PROGRAM_PATH], &[])
+    }
+
+    /// The same with a program of the test's choice.
+    ///
+    /// # Errors
+    /// As `execve(2)`.
+    pub fn spawn_program(&self, path: &[u8], argv: &[&[u8]], envp: &[&[u8]]) -> Result<TestGuest> {
+        let owned = |strings: &[&[u8]]| strings.iter().map(|string| string.to_vec()).collect();
+        let process = self.kernel.spawn(Spawn {
+            path: path.to_vec(),
+            argv: owned(argv),
+            envp: owned(envp),
+            cwd: None,
+            files: FdTable::default(),
+            terminal: None,
+        })?;
+        self.run();
+        TestGuest::new(process, &self.platform)
+    }
+
+    /// The guest that runs as process `pid`, e.g. after `vfork` and `exec`.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is none.
+    pub fn guest(&self, pid: Pid) -> Result<TestGuest> {
+        let process = self.kernel.processes.find(pid).ok_or(Errno::ESRCH)?;
+        TestGuest::new(process, &self.platform)
+    }
+
+    /// Runs whatever is ready.
+    pub fn run(&self) {
+        self.executor.run(Slice::unlimited());
+    }
+
+    /// Moves the clock forward by `ns` nanoseconds and runs what that wakes.
+    pub fn advance(&self, ns: u64) {
+        self.platform.clock().advance(ns);
+        self.run();
+    }
+}
