@@ -35,7 +35,8 @@ pub use paths::PathContext;
 pub use settings::Settings;
 pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
-pub use task::{Task, entry};
+pub use task::Task;
+pub(crate) use task::entry;
 pub use timers::IntervalTimer;
 
 use crate::exec::LoadedProgram;
