@@ -200,6 +200,7 @@ impl Kernel {
         }
         drop(closed);
         process.signals.lock().reset_for_exec();
+        self.processes.note_exec(process.pid);
         if task.nr_loans() == 0 {
             task.set_next(executable);
             return Ok(None);

@@ -85,6 +85,8 @@ struct Entry {
     stop_unreported: bool,
     /// Continued, and nobody has been told.
     continue_unreported: bool,
+    /// It runs a program of its own: its parent may no longer move it to another group.
+    has_execed: bool,
     children: Vec<Pid>,
 }
 
@@ -175,6 +177,7 @@ impl ProcessTable {
             state: RunState::Running,
             stop_unreported: false,
             continue_unreported: false,
+            has_execed: false,
             children: Vec::new(),
         };
         tree.entries.insert(pid, entry);
@@ -270,7 +273,8 @@ impl ProcessTable {
     ///
     /// # Errors
     /// `ESRCH` when it is neither the caller nor its child, `EPERM` for session leaders, other
-    /// sessions and unknown groups, `EINVAL` for a negative group.
+    /// sessions and unknown groups, `EACCES` for a child that has made `exec`, `EINVAL` for a
+    /// negative group.
     pub fn set_group(&self, caller: Pid, pid: Pid, group: Pid) -> Result<()> {
         if group < 0 {
             return Err(Errno::EINVAL.into());
@@ -283,6 +287,9 @@ impl ProcessTable {
         }
         if Some(entry.session) != session || entry.session == pid {
             return Err(Errno::EPERM.because("a session leader, or of another session"));
+        }
+        if pid != caller && entry.has_execed {
+            return Err(Errno::EACCES.because("the child has made exec"));
         }
         let group = if group == 0 { pid } else { group };
         let exists = group == pid
@@ -297,6 +304,13 @@ impl ProcessTable {
             entry.group = group;
         }
         Ok(())
+    }
+
+    /// Notes that a process runs a program of its own.
+    pub(super) fn note_exec(&self, pid: Pid) {
+        if let Some(entry) = self.tree.lock().entries.get_mut(&pid) {
+            entry.has_execed = true;
+        }
     }
 
     /// Gives the session of `leader` a controlling terminal, or takes it away.
