@@ -1,9 +1,5 @@
 //! How processes begin, end and are waited for: vfork(2), wait(2), setpgid(2), credentials(7).
 
-#![expect(clippy::unwrap_used, reason = "test code")]
-#![expect(clippy::indexing_slicing, reason = "test code")]
-#![expect(clippy::arithmetic_side_effects, reason = "test code")]
-
 mod common;
 
 use abi::Errno;
@@ -50,7 +46,10 @@ fn failed_exec_leaves_the_child_in_the_instance() {
     let parent = world.guest();
     let pid = parent.id();
     assert_eq!(parent.sys("vfork", &[]), Ok(0));
-    assert_eq!(parent.exec(b"/nothing", &[b"nothing"], &[]), Err(Errno::ENOENT));
+    assert_eq!(
+        parent.exec(b"/nothing", &[b"nothing"], &[]),
+        Err(Errno::ENOENT)
+    );
     assert_ne!(parent.sys("getpid", &[]).unwrap(), pid);
     let child = parent.sys("exit_group", &[127]).unwrap();
     assert_eq!(parent.wait(child, 0), Ok((child, 127 << 8)));
@@ -161,7 +160,10 @@ fn subreaper_adopts_orphans_and_their_zombies() {
     const PR_SET_CHILD_SUBREAPER: u32 = 36;
     let world = World::new();
     let top = world.guest();
-    assert_eq!(top.sys("prctl", &[PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]), Ok(0));
+    assert_eq!(
+        top.sys("prctl", &[PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]),
+        Ok(0)
+    );
     let middle = world.child(&top);
     let bottom = world.child(&middle);
     let ended = world.child(&middle);
@@ -182,7 +184,10 @@ fn death_of_the_parent_is_signalled_on_request() {
     let middle = world.child(&top);
     let bottom = world.child(&middle);
     bottom.on(SIGHUP, HANDLER, 0);
-    assert_eq!(bottom.sys("prctl", &[PR_SET_PDEATHSIG, SIGHUP, 0, 0, 0]), Ok(0));
+    assert_eq!(
+        bottom.sys("prctl", &[PR_SET_PDEATHSIG, SIGHUP, 0, 0, 0]),
+        Ok(0)
+    );
     middle.sys("exit_group", &[0]).unwrap_err();
     bottom.breathe().result().unwrap();
     assert_eq!(bottom.take_handled_numbers(), [SIGHUP]);
@@ -215,17 +220,26 @@ fn waitid_tells_who_ended_how() {
         let bytes = guest.bytes(info, 128).unwrap();
         [0, 2, 3, 5].map(|index| info_word(&bytes, index))
     };
-    assert_eq!(parent.sys("waitid", &[1, id, info, WEXITED | WNOHANG, 0]), Ok(0));
+    assert_eq!(
+        parent.sys("waitid", &[1, id, info, WEXITED | WNOHANG, 0]),
+        Ok(0)
+    );
     assert_eq!(words(&parent), [0, 0, 0, 0]);
     child.sys("exit_group", &[5]).unwrap_err();
     world.run();
-    assert_eq!(parent.sys("waitid", &[1, id, info, WSTOPPED | WNOHANG, 0]), Ok(0));
+    assert_eq!(
+        parent.sys("waitid", &[1, id, info, WSTOPPED | WNOHANG, 0]),
+        Ok(0)
+    );
     assert_eq!(words(&parent), [0, 0, 0, 0]);
     for options in [WEXITED | WNOWAIT, WEXITED] {
         assert_eq!(parent.sys("waitid", &[0, 0, info, options, 0]), Ok(0));
         assert_eq!(words(&parent), [SIGCHLD, 1, id, 5]);
     }
-    assert_eq!(parent.sys("waitid", &[0, 0, info, WEXITED, 0]), Err(Errno::ECHILD));
+    assert_eq!(
+        parent.sys("waitid", &[0, 0, info, WEXITED, 0]),
+        Err(Errno::ECHILD)
+    );
 }
 
 #[test]
@@ -233,7 +247,12 @@ fn waitid_refuses_odd_arguments() {
     let world = World::new();
     let parent = world.guest();
     let _child = world.child(&parent);
-    for (kind, id, options) in [(0, 0, 0), (0, 0, WNOHANG), (0, 0, WEXITED | 0x10), (9, 0, WEXITED)] {
+    for (kind, id, options) in [
+        (0, 0, 0),
+        (0, 0, WNOHANG),
+        (0, 0, WEXITED | 0x10),
+        (9, 0, WEXITED),
+    ] {
         let result = parent.sys("waitid", &[kind, id, DATA, options, 0]);
         assert_eq!(result, Err(Errno::EINVAL), "{kind} {id} {options:#x}");
     }
@@ -381,12 +400,32 @@ fn groups_change_within_their_session_only() {
     let job = world.child(&shell);
     assert_eq!(job.sys("getpgid", &[0]), Ok(shell.id()));
     assert_eq!(job.sys("getsid", &[0]), Ok(shell.id()));
-    assert_eq!(shell.sys("setpgid", &[0, 0]), Err(Errno::EPERM), "a session leader");
-    assert_eq!(shell.sys("setsid", &[]), Err(Errno::EPERM), "a group leader");
-    assert_eq!(shell.sys("setpgid", &[job.id(), 0]), Err(Errno::EACCES), "it has made exec");
-    assert_eq!(job.sys("setpgid", &[shell.id(), 0]), Err(Errno::ESRCH), "not its child");
+    assert_eq!(
+        shell.sys("setpgid", &[0, 0]),
+        Err(Errno::EPERM),
+        "a session leader"
+    );
+    assert_eq!(
+        shell.sys("setsid", &[]),
+        Err(Errno::EPERM),
+        "a group leader"
+    );
+    assert_eq!(
+        shell.sys("setpgid", &[job.id(), 0]),
+        Err(Errno::EACCES),
+        "it has made exec"
+    );
+    assert_eq!(
+        job.sys("setpgid", &[shell.id(), 0]),
+        Err(Errno::ESRCH),
+        "not its child"
+    );
     assert_eq!(job.sys("setpgid", &[0, ANY]), Err(Errno::EINVAL));
-    assert_eq!(job.sys("setpgid", &[0, 20000]), Err(Errno::EPERM), "no such group");
+    assert_eq!(
+        job.sys("setpgid", &[0, 20000]),
+        Err(Errno::EPERM),
+        "no such group"
+    );
     assert_eq!(job.sys("setpgid", &[0, 0]), Ok(0));
     assert_eq!(job.sys("getpgrp", &[]), Ok(job.id()));
     assert_eq!(job.sys("setpgid", &[0, shell.id()]), Ok(0));
@@ -467,7 +506,10 @@ fn zombies_take_signals_and_do_nothing() {
         assert_eq!(parent.kill(child.id(), signal), Ok(0));
     }
     world.run();
-    assert_eq!(parent.wait(ANY, WUNTRACED | WCONTINUED), Ok((child.id(), 0x400)));
+    assert_eq!(
+        parent.wait(ANY, WUNTRACED | WCONTINUED),
+        Ok((child.id(), 0x400))
+    );
 }
 
 #[test]
@@ -491,8 +533,13 @@ fn signals_of_the_parent_wait_until_it_has_its_instance_back() {
     let other = world.guest();
     parent.on(SIGUSR1, HANDLER, 0);
     assert_eq!(parent.sys("vfork", &[]), Ok(0));
-    other.kill(parent.process.pid.cast_unsigned(), SIGUSR1).unwrap();
-    assert_ne!(parent.sys("getpid", &[]).unwrap(), parent.process.pid.cast_unsigned());
+    other
+        .kill(parent.process.pid.cast_unsigned(), SIGUSR1)
+        .unwrap();
+    assert_ne!(
+        parent.sys("getpid", &[]).unwrap(),
+        parent.process.pid.cast_unsigned()
+    );
     assert_eq!(parent.take_handled(), []);
     let child = parent.sys("exit_group", &[0]).unwrap();
     assert_eq!(parent.take_handled_numbers(), [SIGUSR1]);

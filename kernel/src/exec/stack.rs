@@ -146,7 +146,7 @@ mod tests {
             u32::from_le_bytes(image.bytes[index * 4..index * 4 + 4].try_into().unwrap())
         };
         let string = |at: u32| {
-            let from = &image.bytes[(at - image.address) as usize..];
+            let from = &image.bytes[usize::try_from(at - image.address).unwrap()..];
             from[..from.iter().position(|&b| b == 0).unwrap()].to_vec()
         };
         assert_eq!(word(0), 2);
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(word(5), 0);
         assert_eq!((word(6), word(8)), (25, 31));
         assert_eq!(string(word(9)), b"/bin/ls");
-        assert!(image.address as usize + image.bytes.len() <= 0x10000);
+        assert!(image.address + u32::try_from(image.bytes.len()).unwrap() <= 0x10000);
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub const fn exit_status(code: i32) -> i32 {
 }
 
 /// The wait status of a process that a signal ended.
-pub const fn signal_status(number: u8) -> i32 {
-    number as i32
+pub fn signal_status(number: u8) -> i32 {
+    i32::from(number)
 }
 
 /// A process that the host starts, as a child of init and leader of a session.

@@ -30,6 +30,14 @@ pub enum Resource {
     AddressSpace = 9,
 }
 
+impl Resource {
+    /// The number of `getrlimit(2)`.
+    #[expect(clippy::as_conversions, reason = "the discriminant")]
+    const fn number(self) -> u32 {
+        self as u32
+    }
+}
+
 /// `RLIMIT_NLIMITS`.
 const COUNT: usize = 16;
 
@@ -109,7 +117,7 @@ impl Default for Limits {
 impl Limits {
     /// The soft limit of a resource the kernel enforces.
     pub fn soft(&self, resource: Resource) -> u64 {
-        self.get(u32::from(resource as u8))
+        self.get(resource.number())
             .map_or(INFINITY, |limit| limit.soft)
     }
 

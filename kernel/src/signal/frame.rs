@@ -12,9 +12,12 @@ use abi::Result;
 use fs::vfs::file::GuestMemory;
 
 use super::{Action, SA_NODEFER, SA_ONSTACK, SA_SIGINFO, SignalInfo, SignalSet, SignalState};
+use crate::platform::UserMemory;
 
+/// Bytes of `siginfo_t` and of `ucontext_t`.
 const SIGINFO_LEN: u32 = 128;
 const UCONTEXT_LEN: u32 = 224;
+/// Where `ucontext_t` keeps the mask.
 const UC_SIGMASK: u32 = 20;
 
 /// What the shim needs to call a handler.
@@ -38,7 +41,7 @@ pub struct Frame {
 /// `EFAULT` when the stack has no room: the process ends with `SIGSEGV`, as on Linux.
 pub fn write_frame(
     state: &mut SignalState,
-    memory: &dyn GuestMemory,
+    memory: &dyn UserMemory,
     stack_pointer: u32,
     info: &SignalInfo,
     action: &Action,
@@ -50,33 +53,18 @@ pub fn write_frame(
     let siginfo = ucontext.wrapping_sub(SIGINFO_LEN);
     let old_mask = state.saved_mask.take().unwrap_or_else(|| state.mask());
 
-    let mut bytes = [0; SIGINFO_LEN as usize];
-    let words: [(usize, i32); 6] = [
-        (0, i32::from(info.number)),
-        (8, info.code),
-        (12, info.pid),
-        (16, info.uid.cast_signed()),
-        (20, info.value),
-        (4, 0),
+    let words = [
+        i32::from(info.number),
+        0,
+        info.code,
+        info.pid,
+        info.uid.cast_signed(),
+        info.value,
     ];
-    for (at, word) in words {
-        if let Some(field) = bytes
-            .get_mut(at..)
-            .and_then(|rest| rest.first_chunk_mut::<4>())
-        {
-            *field = word.to_le_bytes();
-        }
-    }
-    memory.copy_out(siginfo, &bytes)?;
-    let mut context = [0; UCONTEXT_LEN as usize];
-    let mask_at = UC_SIGMASK as usize;
-    if let Some(field) = context
-        .get_mut(mask_at..)
-        .and_then(|rest| rest.first_chunk_mut::<8>())
-    {
-        *field = old_mask.0.to_le_bytes();
-    }
-    memory.copy_out(ucontext, &context)?;
+    memory.fill(siginfo, 0, SIGINFO_LEN)?;
+    memory.copy_out(siginfo, words.map(i32::to_le_bytes).as_flattened())?;
+    memory.fill(ucontext, 0, UCONTEXT_LEN)?;
+    memory.copy_out(ucontext.wrapping_add(UC_SIGMASK), &old_mask.0.to_le_bytes())?;
 
     let own = if action.flags & SA_NODEFER == 0 {
         SignalSet::of(info.number)
@@ -133,7 +121,7 @@ mod tests {
         };
         let frame = write_frame(&mut state, &memory, 0x8000, &info, &action).unwrap();
         assert_eq!((frame.handler, frame.number, frame.siginfo), (17, 10, 0));
-        assert!(frame.stack_pointer < 0x8000 && frame.stack_pointer % 16 == 0);
+        assert!(frame.stack_pointer < 0x8000 && frame.stack_pointer.is_multiple_of(16));
         assert!([3, 5, 10].iter().all(|&n| state.mask().contains(n)));
         restore_mask(&mut state, &memory, frame.ucontext).unwrap();
         assert_eq!(state.mask(), SignalSet::of(3));

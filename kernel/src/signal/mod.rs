@@ -84,6 +84,8 @@ pub const XFSZ: u8 = 25;
 pub const WINCH: u8 = 28;
 /// The highest signal number.
 pub const MAX: u8 = 64;
+/// How many there are, as a length.
+pub(crate) const COUNT: usize = 64;
 /// The lowest real-time signal as the kernel counts them.
 pub const RT_MIN: u8 = 32;
 
@@ -95,7 +97,7 @@ impl SignalSet {
     /// The set of one signal; empty for a number out of range.
     pub const fn of(number: u8) -> Self {
         match number {
-            1..=MAX => Self(1 << (number - 1)),
+            1..=MAX => Self(1 << number.wrapping_sub(1)),
             _ => Self(0),
         }
     }

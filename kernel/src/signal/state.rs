@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 
-use super::{CONT, Disposition, KILL, MAX, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
+use super::{CONT, COUNT, Disposition, KILL, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
 
 /// The default action of `sa_handler`.
 pub const SIG_DFL: u32 = 0;
@@ -89,7 +89,7 @@ pub enum Taken {
 /// Actions, mask and pending signals of one process.
 #[derive(Clone, Debug)]
 pub struct SignalState {
-    actions: [Action; MAX as usize],
+    actions: [Action; COUNT],
     mask: SignalSet,
     pending: VecDeque<SignalInfo>,
     pending_set: SignalSet,
@@ -102,7 +102,7 @@ pub struct SignalState {
 impl Default for SignalState {
     fn default() -> Self {
         Self {
-            actions: [Action::default(); MAX as usize],
+            actions: [Action::default(); COUNT],
             mask: SignalSet::default(),
             pending: VecDeque::new(),
             pending_set: SignalSet::default(),

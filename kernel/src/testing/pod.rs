@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use abi::flags::{O_CREAT, O_RDWR, O_TRUNC};
 use abi::{Errno, Result};
-use executor::{CountingPender, Executor, Slice, WorkerId};
+use executor::clock::FakeClock;
+use executor::{Clock, CountingPender, Executor, Slice, WorkerId};
 use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
 use fs::vfs::Vfs;
 use kernel_loader::{Copy, MemoryLimits, Options};
@@ -13,6 +14,7 @@ use super::{FakePlatform, TestGuest};
 use crate::device::Devices;
 use crate::fd_table::FdTable;
 use crate::kernel::{Kernel, Parts};
+use crate::platform::Platform;
 use crate::process::{Pid, Spawn};
 use crate::tty::Terminals;
 
@@ -46,16 +48,14 @@ impl TestPod {
     /// None in practice.
     pub fn new() -> Result<Self> {
         let platform = FakePlatform::new();
-        let executor = Executor::new(
-            WorkerId(0),
-            Arc::clone(platform.clock()) as _,
-            CountingPender::new(),
-        );
+        let host: Arc<dyn Platform> = Arc::<FakePlatform>::clone(&platform);
+        let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(platform.clock());
+        let executor = Executor::new(WorkerId(0), clock, CountingPender::new());
         let terminals = Terminals::default();
         let random = Arc::new(|bytes: &mut [u8]| bytes.fill(4));
         let vfs = Vfs::new(Arc::new(Devices::new(random, terminals.clone())));
         let kernel = Kernel::new(Parts {
-            platform: Arc::clone(&platform) as _,
+            platform: host,
             loader: Options {
                 copy: Copy::JavaScript,
                 kernel_memory: MemoryLimits {

@@ -66,7 +66,9 @@ pub type Result<T = u32> = std::result::Result<T, Errno>;
 
 /// A signal's set, as one word: bit `n - 1`.
 pub fn set(signals: &[u32]) -> u64 {
-    signals.iter().fold(0, |set, number| set | 1 << (number - 1))
+    signals
+        .iter()
+        .fold(0, |set, number| set | 1 << (number - 1))
 }
 
 /// `-1` as a word.
@@ -93,19 +95,27 @@ impl Deref for World {
 
 impl World {
     pub fn new() -> Self {
-        Self { pod: TestPod::new().unwrap() }
+        Self {
+            pod: TestPod::new().unwrap(),
+        }
     }
 
     /// A new session with one process, and its guest.
     pub fn guest(&self) -> Guest {
-        Guest { guest: self.pod.spawn().unwrap(), kernel: Arc::clone(&self.pod.kernel) }
+        Guest {
+            guest: self.pod.spawn().unwrap(),
+            kernel: Arc::clone(&self.pod.kernel),
+        }
     }
 
     /// The guest that runs as `pid`.
     pub fn running(&self, pid: u32) -> Guest {
         self.run();
         let guest = self.pod.guest(pid.cast_signed()).unwrap();
-        Guest { guest, kernel: Arc::clone(&self.pod.kernel) }
+        Guest {
+            guest,
+            kernel: Arc::clone(&self.pod.kernel),
+        }
     }
 
     /// A child of `parent` that runs a program of its own.
@@ -137,7 +147,10 @@ impl World {
     /// With which status `pid` ended, as the host was told.
     pub fn ended(&self, pid: u32) -> Option<i32> {
         let ended = self.platform.take_ended();
-        ended.iter().find(|(who, _)| *who == pid.cast_signed()).map(|(_, status)| *status)
+        ended
+            .iter()
+            .find(|(who, _)| *who == pid.cast_signed())
+            .map(|(_, status)| *status)
     }
 }
 
@@ -170,7 +183,8 @@ impl Guest {
         let mut words = [0; 6];
         words[..args.len()].copy_from_slice(args);
         let kernel = Arc::clone(&self.kernel);
-        self.guest.call(move |task| syscalls::enter(&kernel, task, number, &words))
+        self.guest
+            .call(move |task| syscalls::enter(&kernel, task, number, &words))
     }
 
     /// Makes the call with this name.
@@ -181,7 +195,8 @@ impl Guest {
     /// Puts a NUL-ended string to `address`.
     pub fn put_string(&self, address: u32, string: &[u8]) -> u32 {
         self.put(address, string).unwrap();
-        self.put(address + u32::try_from(string.len()).unwrap(), &[0]).unwrap();
+        self.put(address + u32::try_from(string.len()).unwrap(), &[0])
+            .unwrap();
         address
     }
 
@@ -219,7 +234,12 @@ impl Guest {
 
     /// sigaction(2).
     pub fn on_masking(&self, signal: u32, handler: u32, flags: u32, mask: u64) {
-        let action = abi::layout::SigAction { handler, flags, restorer: 0, mask };
+        let action = abi::layout::SigAction {
+            handler,
+            flags,
+            restorer: 0,
+            mask,
+        };
         self.put(DATA, &action.to_bytes()).unwrap();
         assert_eq!(self.sys("rt_sigaction", &[signal, DATA, 0, 8]), Ok(0));
     }
