@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,19 +49,44 @@ __attribute__((__unused__)) static void fail(const char *what)
 	exit(1);
 }
 
-// Starts this program in a role with its own standard input and output.
-__attribute__((__unused__)) static pid_t start_role(char *self, const char *role, int in, int out,
-	const int *closed, int nr_closed)
+static void pin(int cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof set, &set)) fail("sched_setaffinity");
+}
+
+// A processor that is not `here`.
+static int another_cpu(int here)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof set, &set)) fail("sched_getaffinity");
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (cpu != here && CPU_ISSET(cpu, &set)) return cpu;
+	fprintf(stderr, "there is one processor only\n");
+	exit(1);
+}
+
+// Starts this program in a role with its own standard input and output. `where` is "near": on
+// this program's processor, "far": on another, or null: wherever the system likes.
+__attribute__((__unused__)) static pid_t start_role(char *self, const char *role, const char *where,
+	int in, int out, const int *closed, int nr_closed)
 {
 	posix_spawn_file_actions_t actions;
 	char *argv[] = { self, (char *)role, 0 };
+	int here = sched_getcpu(), is_far = where && !strcmp(where, "far");
 	pid_t pid;
+	// A child begins with its parent's mask.
+	if (where) pin(is_far ? another_cpu(here) : here);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, in, 0);
 	posix_spawn_file_actions_adddup2(&actions, out, 1);
 	for (int i = 0; i < nr_closed; i++) posix_spawn_file_actions_addclose(&actions, closed[i]);
 	if (posix_spawn(&pid, self, &actions, 0, argv, environ)) fail("posix_spawn");
 	posix_spawn_file_actions_destroy(&actions);
+	if (is_far) pin(here);
 	return pid;
 }
 

@@ -1,4 +1,4 @@
-// 64 KiB through a pipe to a process that reads them.
+// 64 KiB through a pipe to a process that reads them; the argument "near" or "far" says where.
 #include "bench.h"
 
 enum { SIZE = 65536 };
@@ -21,9 +21,10 @@ static int sink(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1) return sink();
+	const char *where = argc > 1 ? argv[1] : 0;
+	if (where && !strcmp(where, "sink")) return sink();
 	if (pipe(p)) fail("pipe");
-	pid_t pid = start_role(argv[0], "sink", p[0], 2, p, 2);
+	pid_t pid = start_role(argv[0], "sink", where, p[0], 2, p, 2);
 	close(p[0]);
 	measure(write_all, 1);
 	close(p[1]);

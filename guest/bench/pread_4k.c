@@ -1,4 +1,4 @@
-// 4 KiB of a file that is in memory.
+// 4 KiB of a file of the root file system, which is in the cache.
 #include "bench.h"
 
 static int fd;
@@ -13,7 +13,7 @@ static void read_page(void)
 int main(void)
 {
 	static char page[4096];
-	char name[] = "/tmp/bench-XXXXXX";
+	char name[] = "/var/tmp/bench-XXXXXX";
 	fd = mkstemp(name);
 	if (fd == -1) fail("mkstemp");
 	unlink(name);
