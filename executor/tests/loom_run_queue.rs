@@ -2,11 +2,12 @@
 #![cfg(loom)]
 
 use executor::run_queue::{Pushed, RunQueue};
+use std::sync::atomic::Ordering;
+
 use loom::{
     sync::{Arc, Notify, atomic::AtomicUsize},
     thread,
 };
-use std::sync::atomic::Ordering;
 
 #[test]
 fn owner_that_sleeps_gets_every_item() {

@@ -6,16 +6,17 @@
 
 use std::convert::Infallible;
 
-use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
-use crate::module::Module;
-use crate::names::Layout;
-use crate::refusal::Refusal;
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType,
     ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection, MemoryType,
     RefType, StartSection, TableSection, TableType, TagSection, TypeSection, ValType,
 };
+
+use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
+use crate::module::Module;
+use crate::names::Layout;
+use crate::refusal::Refusal;
 
 /// The module name of all imports of a rewritten guest.
 const MODULE: &str = "shoal";
