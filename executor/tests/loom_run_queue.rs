@@ -1,9 +1,9 @@
 //! The idle handshake of the run queue: no item waits for a sleeper that nobody rang.
 #![cfg(loom)]
 
-use executor::run_queue::{Pushed, RunQueue};
 use std::sync::atomic::Ordering;
 
+use executor::run_queue::{Pushed, RunQueue};
 use loom::{
     sync::{Arc, Notify, atomic::AtomicUsize},
     thread,
