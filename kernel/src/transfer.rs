@@ -108,10 +108,12 @@ fn write_some(
     now: Timestamp,
 ) -> Try<usize> {
     loop {
+        let wanted = source.remaining();
         match file.try_write(source, now) {
             Ok(moved) => {
                 *done = done.saturating_add(moved);
-                if moved == 0 || source.remaining() == 0 {
+                // A device that drops all bytes does not even take them from the source.
+                if moved == 0 || moved >= wanted {
                     return Ok(*done);
                 }
             }
@@ -156,7 +158,9 @@ mod tests {
     use executor::sync::Lock;
 
     use super::*;
+    use crate::device::null::Null;
     use crate::ipc::pipe::pipe;
+    use crate::open_file::Anonymous;
     use crate::poll::tests::{TestSleeper, counting_waker, poll};
 
     const NOW: Timestamp = Timestamp {
@@ -217,6 +221,19 @@ mod tests {
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         assert_eq!(poll(&mut outcome, &waker), Some(Ok(3)));
         assert_eq!(*buffer.0.lock(), [7; 3]);
+    }
+
+    #[test]
+    fn write_to_a_device_that_drops_all_bytes_ends() {
+        let sleeper = TestSleeper::new();
+        let metadata = files(0).0.metadata().unwrap();
+        let anonymous = Anonymous {
+            metadata,
+            name: "null".into(),
+        };
+        let null = OpenFile::anonymous(Arc::new(Null), anonymous, O_WRONLY);
+        let outcome = write(&sleeper, &null, bytes(3), NOW);
+        assert!(matches!(outcome, Outcome::Ready(Ok(3))));
     }
 
     #[test]
