@@ -269,6 +269,9 @@ impl Kernel {
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
+        if let Some(task) = process.task() {
+            task.settle_time(process);
+        }
         let kept_groups = self.processes.groups_kept_by(process.pid);
         let Some(ended) = self.processes.end(process.pid, status) else {
             return;

@@ -235,6 +235,15 @@ impl Task {
         self.process().cpu_time.add_own(elapsed_ns);
     }
 
+    /// Gives the time that the guest has run so far to `process`, if it runs.
+    pub(super) fn settle_time(&self, process: &Process) {
+        if self.stopwatch.is_running() {
+            let now_ns = self.executor.now_ns();
+            process.cpu_time.add_own(self.stopwatch.stop(now_ns));
+            self.stopwatch.start(now_ns);
+        }
+    }
+
     /// Whether the guest runs, or its call does that has not waited yet.
     pub fn is_running(&self) -> bool {
         self.stopwatch.is_running()
