@@ -91,35 +91,56 @@ impl FileOps for HostInput {
 #[derive(Debug)]
 pub(crate) struct HostOutput {
     stream: u32,
-    unseen: Lock<u32>,
+    state: Lock<Output>,
     seen: WaitQueue,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    /// Bytes that the host has not passed on.
+    unseen: u32,
+    /// The host wants no more: a pipe without readers.
+    is_closed: bool,
 }
 
 impl HostOutput {
     /// The host has passed `len` bytes on.
     pub(crate) fn seen(&self, len: u32) {
-        let mut unseen = self.unseen.lock();
-        *unseen = unseen.saturating_sub(len);
-        drop(unseen);
+        let mut state = self.state.lock();
+        state.unseen = state.unseen.saturating_sub(len);
+        drop(state);
+        self.seen.wake_all();
+    }
+
+    /// The host takes no more: writers get `EPIPE`.
+    fn close(&self) {
+        self.state.lock().is_closed = true;
         self.seen.wake_all();
     }
 }
 
 impl FileOps for HostOutput {
     fn try_write(&self, source: &mut dyn Source) -> Try<usize> {
-        let mut unseen = self.unseen.lock();
-        if *unseen >= MAX_UNSEEN {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Stall::Failed(Errno::EPIPE.into()));
+        }
+        if state.unseen >= MAX_UNSEEN {
             return Err(Stall::WouldBlock);
         }
         let mut chunk = vec![0; source.remaining().min(CHUNK)];
         source.take(&mut chunk)?;
         platform::output(self.stream, &chunk);
-        *unseen = unseen.saturating_add(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+        let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        state.unseen = state.unseen.saturating_add(len);
         Ok(chunk.len())
     }
 
     fn events(&self) -> Events {
-        if *self.unseen.lock() < MAX_UNSEEN {
+        let state = self.state.lock();
+        if state.is_closed {
+            Events::OUT | Events::ERR
+        } else if state.unseen < MAX_UNSEEN {
             Events::OUT
         } else {
             Events::empty()
@@ -162,7 +183,7 @@ impl Streams {
     pub(crate) fn open_output(&self, stream: u32) -> Arc<HostOutput> {
         let output = Arc::new(HostOutput {
             stream,
-            unseen: Lock::new(0),
+            state: Lock::new(Output::default()),
             seen: WaitQueue::new(),
         });
         self.0
@@ -176,8 +197,11 @@ impl Streams {
         self.0.lock().get(&stream).cloned().ok_or(Errno::EBADF)
     }
 
-    /// Forgets a stream; files that refer to it stay usable.
+    /// Forgets a stream; files that refer to it stay open, but what is written is refused.
     pub(crate) fn close(&self, stream: u32) {
-        self.0.lock().remove(&stream);
+        let closed = self.0.lock().remove(&stream);
+        if let Some(Stream::Output(output)) = closed {
+            output.close();
+        }
     }
 }
