@@ -32,7 +32,8 @@ export interface Host {
   obstacle(): string | undefined;
 }
 
-const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
+/** What a program finds in its environment if nobody says otherwise. */
+export const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
   HOME: "/root",
   LANG: "C.UTF-8",
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -48,7 +49,7 @@ export class Pod {
   readonly #terminals = new Map<number, Terminal>();
   readonly #inputs = new Map<number, InputStream>();
   readonly #outputs = new Map<number, OutputStream>();
-  readonly #processes = new Map<number, (status: number) => void>();
+  readonly #processes = new Map<number, PromiseWithResolvers<number>>();
   readonly #earlyEnds = new Map<number, number>();
 
   private constructor(pool: Pool) {
@@ -88,7 +89,10 @@ export class Pod {
       taken: (stream, length) => pod?.taken(stream, length),
       ended: (pid, status) => pod?.ended(pid, status),
       log,
-      failed: (error) => log("error", error.message),
+      failed(error) {
+        log("error", error.message);
+        pod?.failed(error);
+      },
     });
     pod = new Pod(pool);
     return pod;
@@ -122,17 +126,17 @@ export class Pod {
           : { streams: [stdio.stdin.stream, stdio.stdout.stream, stdio.stderr.stream] as const },
     };
     const pid = (await this.#pool.request({ type: "spawn", request })) as number;
-    const exit = new Promise<number>((resolve) => {
-      const early = this.#earlyEnds.get(pid);
-      this.#earlyEnds.delete(pid);
-      if (early === undefined) {
-        this.#processes.set(pid, resolve);
-      } else {
-        resolve(early);
-      }
-    });
-    void exit.then(() => this.#closeStdio(stdio));
-    return new Process(this.#pool, pid, exit, stdio);
+    const exit = Promise.withResolvers<number>();
+    const early = this.#earlyEnds.get(pid);
+    this.#earlyEnds.delete(pid);
+    if (early === undefined) {
+      this.#processes.set(pid, exit);
+    } else {
+      exit.resolve(early);
+    }
+    const close = () => this.#closeStdio(stdio);
+    exit.promise.then(close, close);
+    return new Process(this.#pool, pid, exit.promise, stdio);
   }
 
   /** The number of Workers, which does not change. */
@@ -143,6 +147,7 @@ export class Pod {
   /** Ends the pod: all its processes, all its Workers. What is not in an image is gone. */
   close(): void {
     this.#pool.close();
+    this.failed(new PodError("the pod was closed"));
   }
 
   async #openStdio(): Promise<ProcessStdio> {
@@ -173,7 +178,7 @@ export class Pod {
 
   /** @internal A guest has written. */
   output(stream: number, bytes: Uint8Array): void {
-    this.#terminals.get(stream)?.show(bytes);
+    void this.#terminals.get(stream)?.show(bytes);
     this.#outputs.get(stream)?.push(bytes);
   }
 
@@ -184,13 +189,21 @@ export class Pod {
 
   /** @internal A process has ended. */
   ended(pid: number, status: number): void {
-    const resolve = this.#processes.get(pid);
+    const exit = this.#processes.get(pid);
     this.#processes.delete(pid);
-    if (resolve === undefined) {
+    if (exit === undefined) {
       this.#earlyEnds.set(pid, status);
     } else {
-      resolve(status);
+      exit.resolve(status);
     }
+  }
+
+  /** @internal There is no kernel any more: nobody will say how the processes ended. */
+  failed(error: PodError): void {
+    for (const exit of this.#processes.values()) {
+      exit.reject(error);
+    }
+    this.#processes.clear();
   }
 }
 

@@ -27,7 +27,7 @@ const MIN_PAGES = 512;
 const MAX_PAGES = 16384;
 
 interface Waiting {
-  readonly operation: string;
+  readonly subject: string;
   resolve(value: Reply): void;
   reject(error: Error): void;
 }
@@ -89,7 +89,7 @@ export class Pool {
     const id = this.#nextId;
     this.#nextId += 1;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { operation: request.type, resolve, reject });
+      this.#waiting.set(id, { subject: subjectOf(request), resolve, reject });
       this.#ports[0]?.post({ ...request, id } as HostMessage, transfer);
     });
   }
@@ -119,17 +119,24 @@ export class Pool {
   #start(port: PoolPort, message: BootMessage): Promise<Extract<WorkerMessage, { type: "booted" }>> {
     this.#ports.push(port);
     return new Promise((resolve, reject) => {
+      let isBooted = false;
+      // Whoever boots hears of a failure from the promise, later ones are an event.
+      const fail = (error: PodError) => {
+        if (isBooted) {
+          this.#fail(error);
+        } else {
+          reject(error);
+        }
+      };
       port.onError((error) => {
-        const failure = new PodError(error.message);
-        reject(failure);
-        this.#fail(failure);
+        fail(new PodError(error.message));
       });
       port.onMessage((reply) => {
         if (reply.type === "booted") {
+          isBooted = true;
           resolve(reply);
         } else if (reply.type === "failed") {
-          reject(new PodError(reply.message));
-          this.#fail(new PodError(reply.message));
+          fail(new PodError(reply.message));
         } else {
           this.#receive(reply);
         }
@@ -169,7 +176,7 @@ export class Pool {
         break;
       case "refused": {
         const waiting = this.#take(message.id);
-        waiting?.reject(new KernelError(message.errno, waiting.operation));
+        waiting?.reject(new KernelError(message.errno, waiting.subject));
         break;
       }
     }
@@ -197,5 +204,19 @@ export class Pool {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     return waiting;
+  }
+}
+
+/** What a refused request was about, for people. */
+function subjectOf(request: Request): string {
+  switch (request.type) {
+    case "spawn":
+      return request.request.path;
+    case "file":
+      return "path" in request.request ? request.request.path : request.request.op;
+    case "kill":
+      return `kill ${request.pid}`;
+    default:
+      return request.type;
   }
 }

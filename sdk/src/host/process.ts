@@ -48,9 +48,11 @@ export class Process {
   ) {
     this.#pool = pool;
     this.exit = status.then(decodeStatus);
+    // Who does not wait for a process need not hear that its pod has failed.
+    this.exit.catch(() => undefined);
   }
 
-  /** Settles when it has ended. */
+  /** Settles when it has ended; rejects with a `PodError` when the pod ends before it. */
   readonly exit: Promise<ExitStatus>;
 
   /** Sends it a signal: `SIGTERM` by default. */

@@ -53,12 +53,19 @@ export class InputStream {
   }
 }
 
+/**
+ * Gets a chunk of output.
+ *
+ * The process waits while too many bytes wait for the promises that this returns.
+ */
+export type OutputListener = (bytes: Uint8Array) => void | Promise<void>;
+
 /** What a process writes: iterate over it, or take all of it. */
 export class OutputStream implements AsyncIterable<Uint8Array> {
   readonly #pool: Pool;
   #chunks: Uint8Array[] = [];
   #isEnded = false;
-  #listener: ((bytes: Uint8Array) => void) | undefined;
+  #listener: OutputListener | undefined;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -70,10 +77,10 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
   }
 
   /** Calls `listener` with every chunk instead of keeping it. */
-  onData(listener: (bytes: Uint8Array) => void): void {
+  onData(listener: OutputListener): void {
     this.#listener = listener;
     for (const chunk of this.#chunks.splice(0)) {
-      this.#pass(chunk);
+      void this.#pass(chunk);
     }
   }
 
@@ -116,11 +123,19 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
   /** The kernel has sent bytes. */
   push(bytes: Uint8Array): void {
     if (this.#listener !== undefined) {
-      this.#pass(bytes);
+      void this.#pass(bytes);
       return;
     }
     this.#chunks.push(bytes);
     this.#wake?.();
+  }
+
+  /** Takes no more: a process that goes on writing gets `SIGPIPE`. */
+  close(): void {
+    this.end();
+    this.#listener = () => undefined;
+    this.#chunks = [];
+    this.#pool.tell({ type: "close", stream: this.stream });
   }
 
   /** No more will come. */
@@ -129,8 +144,9 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
     this.#wake?.();
   }
 
-  #pass(bytes: Uint8Array): void {
-    this.#listener?.(bytes);
-    this.#pool.tell({ type: "seen", stream: this.stream, length: bytes.length });
+  async #pass(bytes: Uint8Array): Promise<void> {
+    const { length } = bytes;
+    await this.#listener?.(bytes);
+    this.#pool.tell({ type: "seen", stream: this.stream, length });
   }
 }

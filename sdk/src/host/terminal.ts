@@ -5,14 +5,18 @@ import type { Pool } from "./pool.js";
 export interface TerminalOptions {
   readonly columns: number;
   readonly rows: number;
-  /** Gets what is to be shown: bytes with control sequences. */
-  readonly onOutput: (bytes: Uint8Array) => void;
+  /**
+   * Gets what is to be shown: bytes with control sequences.
+   *
+   * Programs that write faster than it shows wait for the promises it returns.
+   */
+  readonly onOutput: (bytes: Uint8Array) => void | Promise<void>;
 }
 
 /** The keyboard and screen end of a terminal. */
 export class Terminal {
   readonly #pool: Pool;
-  readonly #onOutput: (bytes: Uint8Array) => void;
+  readonly #onOutput: TerminalOptions["onOutput"];
 
   constructor(
     pool: Pool,
@@ -38,8 +42,9 @@ export class Terminal {
   }
 
   /** The kernel has something to show. */
-  show(bytes: Uint8Array): void {
-    this.#onOutput(bytes);
-    this.#pool.tell({ type: "seen", stream: this.stream, length: bytes.length });
+  async show(bytes: Uint8Array): Promise<void> {
+    const { length } = bytes;
+    await this.#onOutput(bytes);
+    this.#pool.tell({ type: "seen", stream: this.stream, length });
   }
 }

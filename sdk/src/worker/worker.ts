@@ -18,6 +18,9 @@ export interface WorkerHost {
   readonly files?: HostFiles;
 }
 
+/** What was asked for cannot be booted. */
+class BootError extends Error {}
+
 /** Handles messages of the host, the first of which boots. */
 export class PoolWorker {
   readonly #host: WorkerHost;
@@ -35,7 +38,7 @@ export class PoolWorker {
       try {
         this.#boot(message);
       } catch (error) {
-        this.#host.post({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+        this.#host.post({ type: "failed", message: describe(error) });
       }
       return;
     }
@@ -45,7 +48,7 @@ export class PoolWorker {
 
   #boot(message: BootMessage): void {
     if (!hasPromiseIntegration()) {
-      throw new Error(
+      throw new BootError(
         "this engine has no JavaScript Promise Integration (JSPI): Node 26, Chromium 137 or Firefox 153 and later have it",
       );
     }
@@ -98,7 +101,7 @@ export class PoolWorker {
     }
     const block = kernel.lend(request.finish(), (at, length) => kernel.takeBlock(kernel.exports.boot(at, length)));
     if (block.status < 0) {
-      throw new Error(new TextDecoder().decode(block.bytes));
+      throw new BootError(new TextDecoder().decode(block.bytes));
     }
   }
 
@@ -186,6 +189,14 @@ export class PoolWorker {
     }
     return this.#guests;
   }
+}
+
+/** Why a failed Worker failed: with the stack if it is nobody's mistake but ours. */
+function describe(error: unknown): string {
+  if (error instanceof BootError) {
+    return error.message;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** A block for the thread-locals of one instance. */
