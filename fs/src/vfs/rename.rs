@@ -71,22 +71,23 @@ impl Vfs {
         {
             return Err(Errno::ENOTDIR.because("slashes behind the name of a file"));
         }
-        let relations = || check_relations(from, &source, to, target.as_ref(), mode);
-        relations()?;
-
+        check_relations(from, &source, to, target.as_ref(), mode)?;
         if let Some(target) = &target
             && is_same_file(&source, target)?
         {
             return Ok(());
         }
-        check_permissions(&old.0.caller, (from, &source), (to, target.as_ref()), mode)?;
-        if source.dentry.is_mount_point()
-            || target
-                .as_ref()
-                .is_some_and(|target| target.dentry.is_mount_point())
-        {
-            return Err(Errno::EBUSY.because("a file system is mounted there"));
-        }
+        // Until the directories are locked, somebody else may give the names to other files.
+        let check = || {
+            let source = Location::child_of(from, old_name)?;
+            let target = match Location::child_of(to, new_name) {
+                Err(error) if error.errno == Errno::ENOENT => None,
+                found => Some(found?),
+            };
+            check_relations(from, &source, to, target.as_ref(), mode)?;
+            check_permissions(&old.0.caller, (from, &source), (to, target.as_ref()), mode)?;
+            check_not_mounted(&source, target.as_ref())
+        };
         from.mount.tree().rename(
             Slot {
                 directory: &from.dentry,
@@ -98,9 +99,18 @@ impl Vfs {
             },
             mode,
             new.0.now,
-            &relations,
+            &check,
         )
     }
+}
+
+/// Neither name may be a mount point.
+fn check_not_mounted(source: &Location, target: Option<&Location>) -> Result<()> {
+    let is_mounted_on = |location: &Location| location.dentry.is_mount_point();
+    if is_mounted_on(source) || target.is_some_and(is_mounted_on) {
+        return Err(Errno::EBUSY.because("a file system is mounted there"));
+    }
+    Ok(())
 }
 
 /// Neither end may lie inside the other.

@@ -1,0 +1,105 @@
+//! Several threads in one tree: nothing deadlocks, nothing gets lost.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of the tests")]
+
+mod common;
+
+use std::sync::Arc;
+
+use abi::flags::{O_CREAT, RENAME_EXCHANGE};
+use common::{NOW, Random, Scratch, check_image, ext2_image};
+use fs::ext2_mount::Ext2Fs;
+use fs::tmpfs::TmpFs;
+use fs::vfs::device::NoDevices;
+use fs::vfs::inode::FileSystem;
+use fs::vfs::{Caller, Context, Follow, Vfs};
+use fs_block::MemDisk;
+use fs_ext2::MountOptions;
+
+/// Random calls in a small tree by four threads; then all of it is removed.
+fn work_in(file_system: Arc<dyn FileSystem>, nr_calls: usize) {
+    let vfs = Vfs::new(Arc::new(NoDevices));
+    let root = vfs.mount_root(file_system, b"root", 0).unwrap();
+    let cx = Context {
+        root: &root,
+        cwd: &root,
+        caller: Caller::ROOT,
+        umask: 0,
+        now: NOW,
+    };
+    std::thread::scope(|scope| {
+        for seed in 1..=4 {
+            let (vfs, cx) = (&vfs, &cx);
+            scope.spawn(move || {
+                let mut random = Random(seed * 0x1234_5677);
+                for _ in 0..nr_calls {
+                    let mut path = || -> Vec<u8> {
+                        let depth = 1 + random.below(3);
+                        let names = ["/a", "/b", "/c"];
+                        (0..depth)
+                            .flat_map(|_| names[random.below(3)].bytes())
+                            .collect()
+                    };
+                    let (old, new) = (path(), path());
+                    // Each may fail: the others were faster.
+                    match random.below(8) {
+                        0 | 1 => drop(vfs.mkdir(cx, &old, 0o755)),
+                        2 => drop(vfs.open(cx, &old, O_CREAT, 0o644)),
+                        3 => drop(vfs.unlink(cx, &old)),
+                        4 => drop(vfs.rmdir(cx, &old)),
+                        5 => drop(
+                            vfs.walk(cx, &old, Follow::Yes)
+                                .map(|found| found.absolute_path()),
+                        ),
+                        6 => drop(vfs.rename((cx, &old), (cx, &new), RENAME_EXCHANGE)),
+                        _ => drop(vfs.rename((cx, &old), (cx, &new), 0)),
+                    }
+                }
+            });
+        }
+    });
+    for name in [b"/a", b"/b", b"/c"] {
+        remove(&vfs, &cx, name);
+    }
+    vfs.shut_down(NOW).unwrap();
+}
+
+fn remove(vfs: &Vfs, cx: &Context<'_>, path: &[u8]) {
+    let Ok(location) = vfs.walk(cx, path, Follow::No) else {
+        return;
+    };
+    if !location.is_directory() {
+        vfs.unlink(cx, path).unwrap();
+        return;
+    }
+    let mut names = Vec::new();
+    let mut report = |entry: fs::vfs::inode::DirEntry<'_>| {
+        names.push(entry.name.to_vec());
+        true
+    };
+    location.inode.read_dir(0, &mut report).unwrap();
+    for name in names {
+        remove(vfs, cx, &[path, b"/", &name].concat());
+    }
+    vfs.rmdir(cx, path).unwrap();
+}
+
+#[test]
+fn threads_share_a_tmpfs() {
+    let tmpfs = Arc::new(TmpFs::new(1 << 20, NOW).unwrap());
+    work_in(Arc::<TmpFs>::clone(&tmpfs), 5_000);
+    let status = tmpfs.status().unwrap();
+    assert_eq!(status.nr_free_inodes + 1, status.nr_inodes);
+}
+
+#[test]
+fn threads_share_a_disk() {
+    let scratch = Scratch::new();
+    let image = ext2_image(&scratch, 4 << 10);
+    let disk = Arc::new(executor::sync::Lock::new(MemDisk::new(image)));
+    let shared = common::SharedDisk(Arc::clone(&disk));
+    let ext2 = Ext2Fs::mount(Box::new(shared), MountOptions::default()).unwrap();
+    work_in(Arc::new(ext2), 2_000);
+    check_image(&scratch, &disk.lock().snapshot());
+}
