@@ -380,11 +380,12 @@ pub extern "C" fn output_seen(stream: u32, len: u32) {
     }
 }
 
-/// Forgets a stream.
+/// Forgets a stream; a terminal hangs up.
 #[unsafe(no_mangle)]
 pub extern "C" fn close_stream(stream: u32) {
     if let Some(pod) = pod() {
         pod.streams.close(stream);
+        pod.close_terminal(stream);
     }
 }
 

@@ -173,6 +173,13 @@ impl Pod {
         Ok(number)
     }
 
+    /// The window of a terminal is closed: the terminal hangs up and is no more.
+    pub(crate) fn close_terminal(&self, stream: u32) {
+        if let Some(tty) = self.kernel.terminals.remove(make_device(TTY_MAJOR, stream)) {
+            self.kernel.hang_up(&tty);
+        }
+    }
+
     /// A number for one more stream.
     pub(crate) fn next_stream(&self) -> u32 {
         self.next_stream

@@ -10,7 +10,6 @@ use fs::vfs::inode::FileType;
 use kernel::call::Answer;
 use kernel::fd_table::OnExec;
 use kernel::open_file::OpenFile;
-use kernel::signal;
 
 use crate::context::Cx;
 
@@ -61,17 +60,6 @@ fn hang_up(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
     let Some(tty) = file.terminal().and_then(|id| cx.kernel.terminals.find(id)) else {
         return Err(Errno::EIO.into());
     };
-    let foreground = tty.session().1;
-    let session = tty.hang_up();
-    if let Some(session) = session {
-        cx.kernel.processes.set_terminal(session, None);
-    }
-    for group in [session, foreground.filter(|_| foreground != session)]
-        .into_iter()
-        .flatten()
-    {
-        cx.kernel.signal_group(group, signal::HUP);
-        cx.kernel.signal_group(group, signal::CONT);
-    }
+    cx.kernel.hang_up(&tty);
     Ok(())
 }

@@ -130,6 +130,21 @@ impl Kernel {
         }
     }
 
+    /// Hangs a terminal up: its session loses it, reads of it end, and its leader and the group in
+    /// the foreground get `SIGHUP` and `SIGCONT`.
+    pub fn hang_up(&self, tty: &Tty) {
+        let foreground = tty.session().1;
+        let session = tty.hang_up();
+        if let Some(session) = session {
+            self.processes.set_terminal(session, None);
+        }
+        let other = foreground.filter(|_| foreground != session);
+        for group in [session, other].into_iter().flatten() {
+            self.signal_group(group, signal::HUP);
+            self.signal_group(group, signal::CONT);
+        }
+    }
+
     /// Makes a terminal that `process` just opened its controlling one, if it leads a session that
     /// has none and nobody has the terminal. Not called with `O_NOCTTY`.
     pub fn adopt_terminal(&self, process: &Process, file: &OpenFile) {

@@ -1,4 +1,5 @@
 /** This process's terminal, streams and signals, passed on to a program in a pod. */
+import { spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import type { Pod } from "../host/pod.js";
 import type { Process } from "../host/process.js";
@@ -18,17 +19,29 @@ export async function runWithTerminal(pod: Pod, args: Arguments): Promise<Proces
   });
   const child = await start(pod, args, terminal);
   if (stdin.isTTY) {
-    stdin.setRawMode(true);
+    makeRaw();
   }
   stdin.on("data", (bytes: Buffer) => terminal.type(bytes));
   stdin.on("end", () => terminal.type("\x04"));
   // The window is gone, or somebody wants this process to end: programs hear a hang-up.
-  const hangUp = () => signal(child, "SIGHUP");
+  const hangUp = () => terminal.close();
   stdin.on("error", hangUp);
   stdout.on("error", hangUp);
   stdout.on("resize", () => terminal.resize(stdout.columns, stdout.rows));
   onSignals(hangUp);
   return child;
+}
+
+/**
+ * Leaves every byte in both directions to the pod's terminal.
+ *
+ * Node's raw mode still puts a carriage return before each line feed, which the pod has done
+ * where it was wanted; only stty(1) can say so. `release` takes back both.
+ */
+function makeRaw(): void {
+  process.stdin.setRawMode(true);
+  // Without stty there is one carriage return too many, which few programs show.
+  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
 /** Runs the program of `args` with this process's streams. */

@@ -41,6 +41,11 @@ export class Terminal {
     this.#pool.tell({ type: "resize", stream: this.stream, columns, rows });
   }
 
+  /** Closes the window: the terminal hangs up, and its programs get `SIGHUP`. */
+  close(): void {
+    this.#pool.tell({ type: "close", stream: this.stream });
+  }
+
   /** The kernel has something to show. */
   async show(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;

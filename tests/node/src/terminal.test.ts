@@ -1,0 +1,145 @@
+/** A shell at a real terminal: editing, job control, sizes, modes. */
+import { describe, expect, it } from "vitest";
+import { control, KEYS, PROMPT, TerminalSession } from "./terminal.ts";
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+describe("line editing", () => {
+  it("moves, inserts and deletes", async () => {
+    await using session = await TerminalSession.shell();
+    session.type(`echo abd${KEYS.left}c${KEYS.right}efX${KEYS.backspace}`);
+    session.line("");
+    await session.expect("\r\nabcdef\r\n");
+    await session.expect(PROMPT);
+  });
+
+  it("has a history", async () => {
+    await using session = await TerminalSession.shell();
+    expect(await session.command("echo first-$((1+1))")).toBe("first-2\n");
+    expect(await session.command("echo second-$((1+1))")).toBe("second-2\n");
+    session.line(`${KEYS.up}${KEYS.up}`);
+    await session.expect("\r\nfirst-2\r\n");
+    await session.expect(PROMPT);
+  });
+
+  it("completes names", async () => {
+    await using session = await TerminalSession.shell();
+    session.type("cat /etc/hostn\t");
+    await session.expect("ame");
+  });
+});
+
+describe("keys", () => {
+  it("interrupt a program in the foreground", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("cat");
+    await session.expect("\r\n");
+    session.line("copied");
+    await session.expect("copied\r\ncopied\r\n");
+    session.type(control("C"));
+    await session.expect("^C");
+    await session.expect(PROMPT);
+    expect(await session.command("echo $?")).toBe("130\n");
+  });
+
+  it("end a pipeline as a whole", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("sleep 100 | cat | cat");
+    await session.expect("\r\n");
+    await pause(300);
+    session.type(control("C"));
+    await session.expect(PROMPT);
+    expect(await session.command("ps | grep -c [s]leep")).toBe("0\n");
+  });
+
+  it("end the input", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("cat; echo status $?");
+    await session.expect("\r\n");
+    session.type(control("D"));
+    await session.expect("status 0\r\n");
+    await session.expect(PROMPT);
+    session.type(control("D"));
+    expect(await session.end()).toEqual({ status: 0, restored: true });
+  });
+
+  it("stop a job, which goes on in the foreground and in the background", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("cat");
+    await session.expect("\r\n");
+    session.type(control("Z"));
+    await session.expect(PROMPT);
+    expect(await session.command("jobs")).toContain("Stopped");
+    session.line("fg");
+    await session.expect("fg\r\n");
+    session.line("back");
+    await session.expect("back\r\nback\r\n");
+    session.type(control("Z"));
+    await session.expect(PROMPT);
+    // In the background, it reads from the terminal: SIGTTIN stops it again.
+    await session.command("bg");
+    await pause(300);
+    expect(await session.command("jobs")).toContain("Stopped");
+    await session.command("kill -KILL %1");
+    await pause(300);
+    expect(await session.command("jobs; ps | grep -c [c]at")).toMatch(/(^|\n)0\n$/);
+    session.line("sleep 100");
+    await session.expect("\r\n");
+    session.type(control("Z"));
+    await session.expect(PROMPT);
+    await session.command("bg");
+    expect(await session.command("jobs")).toContain("Running");
+  });
+});
+
+describe("the window", () => {
+  it("has its size in the pod, and may change it", async () => {
+    await using session = await TerminalSession.shell();
+    expect(await session.command("stty size")).toBe("24 80\n");
+    session.line(`sh -c 'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.1; done'`);
+    await session.expect("\r\nready\r\n");
+    await session.resize(132, 43);
+    await session.expect("43 132\r\n");
+    await session.expect(PROMPT);
+    expect(await session.command("stty size")).toBe("43 132\n");
+  });
+});
+
+describe("an editor", () => {
+  it("writes a file", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("vi /tmp/note");
+    await session.expect("/tmp/note");
+    session.type(`ihello${KEYS.enter}world${KEYS.escape}`);
+    await pause(500);
+    session.line(":wq");
+    await session.expect(PROMPT);
+    expect(await session.command("cat /tmp/note")).toBe("hello\nworld\n");
+  });
+});
+
+describe("the modes of this terminal", () => {
+  it("are as before after an exit", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("stty raw -echo; exit 5");
+    expect(await session.end()).toEqual({ status: 5, restored: true });
+  });
+
+  it("are as before when the program is killed", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("kill -KILL $$");
+    expect(await session.end()).toEqual({ status: 137, restored: true });
+  });
+
+  it("are as before when the command is told to end", async () => {
+    await using session = await TerminalSession.shell();
+    process.kill(await session.pid(), "SIGTERM");
+    expect(await session.end()).toEqual({ status: 129, restored: true });
+  });
+
+  it("are as before when nothing could be run", async () => {
+    await using session = await TerminalSession.open(["--", "no-such-program"]);
+    await session.expect("shoal: no-such-program: not found\r\n");
+    expect(await session.end()).toEqual({ status: 127, restored: true });
+  });
+});
