@@ -9,8 +9,7 @@ import type { PoolPort } from "./pool.js";
 export function nodeHost(): Host {
   return {
     newPort,
-    loadKernel: async () =>
-      WebAssembly.compile(await readFile(new URL("./shoal_kernel.wasm", import.meta.url))),
+    loadKernel: async () => WebAssembly.compile(await readFile(new URL("./shoal_kernel.wasm", import.meta.url))),
     loadImage: (location) => readFile(typeof location === "string" ? location : fileURLToPath(location)),
     obstacle() {
       if (!("Suspending" in WebAssembly)) {

@@ -180,8 +180,11 @@ export class Guests {
   #newFrame(minPages: number): Frame {
     const memory = new WebAssembly.Memory({ initial: minPages, maximum: MAX_PAGES });
     const kernelMemory = this.#kernel.memory;
-    const copy = (to: WebAssembly.Memory, from: WebAssembly.Memory) => (target: number, source: number, length: number) =>
-      new Uint8Array(to.buffer, target >>> 0, length >>> 0).set(new Uint8Array(from.buffer, source >>> 0, length >>> 0));
+    const copy =
+      (to: WebAssembly.Memory, from: WebAssembly.Memory) => (target: number, source: number, length: number) =>
+        new Uint8Array(to.buffer, target >>> 0, length >>> 0).set(
+          new Uint8Array(from.buffer, source >>> 0, length >>> 0),
+        );
     const host = this.#copyInJavaScript
       ? { copy_in: copy(kernelMemory, memory), copy_out: copy(memory, kernelMemory) }
       : {};

@@ -13,7 +13,11 @@ const PARKS_PER_LOOK = 32;
 /** `setTimeout` takes no more than this, in milliseconds. */
 const MAX_TIMEOUT_MS = 0x7fffffff;
 
-type WaitAsync = (array: Int32Array, index: number, value: number) => { async: boolean; value: string | Promise<string> };
+type WaitAsync = (
+  array: Int32Array,
+  index: number,
+  value: number,
+) => { async: boolean; value: string | Promise<string> };
 
 /** Runs one Worker's executor. */
 export class Pump {

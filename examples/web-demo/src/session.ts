@@ -1,0 +1,37 @@
+/** A pod with shells in it, one after the other. */
+import { boot, type ExitStatus, type LogLevel, type Pod } from "shoal";
+import type { Screen } from "./screen.ts";
+
+const SHELL = "/bin/sh";
+/** A dash before its name makes it a login shell. */
+const LOGIN_NAME = "-sh";
+const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
+
+/** Boots a pod; `onLog` gets the lines of the kernel's log. */
+export function start(workers: number, onLog: (level: LogLevel, message: string) => void): Promise<Pod> {
+  return boot({ image: new URL("root.ext2", document.baseURI), workers, onLog });
+}
+
+/** Runs a login shell on `screen` until it ends. */
+export async function runShell(pod: Pod, screen: Screen): Promise<ExitStatus> {
+  const { columns, rows } = screen;
+  const terminal = await pod.openTerminal({ columns, rows, onOutput: (bytes) => screen.write(bytes) });
+  const shell = await pod.run(SHELL, [], { argv0: LOGIN_NAME, cwd: "/root", env: ENVIRONMENT, terminal });
+  if (screen.columns !== columns || screen.rows !== rows) {
+    terminal.resize(screen.columns, screen.rows);
+  }
+  screen.connect({
+    typed: (text) => terminal.type(text),
+    resized: (newColumns, newRows) => terminal.resize(newColumns, newRows),
+  });
+  try {
+    return await shell.exit;
+  } finally {
+    screen.connect(undefined);
+  }
+}
+
+/** How a shell ended, for people. */
+export function describe(status: ExitStatus): string {
+  return status.signal === undefined ? `status ${status.code}` : `signal ${status.signal}`;
+}
