@@ -82,7 +82,6 @@ function fail(error: unknown): void {
   pod?.close();
   pod = undefined;
   screen.connect(undefined);
-  element("notice-title").textContent = "The pod cannot run";
   element("notice-text").textContent = message;
   notice.hidden = false;
   show("failed", "no pod");
