@@ -1,0 +1,67 @@
+/** Chromium over the DevTools protocol and Firefox over WebDriver BiDi, each with a new profile. */
+import { constants } from "node:fs";
+import { access, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import puppeteer, { type Browser } from "puppeteer-core";
+
+/** The browsers that Shoal is tested in. */
+export type BrowserName = "chromium" | "firefox";
+
+/** A browser that runs; disposing it ends it and removes its profile. */
+export interface LaunchedBrowser extends AsyncDisposable {
+  readonly name: BrowserName;
+  readonly browser: Browser;
+}
+
+/** What the programs are called, the first that is installed is taken. */
+const PROGRAMS = {
+  chromium: ["chromium", "chromium-browser", "google-chrome"],
+  firefox: ["firefox-esr", "firefox"],
+} as const;
+
+const CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+
+/**
+ * Starts a browser without a window.
+ *
+ * @throws when it is not installed, or does not start.
+ */
+export async function launch(name: BrowserName): Promise<LaunchedBrowser> {
+  const executablePath = await find(PROGRAMS[name]);
+  const folder = await mkdtemp(join(tmpdir(), `shoal-${name}-`));
+  const browser = await puppeteer.launch({
+    browser: name === "chromium" ? "chrome" : "firefox",
+    executablePath,
+    args: name === "chromium" ? CHROMIUM_ARGUMENTS : [],
+    userDataDir: folder,
+    // Firefox as root refuses a home that is somebody else's.
+    env: { ...process.env, HOME: folder },
+    defaultViewport: { width: 960, height: 600 },
+    // A benchmark is one call that may take minutes.
+    protocolTimeout: 0,
+  });
+  return {
+    name,
+    browser,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function find(programs: readonly string[]): Promise<string> {
+  for (const program of programs) {
+    for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+      const file = join(folder, program);
+      try {
+        await access(file, constants.X_OK);
+        return file;
+      } catch {
+        // The next one, then.
+      }
+    }
+  }
+  throw new Error(`none of ${programs.join(", ")} is installed`);
+}

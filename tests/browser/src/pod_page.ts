@@ -1,0 +1,80 @@
+/** A pod in a browser that runs programs without a terminal: for benchmarks and tests of the SDK. */
+import type { Pod } from "shoal";
+import { type BrowserName, type LaunchedBrowser, launch } from "./browsers.ts";
+import { type Site, serve } from "./site.ts";
+import { TerminalPage } from "./terminal_page.ts";
+
+/** How the pod is made. */
+export interface PodPageOptions {
+  /** Workers of the pool; the page's own default otherwise. */
+  readonly workers?: number;
+}
+
+/** How a program ended and what it wrote. */
+export interface Finished {
+  /** As a shell's `$?`: the exit code, or 128 and the signal. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The page tells of its pod; see `examples/web-demo/src/main.ts`. */
+interface ShoalWindow {
+  readonly shoal: { readonly pod: Pod | undefined };
+}
+
+/** A browser with one page, and a pod in it. The root image is `SHOAL_IMAGE` or the built one. */
+export class PodPage implements AsyncDisposable {
+  readonly #browser: LaunchedBrowser;
+  readonly #site: Site;
+  readonly #page: TerminalPage;
+
+  private constructor(browser: LaunchedBrowser, site: Site, page: TerminalPage) {
+    this.#browser = browser;
+    this.#site = site;
+    this.#page = page;
+  }
+
+  /** Starts a browser, serves the page to it and waits until its pod has booted. */
+  static async open(name: BrowserName, options: PodPageOptions = {}): Promise<PodPage> {
+    await using undo = new AsyncDisposableStack();
+    const site = undo.use(await serve());
+    const browser = undo.use(await launch(name));
+    const page = await TerminalPage.open(browser, site, options);
+    await page.waitForPrompt();
+    undo.move();
+    return new PodPage(browser, site, page);
+  }
+
+  /** The browser's product and version. */
+  version(): Promise<string> {
+    return this.#browser.browser.version();
+  }
+
+  /**
+   * Runs the program at `path` in the guest, with nothing to read, and waits for its end.
+   *
+   * `argv` are the arguments behind its name. No shell takes part.
+   */
+  run(path: string, argv: readonly string[] = []): Promise<Finished> {
+    return this.#page.page.evaluate(
+      async (program: string, words: string[]): Promise<Finished> => {
+        const { pod } = (window as unknown as ShoalWindow).shoal;
+        if (pod === undefined) {
+          throw new Error("the page's pod does not run");
+        }
+        const { stdio, exit } = await pod.run(program, words);
+        stdio?.stdin.end();
+        const [status, stdout, stderr] = await Promise.all([exit, stdio?.stdout.text(), stdio?.stderr.text()]);
+        return { status: status.shell, stdout: stdout ?? "", stderr: stderr ?? "" };
+      },
+      path,
+      [...argv],
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser[Symbol.asyncDispose]();
+    await this.#site[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,30 @@
+/** The page of `examples/web-demo`, served as `./shoal web` serves it. */
+import { fileURLToPath } from "node:url";
+import { createServer } from "vite";
+
+/** Whether the server sends the headers that make a page cross-origin isolated. */
+export type Isolation = "isolated" | "not isolated";
+
+/** A server that runs; disposing it ends it. */
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+}
+
+const PAGE = fileURLToPath(new URL("../../../examples/web-demo", import.meta.url));
+
+/** Serves the page on a free port of this machine. */
+export async function serve(isolation: Isolation = "isolated"): Promise<Site> {
+  // The page's own configuration reads this when it is loaded, that is within this call.
+  process.env.SHOAL_NO_ISOLATION = isolation === "isolated" ? "0" : "1";
+  const server = await createServer({
+    root: PAGE,
+    logLevel: "error",
+    server: { host: "127.0.0.1", port: 0, watch: null },
+  });
+  await server.listen();
+  const url = server.resolvedUrls?.local[0];
+  if (url === undefined) {
+    throw new Error("the server has no address");
+  }
+  return { url, [Symbol.asyncDispose]: () => server.close() };
+}
