@@ -3,8 +3,8 @@ import { boot, type ExitStatus, type LogLevel, type Pod } from "shoal";
 import type { Screen } from "./screen.ts";
 
 const SHELL = "/bin/sh";
-/** A dash before its name makes it a login shell. */
-const LOGIN_NAME = "-sh";
+/** A login shell: it reads `/etc/profile`. */
+const ARGUMENTS = ["-l"] as const;
 const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
 
 /** Boots a pod; `onLog` gets the lines of the kernel's log. */
@@ -16,7 +16,7 @@ export function start(workers: number, onLog: (level: LogLevel, message: string)
 export async function runShell(pod: Pod, screen: Screen): Promise<ExitStatus> {
   const { columns, rows } = screen;
   const terminal = await pod.openTerminal({ columns, rows, onOutput: (bytes) => screen.write(bytes) });
-  const shell = await pod.run(SHELL, [], { argv0: LOGIN_NAME, cwd: "/root", env: ENVIRONMENT, terminal });
+  const shell = await pod.run(SHELL, ARGUMENTS, { argv0: "sh", cwd: "/root", env: ENVIRONMENT, terminal });
   if (screen.columns !== columns || screen.rows !== rows) {
     terminal.resize(screen.columns, screen.rows);
   }
