@@ -59,9 +59,12 @@ export class Screen {
 
   /** Shows a line of the page's own, apart from what programs wrote. */
   note(text: string): void {
-    const start = this.#xterm.buffer.active.cursorX > 0 ? "\r\n" : "";
-    // A program may have left colours, the other buffer or a hidden cursor behind.
-    this.#xterm.write(`\x1b[?1049l\x1b[0m\x1b[?25h${start}\x1b[2m${text}\x1b[0m\r\n`);
+    const { cursorX, type } = this.#xterm.buffer.active;
+    const start = cursorX > 0 ? "\r\n" : "";
+    // A program may have left the other buffer, colours or a hidden cursor behind. To leave the
+    // other buffer moves the cursor, even for who is not in it.
+    const leave = type === "alternate" ? "\x1b[?1049l" : "";
+    this.#xterm.write(`${leave}\x1b[0m\x1b[?25h${start}\x1b[2m${text}\x1b[0m\r\n`);
   }
 
   /** All its text, scrolled lines included; a wrapped line is one line. */

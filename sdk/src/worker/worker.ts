@@ -97,7 +97,10 @@ export class PoolWorker {
       .text(message.options.hostname)
       .word(message.options.mounts.length);
     for (const mount of message.options.mounts) {
-      request.text(mount.host).text(mount.guest).word(mount.readOnly ? 1 : 0);
+      request
+        .text(mount.host)
+        .text(mount.guest)
+        .word(mount.readOnly ? 1 : 0);
     }
     const block = kernel.lend(request.finish(), (at, length) => kernel.takeBlock(kernel.exports.boot(at, length)));
     if (block.status < 0) {
@@ -118,7 +121,10 @@ export class PoolWorker {
         for (const stream of streams) {
           writer.word(stream);
         }
-        this.#reply(message.id, kernel.lend(writer.finish(), (at, length) => exports.spawn(at, length)));
+        this.#reply(
+          message.id,
+          kernel.lend(writer.finish(), (at, length) => exports.spawn(at, length)),
+        );
         break;
       }
       case "kill":

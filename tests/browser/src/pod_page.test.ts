@@ -10,6 +10,6 @@ test.each(["chromium", "firefox"] as const)("a pod in %s runs programs and tells
     stdout: "",
     stderr: "wrong\n",
   });
-  await expect(pod.run("/no/such/program")).rejects.toThrow(/ENOENT/);
+  await expect(pod.run("/no/such/program")).rejects.toThrow(/no\/such\/program: No such file or directory/);
   expect(await pod.version()).toMatch(/\d/);
 });
