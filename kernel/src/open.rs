@@ -11,7 +11,7 @@ use fs::vfs::Opened;
 use fs::vfs::inode::FileType;
 
 use crate::call::{Outcome, Restart, Sleeper};
-use crate::device::{CONTROLLING_TERMINAL, PTY_MULTIPLEXER};
+use crate::device::{CONSOLE, CONTROLLING_TERMINAL, PTY_MULTIPLEXER};
 use crate::ipc::fifo::{FifoWait, Fifos};
 use crate::ipc::pipe::Direction;
 use crate::kernel::Kernel;
@@ -33,7 +33,8 @@ pub struct Opener<'a> {
 
 impl Kernel {
     /// Makes a description of what `Vfs::open` found for `process`: [`Opener::open`], and
-    /// `/dev/ptmx`, and the controlling terminal that a session leader gets without `O_NOCTTY`.
+    /// `/dev/ptmx`, and the controlling terminal that a session leader gets without `O_NOCTTY`,
+    /// which `/dev/console` never is (tty(4)).
     ///
     /// # Errors
     /// As [`Opener::open`] and [`Kernel::open_pty`].
@@ -66,6 +67,10 @@ impl Kernel {
         if let Outcome::Ready(Ok(file)) = &outcome
             && terminal.is_some()
             && flags & (O_NOCTTY | O_PATH) == 0
+            && file.is_readable()
+            && !file
+                .metadata()
+                .is_ok_and(|metadata| metadata.rdev == CONSOLE)
         {
             self.adopt_terminal(process, file);
         }

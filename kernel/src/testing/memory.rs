@@ -8,6 +8,9 @@ use fs::vfs::file::GuestMemory;
 
 use crate::platform::UserMemory;
 
+/// No memory grows beyond this number of bytes.
+const MAX_LEN: usize = 64 << 20;
+
 /// A guest's memory that is a vector.
 pub struct FakeMemory {
     bytes: Lock<Vec<u8>>,
@@ -84,6 +87,9 @@ impl UserMemory for FakeMemory {
         let pages = usize::try_from(pages).map_err(|_| Errno::ENOMEM)?;
         let mut memory = self.bytes.lock();
         let len = memory.len().saturating_add(pages.saturating_mul(65536));
+        if len > MAX_LEN {
+            return Err(Errno::ENOMEM.because("over the limit of memory in tests"));
+        }
         memory.resize(len, 0);
         Ok(())
     }

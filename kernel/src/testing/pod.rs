@@ -42,7 +42,7 @@ pub struct TestPod {
 }
 
 impl TestPod {
-    /// Boots a kernel with `/dev`, `/tmp`, and `/proc` where somebody serves it.
+    /// Boots a kernel with `/dev`, `/proc` and `/tmp`.
     ///
     /// # Errors
     /// None in practice.
@@ -72,12 +72,7 @@ impl TestPod {
         });
         let root = TmpFs::new(DEFAULT_SIZE, kernel.now())?;
         kernel.vfs.mount_root(Arc::new(root), b"tmpfs", 0)?;
-        kernel.make_init()?;
-        match kernel.mount_system() {
-            // Nobody tells the file system of processes yet.
-            Err(error) if error.errno == Errno::ENODEV => {}
-            result => result?,
-        }
+        kernel.boot()?;
         let pod = Self {
             kernel,
             platform,

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use abi::flags::{O_ACCMODE, O_CREAT, O_NOCTTY, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY};
+use abi::flags::{O_ACCMODE, O_CREAT, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY};
 use abi::types::{Fd, OpenFlags, UserAddr};
 use abi::{Errno, Result};
-use kernel::call::Outcome;
-use kernel::device::CONSOLE;
-use kernel::fd_table::OnExec;
-use kernel::open::Opener;
+use kernel::call::{Answer, Outcome};
 use kernel::open_file::OpenFile;
-use kernel::process::Process;
 
 use super::at;
 use crate::context::Cx;
@@ -55,39 +51,13 @@ pub(crate) fn openat(
     }
     let context = at(cx, dir, &path)?;
     let opened = cx.kernel.vfs.open(&context.vfs(), &path, flags, mode)?;
-    let opener = Opener {
-        fifos: &cx.kernel.fifos,
-        terminals: &cx.kernel.terminals,
-        controlling_terminal: cx
-            .kernel
-            .processes
-            .relations(process.pid)
-            .and_then(|relations| relations.terminal),
+    let install = move |answer: Answer<Arc<OpenFile>>| {
+        answer.and_then(|file| Ok(process.files().install(file, close, limit)?))
     };
-    Ok(match opener.open(cx.task, opened, flags) {
-        Outcome::Ready(answer) => Outcome::Ready(answer.and_then(|file| {
-            if flags & O_NOCTTY == 0 {
-                adopt_terminal(cx, &file);
-            }
-            Ok(install(&process, file, close, limit)?)
-        })),
-        pending @ Outcome::Pending(_) => pending
-            .then(move |answer| answer.and_then(|file| Ok(install(&process, file, close, limit)?))),
-    })
-}
-
-fn install(process: &Process, file: Arc<OpenFile>, on_exec: OnExec, limit: u64) -> Result<Fd> {
-    process.files().install(file, on_exec, limit)
-}
-
-/// Makes a terminal the controlling one of a session's leader that has none; never
-/// `/dev/console` (tty(4)).
-fn adopt_terminal(cx: Cx<'_>, file: &OpenFile) {
-    let is_console = || {
-        file.metadata()
-            .is_ok_and(|metadata| metadata.rdev == CONSOLE)
-    };
-    if file.terminal().is_some() && file.is_readable() && !is_console() {
-        cx.kernel.adopt_terminal(&cx.process(), file);
-    }
+    Ok(
+        match cx.kernel.finish_open(cx.task, &cx.process(), opened, flags) {
+            Outcome::Ready(answer) => Outcome::Ready(install(answer)),
+            pending @ Outcome::Pending(_) => pending.then(install),
+        },
+    )
 }
