@@ -73,7 +73,7 @@ async function openBrowser(name: "chromium" | "firefox"): Promise<MeasuringHost>
       await using browser = await launch(name);
       const page = await browser.browser.newPage();
       await page.goto(site.url);
-      return page.evaluate(`(${baseline.toString()})("page", ${tries})`) as Promise<Record<BaselineName, number>>;
+      return (await page.evaluate(`(${baseline.toString()})("page", ${tries})`)) as Record<BaselineName, number>;
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
