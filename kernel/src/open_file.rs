@@ -301,7 +301,7 @@ impl OpenFile {
             Backing::Ops(ops) => ops.try_read(sink),
             Backing::Inode(inode) => {
                 let mut offset = self.offset.lock();
-                let moved = inode.read_at(*offset, sink)?;
+                let moved = read_inode(&**inode, *offset, sink)?;
                 *offset = offset.saturating_add(widen(moved));
                 drop(offset);
                 self.touch_atime(&**inode, now);
@@ -322,7 +322,7 @@ impl OpenFile {
         self.check_readable()?;
         match &self.backing {
             Backing::Inode(inode) => {
-                let moved = inode.read_at(offset, sink)?;
+                let moved = read_inode(&**inode, offset, sink)?;
                 self.touch_atime(&**inode, now);
                 Ok(moved)
             }
@@ -522,6 +522,16 @@ impl Drop for OpenFile {
 
 /// `st_dev` of anonymous pipes: minor 14 of the unnamed devices, as `pipefs` often has.
 const PIPE_DEVICE: u64 = 14;
+
+/// Reads at byte `offset` of an inode. As in Linux, what the sink took before it failed counts.
+fn read_inode(inode: &dyn Inode, offset: u64, sink: &mut dyn Sink) -> Result<usize> {
+    let wanted = sink.remaining();
+    let result = inode.read_at(offset, sink);
+    match wanted.saturating_sub(sink.remaining()) {
+        0 => result,
+        moved => result.or(Ok(moved)),
+    }
+}
 
 fn write_inode(
     inode: &dyn Inode,

@@ -52,6 +52,7 @@ int main(void)
 	struct iovec partly[] = { { buffer, 4 }, { bad, 4 } };
 	MUST(lseek(fd, 0, SEEK_SET));
 	SHOW(readv(fd, partly, 2));
+	SHOW(lseek(fd, 0, SEEK_CUR));
 	SHOW_FAULT(uname, bad);
 	SHOW_FAULT(sysinfo, bad);
 	SHOW_FAULT(times, bad);
