@@ -381,3 +381,15 @@ fn dev_tty_is_the_terminal_of_the_caller() {
     let gone = world.start_open("/tty", O_RDWR);
     assert!(matches!(gone, Outcome::Ready(Err(Fault::Error(e))) if e.errno == Errno::EIO));
 }
+
+#[test]
+fn devices_that_drop_bytes_take_each_once() {
+    let world = World::new();
+    for minor in [3, 5, 8] {
+        world.node("/device", S_IFCHR | 0o666, make_device(1, minor));
+        let file = world.open("/device", O_WRONLY);
+        let outcome = crate::transfer::write(&world.sleeper, &file, b"bytes".as_slice(), LATER);
+        assert!(matches!(outcome, Outcome::Ready(Ok(5))), "{minor}");
+        world.vfs.unlink(&world.context(), b"/device").unwrap();
+    }
+}
