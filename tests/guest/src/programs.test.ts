@@ -1,0 +1,35 @@
+/** Every C program of this folder prints in a pod what it prints on Linux, and ends the same way. */
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BUILT, TestPod } from "./pod.ts";
+
+/** Where the image has the programs. */
+const GUEST_FOLDER = "/usr/lib/shoal/tests";
+
+const PODS = [
+  { name: "one Worker", options: { workers: 1 } },
+  { name: "two Workers", options: { workers: 2 } },
+  { name: "one Worker, memory copied by JavaScript", options: { workers: 1, copyInJavaScript: true } },
+];
+
+const programs = readdirSync(`${BUILT}expected`)
+  .filter((file) => file.endsWith(".status"))
+  .map((file) => file.slice(0, -".status".length));
+
+const expected = (file: string) => readFileSync(`${BUILT}expected/${file}`, "utf8");
+
+describe.each(PODS)("$name", ({ options }) => {
+  let pod: TestPod;
+  beforeAll(async () => {
+    pod = await TestPod.boot(options);
+  });
+  afterAll(() => pod?.[Symbol.dispose]());
+
+  test.each(programs)("%s", async (name) => {
+    const cwd = `/tmp/${name}`;
+    await pod.files.makeDirectory(cwd);
+    const { stdout, stderr, status } = await pod.run([`${GUEST_FOLDER}/${name}`], { cwd });
+    expect(stdout, stderr).toBe(expected(`${name}.out`));
+    expect(`${status.shell}\n`).toBe(expected(`${name}.status`));
+  });
+});
