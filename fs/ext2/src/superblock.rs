@@ -17,6 +17,8 @@ use crate::error::{CorruptKind, Error, Feature, Result};
 pub(crate) const OFFSET_BYTES: u64 = 1024;
 /// Bytes of the superblock.
 pub(crate) const LEN_BYTES: usize = 1024;
+/// The smallest device that has room for one, in bytes.
+pub(crate) const END_BYTES: u64 = 2048;
 
 /// `s_magic`.
 pub(crate) const MAGIC: u16 = 0xEF53;
