@@ -201,6 +201,7 @@ impl Kernel {
         drop(closed);
         process.signals.lock().reset_for_exec();
         self.processes.note_exec(process.pid);
+        process.program.lock().name_after(&executable);
         if task.nr_loans() == 0 {
             task.set_next(executable);
             return Ok(None);
@@ -258,13 +259,9 @@ impl Kernel {
             program.memory.max_pages,
         );
         *process.memory.lock() = Arc::new(Lock::new(space));
-        *process.program.lock() = ProgramInfo {
-            location: Some(executable.location.clone()),
-            comm: executable.comm.clone(),
-            cmdline: executable.cmdline.clone(),
-            environ: executable.environ.clone(),
-            loaded: Some(Arc::clone(&executable.image.program)),
-        };
+        let mut program = process.program.lock();
+        program.name_after(executable);
+        program.loaded = Some(Arc::clone(&executable.image.program));
     }
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").

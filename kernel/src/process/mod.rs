@@ -39,7 +39,7 @@ pub use task::Task;
 pub(crate) use task::entry;
 pub use timers::IntervalTimer;
 
-use crate::exec::LoadedProgram;
+use crate::exec::{Executable, LoadedProgram};
 use crate::fd_table::FdTable;
 use crate::memory::AddressSpace;
 use crate::signal::SignalState;
@@ -71,6 +71,17 @@ pub struct ProgramInfo {
     pub environ: Vec<u8>,
     /// The program, for what its loader could not resolve.
     pub loaded: Option<Arc<LoadedProgram>>,
+}
+
+impl ProgramInfo {
+    /// Takes the names of a program that has been found fit to run: from here on execve(2) has
+    /// happened for whoever looks, although the program may start later.
+    pub(crate) fn name_after(&mut self, executable: &Executable) {
+        self.location = Some(executable.location.clone());
+        self.comm.clone_from(&executable.comm);
+        self.cmdline.clone_from(&executable.cmdline);
+        self.environ.clone_from(&executable.environ);
+    }
 }
 
 /// One process.
