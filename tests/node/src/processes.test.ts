@@ -1,0 +1,58 @@
+/** Many processes on few threads. */
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { outcomeOf, sh, start } from "./shoal.ts";
+
+/** The threads of a process of this machine. */
+async function threadsOf(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^Threads:\s*(\d+)$/m.exec(status)?.[1]);
+}
+
+/** Waits until a child's output has `text`. */
+function output(child: ReturnType<typeof start>, text: string): Promise<void> {
+  let shown = "";
+  return new Promise((resolve, reject) => {
+    child.on("exit", () => reject(new Error(`ended with ${JSON.stringify(shown)}`)));
+    child.stdout.on("data", (chunk: Buffer) => {
+      shown += chunk;
+      if (shown.includes(text)) {
+        resolve();
+      }
+    });
+  });
+}
+
+describe("300 processes at once", () => {
+  it("need no thread of their own", async () => {
+    const script = [
+      "sleep 1000 & echo one; read go",
+      "i=1; while [ $i -lt 300 ]; do sleep 1000 & i=$((i+1)); done",
+      "ps -o comm | grep -c '^sleep'; echo all; read go; killall sleep; wait; ps -o comm | grep -c '^sleep'",
+    ].join("; ");
+    const child = start(["--workers", "2", "--", "sh", "-c", script]);
+    await output(child, "one\n");
+    const before = await threadsOf(child.pid);
+    child.stdin.write("go\n");
+    await output(child, "300\nall\n");
+    expect(await threadsOf(child.pid)).toBeLessThanOrEqual(before);
+    expect(await outcomeOf(child, "go\n")).toMatchObject({ stdout: "0\n", stderr: "" });
+  });
+
+  it("pass bytes through a chain of pipes", async () => {
+    const chain = Array.from({ length: 100 }, () => "cat").join(" | ");
+    const { stdout, status } = await sh(`seq 20000 | ${chain} | md5sum; seq 20000 | md5sum`);
+    const [first, second] = stdout.trim().split("\n");
+    expect([status, first]).toEqual([0, second]);
+  });
+});
+
+describe("processes one after the other", () => {
+  it("leave nothing behind", async () => {
+    const script = "i=0; while [ $i -lt 500 ]; do /bin/true; i=$((i+1)); done; ps | wc -l; ls /proc/self/fd | wc -l";
+    const { stdout } = await sh(script);
+    const [processes, descriptors] = stdout.trim().split("\n").map(Number);
+    // The heading, init, sh, ps and wc; the descriptors of ls: 0 to 2 and the folder.
+    expect([processes, descriptors]).toEqual([5, 4]);
+  });
+});
