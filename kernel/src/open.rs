@@ -9,11 +9,12 @@ use abi::flags::{O_ACCMODE, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
 use abi::{Errno, Result};
 use fs::vfs::Opened;
 use fs::vfs::inode::FileType;
+use fs::vfs::path::Location;
 
 use crate::call::{Outcome, Restart, Sleeper};
 use crate::device::{CONSOLE, CONTROLLING_TERMINAL, PTY_MULTIPLEXER};
-use crate::ipc::fifo::{FifoWait, Fifos};
-use crate::ipc::pipe::Direction;
+use crate::ipc::fifo::{FifoOpening, FifoWait, Fifos};
+use crate::ipc::pipe::{Direction, Pipe, PipeEnd};
 use crate::kernel::Kernel;
 use crate::open_file::OpenFile;
 use crate::poll::wait_for;
@@ -98,8 +99,12 @@ impl Opener<'_> {
         flags: u32,
     ) -> Outcome<Arc<OpenFile>> {
         if flags & O_PATH == 0 {
-            if opened.location.file_type() == FileType::Fifo {
-                return self.open_fifo(sleeper, opened, flags);
+            let end = opened.ops.as_ref().map(|ops| ops.as_any());
+            let pipe = end.and_then(|ops| ops?.downcast_ref::<PipeEnd>());
+            let pipe = pipe.map(|end| Arc::clone(end.pipe()));
+            let is_fifo = opened.location.file_type() == FileType::Fifo && opened.ops.is_none();
+            if is_fifo || pipe.is_some() {
+                return self.open_fifo(sleeper, opened.location, pipe, flags);
             }
             if let Err(error) = self.resolve_terminal(&mut opened) {
                 return Outcome::from(Err(error));
@@ -126,13 +131,14 @@ impl Opener<'_> {
         }
     }
 
+    /// - `pipe`: where a link of `/proc/PID/fd` led; `None`: the FIFO at `location`
     fn open_fifo<S: Sleeper>(
         &self,
         sleeper: &Arc<S>,
-        opened: Opened,
+        location: Location,
+        pipe: Option<Arc<Pipe>>,
         flags: u32,
     ) -> Outcome<Arc<OpenFile>> {
-        let location = opened.location;
         let direction = match flags & O_ACCMODE {
             O_RDONLY => Direction::Read,
             O_WRONLY => Direction::Write,
@@ -143,10 +149,13 @@ impl Opener<'_> {
         } else {
             FifoWait::NonBlock
         };
-        let opening = location.inode.metadata().and_then(|metadata| {
-            self.fifos
-                .open((metadata.device, metadata.inode), direction, wait)
-        });
+        let opening = match pipe {
+            Some(pipe) => FifoOpening::begin(&pipe, direction, wait),
+            None => location.inode.metadata().and_then(|metadata| {
+                let key = (metadata.device, metadata.inode);
+                self.fifos.open(key, direction, wait)
+            }),
+        };
         let opening = match opening {
             Ok(opening) => opening,
             Err(error) => return Outcome::from(Err(error)),

@@ -3,6 +3,7 @@
 //! Implementations are state machines: `try_*` never wait. Whoever wants to wait registers on
 //! [`FileOps::wait_queue`], tries again, and sleeps (`kernel::poll::wait_for`).
 
+use std::any::Any;
 use std::fmt;
 
 use abi::{Errno, Result};
@@ -95,6 +96,11 @@ pub trait GuestMemory {
 
 /// The behaviour of an open file description that has its own.
 pub trait FileOps: Send + Sync + fmt::Debug {
+    /// The object itself, for a kernel that opens a pipe again by its link in `/proc/PID/fd`.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+
     /// Reads what is there now. `Ok(0)` is the end of file.
     ///
     /// # Errors

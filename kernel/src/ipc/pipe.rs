@@ -13,6 +13,7 @@
 //! there is room for what the least demanding of them wants, so that a reader of single bytes
 //! does not cause a switch for each.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -325,6 +326,10 @@ impl PipeEnd {
 }
 
 impl FileOps for PipeEnd {
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
     fn try_read(&self, sink: &mut dyn Sink) -> Try<usize> {
         if self.direction.reads() {
             self.pipe.read(sink)
