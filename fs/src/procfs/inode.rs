@@ -1,15 +1,17 @@
-//! The inodes of procfs. Each is a [`Node`], a description that is worth nothing by itself: what
-//! it stands for is asked for at each call, and is `ENOENT` or `ESRCH` when the process is gone.
+//! The inodes of procfs: what a [`Node`] stands for is asked for at each call, and is `ENOENT` or
+//! `ESRCH` when the process is gone.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::{Errno, Result};
 
+use super::node::{Node, Shown, Subject};
 use super::process::{self, Entry, descriptor_info, path_for};
-use super::source::{Place, ProcessSource};
-use super::sys::{self, Setting};
+use super::source::ProcessSource;
+use super::sys;
 use super::system;
 use crate::io::{Sink, Source};
 use crate::vfs::inode::{DirEntry, FileType, Inode, Metadata, SetAttributes, Timestamp};
@@ -23,55 +25,6 @@ pub(super) struct Shared {
     pub(super) time: Timestamp,
 }
 
-/// A process, seen as one or as one of its threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Subject {
-    /// The process or thread.
-    id: u32,
-    /// Whether this is below `task`, where there is no `task`.
-    is_thread: bool,
-}
-
-/// What an inode stands for.
-#[derive(Clone, Copy)]
-pub(super) enum Node {
-    /// `/proc`
-    Root,
-    /// `self`
-    SelfLink,
-    /// `thread-self`
-    ThreadSelfLink,
-    /// `mounts`
-    MountsLink,
-    /// A file of `/proc` itself: index and text.
-    System(usize, system::Text),
-    /// A directory of `/proc/sys`, by its path.
-    Sys(&'static str),
-    /// A setting.
-    Setting(&'static Setting),
-    /// `/proc/PID`
-    Process(Subject),
-    /// A file of it: index, permission bits, text.
-    File(Subject, usize, u32, process::Text),
-    /// A link of it.
-    Link(Subject, Place),
-    /// `task`
-    Threads(u32),
-    /// `fd` or `fdinfo`
-    Descriptors(Subject, Shown),
-    /// `fd/N` or `fdinfo/N`
-    Descriptor(Subject, u32, Shown),
-}
-
-/// What is shown of descriptors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// The file, as a link.
-    File,
-    /// Offset and flags, as a text.
-    Info,
-}
-
 /// Names in a directory that are not numbers.
 const ROOT_LINKS: &[(&str, Node)] = &[
     ("self", Node::SelfLink),
@@ -79,6 +32,9 @@ const ROOT_LINKS: &[(&str, Node)] = &[
     ("mounts", Node::MountsLink),
     ("sys", Node::Sys("")),
 ];
+
+/// What `lstat(2)` says of the length of a descriptor's link.
+const LINK_SIZE: u64 = 64;
 
 /// Cookies of numbered entries start here: the cookie of number n is this plus n plus 1.
 const FIRST_NUMBER: u64 = 0x1000;
@@ -93,105 +49,6 @@ impl fmt::Debug for ProcInode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProcInode({:#x})", self.node.number())
     }
-}
-
-impl Node {
-    const fn file_type(&self) -> FileType {
-        match self {
-            Self::Root
-            | Self::Sys(_)
-            | Self::Process(_)
-            | Self::Threads(_)
-            | Self::Descriptors(..) => FileType::Directory,
-            Self::SelfLink
-            | Self::ThreadSelfLink
-            | Self::MountsLink
-            | Self::Link(..)
-            | Self::Descriptor(_, _, Shown::File) => FileType::Symlink,
-            Self::System(..)
-            | Self::Setting(_)
-            | Self::File(..)
-            | Self::Descriptor(_, _, Shown::Info) => FileType::Regular,
-        }
-    }
-
-    const fn permissions(&self) -> u32 {
-        match self {
-            Self::Root | Self::Sys(_) | Self::Process(_) | Self::Threads(_) => 0o555,
-            Self::Descriptors(_, Shown::File) => 0o500,
-            Self::Descriptors(_, Shown::Info) => 0o555,
-            Self::SelfLink | Self::ThreadSelfLink | Self::MountsLink | Self::Link(..) => 0o777,
-            Self::Descriptor(_, _, Shown::File) => 0o700,
-            Self::Descriptor(_, _, Shown::Info) => 0o400,
-            Self::System(..) => 0o444,
-            Self::Setting(setting) => {
-                if setting.write.is_some() {
-                    0o644
-                } else {
-                    0o444
-                }
-            }
-            Self::File(_, _, permissions, _) => *permissions,
-        }
-    }
-
-    /// It as an entry of a directory.
-    fn entry<'a>(&self, name: &'a [u8], next_cookie: u64) -> DirEntry<'a> {
-        DirEntry {
-            name,
-            inode: self.number(),
-            file_type: Some(self.file_type()),
-            next_cookie,
-        }
-    }
-
-    /// The process that owns it.
-    const fn subject(&self) -> Option<Subject> {
-        match self {
-            Self::Process(subject)
-            | Self::File(subject, ..)
-            | Self::Link(subject, _)
-            | Self::Descriptors(subject, _)
-            | Self::Descriptor(subject, ..) => Some(*subject),
-            Self::Threads(id) => Some(Subject {
-                id: *id,
-                is_thread: false,
-            }),
-            _ => None,
-        }
-    }
-
-    /// The inode number: the process in the upper half, the kind and its index in the lower.
-    fn number(&self) -> u64 {
-        let index = |index: usize| u64::try_from(index).unwrap_or(0);
-        let (kind, detail) = match self {
-            Self::Root => (0, 1),
-            Self::SelfLink => (0, 2),
-            Self::ThreadSelfLink => (0, 3),
-            Self::MountsLink => (0, 4),
-            Self::System(number, _) => (1, index(*number)),
-            Self::Sys(path) => (2, path.bytes().fold(0, mix)),
-            Self::Setting(setting) => (2, setting.path.bytes().fold(1, mix)),
-            Self::Process(_) => (3, 0),
-            Self::Threads(_) => (3, 1),
-            Self::Descriptors(_, Shown::File) => (3, 2),
-            Self::Descriptors(_, Shown::Info) => (3, 3),
-            Self::Link(_, Place::Executable) => (3, 4),
-            Self::Link(_, Place::WorkingDirectory) => (3, 5),
-            Self::Link(_, Place::Root) => (3, 6),
-            Self::File(_, number, ..) => (4, index(*number)),
-            Self::Descriptor(_, fd, Shown::File) => (5, u64::from(*fd)),
-            Self::Descriptor(_, fd, Shown::Info) => (6, u64::from(*fd)),
-        };
-        let subject = self.subject().map_or(0, |subject| {
-            u64::from(subject.id) << 1 | u64::from(subject.is_thread)
-        });
-        subject << 32 | kind << 24 | detail & 0xff_ffff
-    }
-}
-
-fn mix(hash: u64, byte: u8) -> u64 {
-    (hash.wrapping_mul(31).wrapping_add(u64::from(byte))) & 0xff_ffff
 }
 
 /// A name that is a number, without leading zeros.
@@ -339,6 +196,39 @@ impl ProcInode {
         }
     }
 
+    /// The same for whoever may follow the link.
+    fn reachable(&self) -> Option<Result<Location>> {
+        let subject = self.node.subject()?;
+        let target = self.target()?;
+        if self.source().may_inspect(subject.id) {
+            return Some(target);
+        }
+        Some(Err(Errno::EACCES.because("the process is of another user")))
+    }
+
+    /// The permission bits and size of what is shown of descriptors: how a file was opened is
+    /// seen at the bits of its link.
+    fn descriptor_attributes(&self) -> Result<(u32, u64)> {
+        let source = self.source();
+        let permissions = self.node.permissions();
+        Ok(match self.node {
+            Node::Descriptor(subject, fd, Shown::File) => {
+                let descriptor = source.descriptor(subject.id, fd).ok_or(Errno::ENOENT)?;
+                let permissions = match descriptor.flags & O_ACCMODE {
+                    O_RDONLY => 0o500,
+                    O_WRONLY => 0o300,
+                    _ => 0o700,
+                };
+                (permissions, LINK_SIZE)
+            }
+            Node::Descriptors(subject, Shown::File) => {
+                let descriptors = source.descriptors(subject.id).ok_or(Errno::ENOENT)?;
+                (permissions, u64::try_from(descriptors.len()).unwrap_or(0))
+            }
+            _ => (permissions, 0),
+        })
+    }
+
     /// The text of a file.
     fn text(&self) -> Result<Vec<u8>> {
         let source = self.source();
@@ -367,12 +257,13 @@ impl Inode for ProcInode {
             (uid, gid) = (euid, egid);
         }
         let file_type = self.node.file_type();
+        let (permissions, size) = self.descriptor_attributes()?;
         let time = self.shared.time;
         Ok(Metadata {
             device: self.shared.device,
             inode: self.node.number(),
             file_type,
-            permissions: self.node.permissions(),
+            permissions,
             nr_links: if file_type == FileType::Directory {
                 2
             } else {
@@ -381,7 +272,7 @@ impl Inode for ProcInode {
             uid,
             gid,
             rdev: 0,
-            size: 0,
+            size,
             block_size: 1024,
             nr_blocks: 0,
             atime: time,
@@ -416,14 +307,14 @@ impl Inode for ProcInode {
             }
             _ => {
                 let subject = self.node.subject().ok_or(Errno::EINVAL)?;
-                let target = self.target().ok_or(Errno::EINVAL)??;
+                let target = self.reachable().ok_or(Errno::EINVAL)??;
                 Ok(path_for(self.source(), subject.id, &target))
             }
         }
     }
 
     fn follow(&self) -> Option<Result<Location>> {
-        self.target()
+        self.reachable()
     }
 
     fn is_cacheable(&self) -> bool {

@@ -1,14 +1,17 @@
 //! `/proc`: what the kernel knows, as files. proc(5).
 //!
 //! - [`source`]: the trait that the kernel implements
-//! - `inode`: directories, links and files, made when they are looked up
-//! - `process`: the texts of `/proc/PID`; `system`: those of `/proc` itself; `sys`: `/proc/sys`
+//! - `inode`: directories, links and files, made when they are looked up; `node`: which one
+//! - `process`, `memory` and `status`: the texts of `/proc/PID`; `system`: those of `/proc` itself; `sys`: `/proc/sys`
 //!
 //! Every read makes the text anew; a file that is read in pieces may change between them.
 
 mod inode;
+mod memory;
+mod node;
 mod process;
 pub mod source;
+mod status;
 mod sys;
 mod system;
 #[cfg(test)]
@@ -19,7 +22,8 @@ use std::sync::Arc;
 use abi::flags::PROC_SUPER_MAGIC;
 use abi::{Errno, Result};
 
-use self::inode::{Node, ProcInode, Shared};
+use self::inode::{ProcInode, Shared};
+use self::node::Node;
 use self::source::ProcessSource;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{FileSystem, FileSystemStatus, Inode, Timestamp};

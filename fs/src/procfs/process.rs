@@ -1,9 +1,8 @@
 //! The texts of `/proc/PID`.
 
-use std::fmt::Write;
-
 use super::source::{Descriptor, Place, ProcessSource, ProcessStatus};
 use super::system::ticks;
+use super::{memory, status};
 use crate::vfs::path::Location;
 
 /// Makes the text of one file; `None`: the process is gone.
@@ -36,7 +35,7 @@ pub(super) const ENTRIES: &[(&str, Entry)] = &[
     (
         "status",
         Entry::File(0o444, |source, pid| {
-            Some(status(source, &source.status(pid)?))
+            Some(status::text(source, &source.status(pid)?))
         }),
     ),
     (
@@ -56,7 +55,9 @@ pub(super) const ENTRIES: &[(&str, Entry)] = &[
         "statm",
         Entry::File(0o444, |source, pid| Some(statm(&source.status(pid)?))),
     ),
-    ("maps", Entry::File(0o444, |source, pid| source.maps(pid))),
+    ("maps", Entry::File(0o444, memory::maps)),
+    ("smaps", Entry::File(0o444, memory::smaps)),
+    ("smaps_rollup", Entry::File(0o444, memory::smaps_rollup)),
     ("cwd", Entry::Link(Place::WorkingDirectory)),
     ("root", Entry::Link(Place::Root)),
     ("exe", Entry::Link(Place::Executable)),
@@ -78,7 +79,24 @@ pub(super) const ENTRIES: &[(&str, Entry)] = &[
         "wchan",
         Entry::File(0o444, |source, pid| constant(source, pid, "0")),
     ),
+    (
+        "personality",
+        Entry::File(0o400, |source, pid| constant(source, pid, "00000000\n")),
+    ),
+    ("schedstat", Entry::File(0o444, schedstat)),
+    ("timerslack_ns", Entry::File(0o444, timer_slack)),
+    (
+        "uid_map",
+        Entry::File(0o444, |source, pid| constant(source, pid, ID_MAP)),
+    ),
+    (
+        "gid_map",
+        Entry::File(0o444, |source, pid| constant(source, pid, ID_MAP)),
+    ),
 ];
+
+/// All users and groups are the same inside and outside: user_namespaces(7).
+const ID_MAP: &str = "         0          0 4294967295\n";
 
 fn constant(source: &dyn ProcessSource, pid: u32, text: &str) -> Option<Vec<u8>> {
     source.status(pid).map(|_| text.as_bytes().to_vec())
@@ -88,6 +106,20 @@ fn comm(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
     let mut text = source.status(pid)?.comm;
     text.push(b'\n');
     Some(text)
+}
+
+/// Time run, time waited for a processor, number of times that it ran.
+fn schedstat(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
+    let p = source.status(pid)?;
+    let ran_ns = p.user_ns.saturating_add(p.system_ns);
+    let switches = p.nr_voluntary_switches;
+    let times = switches.saturating_add(p.nr_involuntary_switches);
+    Some(format!("{ran_ns} 0 {times}\n").into_bytes())
+}
+
+fn timer_slack(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
+    let slack_ns = source.status(pid)?.timer_slack_ns;
+    Some(format!("{slack_ns}\n").into_bytes())
 }
 
 fn mounts(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
@@ -145,87 +177,6 @@ fn stat(p: &ProcessStatus) -> Vec<u8> {
 fn statm(p: &ProcessStatus) -> Vec<u8> {
     let (size, resident) = (p.virtual_bytes / 4096, p.resident_bytes / 4096);
     format!("{size} {resident} 0 0 0 {size} 0\n").into_bytes()
-}
-
-/// `/proc/PID/status`.
-fn status(source: &dyn ProcessSource, p: &ProcessStatus) -> Vec<u8> {
-    let mut name = String::new();
-    for byte in &p.comm {
-        match byte {
-            b'\n' => name.push_str("\\n"),
-            b'\\' => name.push_str("\\\\"),
-            _ => name.push(char::from(*byte)),
-        }
-    }
-    let nr_processors = source.system().nr_processors.clamp(1, 64);
-    let mask = u64::MAX
-        .checked_shr(64_u32.saturating_sub(nr_processors))
-        .unwrap_or(1);
-    let ids = |ids: [u32; 4]| ids.map(|id| id.to_string()).join("\t");
-    let groups: String = p.groups.iter().map(|group| format!("{group} ")).collect();
-    let (virtual_kib, resident_kib) = (p.virtual_bytes / 1024, p.resident_bytes / 1024);
-    let mut text = String::new();
-    let _ = write!(
-        text,
-        "Name:\t{name}\nUmask:\t{:04o}\nState:\t{}\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\n\
-         TracerPid:\t0\nUid:\t{}\nGid:\t{}\nFDSize:\t{}\nGroups:\t{groups}\n\
-         NStgid:\t{1}\nNSpid:\t{3}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n",
-        p.umask,
-        p.state.text(),
-        p.process,
-        p.pid,
-        p.parent,
-        ids(p.uids),
-        ids(p.gids),
-        p.nr_descriptor_slots,
-        p.group,
-        p.session,
-    );
-    let sizes = [
-        ("VmPeak", virtual_kib),
-        ("VmSize", virtual_kib),
-        ("VmLck", 0),
-        ("VmPin", 0),
-        ("VmHWM", resident_kib),
-        ("VmRSS", resident_kib),
-        ("RssAnon", resident_kib),
-        ("RssFile", 0),
-        ("RssShmem", 0),
-        ("VmData", virtual_kib),
-        ("VmStk", p.stack_bytes / 1024),
-        ("VmExe", 0),
-        ("VmLib", 0),
-        ("VmPTE", 0),
-        ("VmSwap", 0),
-    ];
-    for (name, kib) in sizes {
-        let _ = writeln!(text, "{name}:\t{kib:>8} kB");
-    }
-    let capabilities: u64 = if p.uids.get(1) == Some(&0) {
-        0x1ff_ffff_ffff
-    } else {
-        0
-    };
-    let _ = write!(
-        text,
-        "Threads:\t{}\nSigQ:\t0/1024\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
-         SigIgn:\t{:016x}\nSigCgt:\t{:016x}\nCapInh:\t{:016x}\nCapPrm:\t{capabilities:016x}\n\
-         CapEff:\t{capabilities:016x}\nCapBnd:\t000001ffffffffff\nCapAmb:\t{:016x}\n\
-         NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t{mask:x}\nCpus_allowed_list:\t0-{}\n\
-         voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
-        p.nr_threads,
-        0,
-        p.pending,
-        p.blocked,
-        p.ignored,
-        p.caught,
-        0,
-        0,
-        nr_processors.saturating_sub(1),
-        p.nr_voluntary_switches,
-        p.nr_involuntary_switches,
-    );
-    text.into_bytes()
 }
 
 /// `/proc/PID/fdinfo/N`.

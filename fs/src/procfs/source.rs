@@ -33,8 +33,8 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
     /// `envp`, each string ended by NUL.
     fn environment(&self, pid: u32) -> Option<Vec<u8>>;
 
-    /// The memory map, in the lines of `/proc/PID/maps`.
-    fn maps(&self, pid: u32) -> Option<Vec<u8>>;
+    /// What its memory is used for, ascending and not overlapping; nothing for a zombie.
+    fn memory(&self, pid: u32) -> Option<Vec<MemoryArea>>;
 
     /// The resource limits, as the lines of `/proc/PID/limits`.
     fn limits(&self, pid: u32) -> Option<Vec<u8>>;
@@ -47,6 +47,26 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
 
     /// One open descriptor.
     fn descriptor(&self, pid: u32, fd: u32) -> Option<Descriptor>;
+
+    /// Whether the process whose system call runs now may follow the links of `pid`: the same
+    /// user and group as all those of `pid`, or the superuser (ptrace(2), "Ptrace access mode
+    /// checking", `PTRACE_MODE_READ_FSCREDS`).
+    fn may_inspect(&self, pid: u32) -> bool {
+        let Some((viewer, _)) = self.current() else {
+            return true;
+        };
+        if viewer == pid {
+            return true;
+        }
+        let (Some(viewer), Some(subject)) = (self.status(viewer), self.status(pid)) else {
+            return false;
+        };
+        let [_, euid, _, fsuid] = viewer.uids;
+        let [_, _, _, fsgid] = viewer.gids;
+        let [ruid, subject_euid, suid, _] = subject.uids;
+        let [rgid, egid, sgid, _] = subject.gids;
+        euid == 0 || [ruid, subject_euid, suid] == [fsuid; 3] && [rgid, egid, sgid] == [fsgid; 3]
+    }
 
     /// Changes the short name of a process: at most 15 bytes.
     ///
@@ -74,6 +94,30 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
 
     /// The mounts, for `/proc/PID/mounts`.
     fn vfs(&self) -> Arc<Vfs>;
+}
+
+/// A range of a process's memory with one use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryArea {
+    /// First address, a multiple of the page size.
+    pub start: u64,
+    /// Address behind the last, a multiple of the page size.
+    pub end: u64,
+    /// What it is.
+    pub usage: MemoryUse,
+}
+
+/// What memory is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryUse {
+    /// Stack, which grows down.
+    Stack,
+    /// Data of the program.
+    Program,
+    /// What `brk(2)` gave.
+    Heap,
+    /// A mapping without a file.
+    Anonymous,
 }
 
 /// The links of `/proc/PID`.
@@ -149,6 +193,14 @@ pub struct ProcessStatus {
     pub stack_bytes: u64,
     /// Slots of the descriptor table.
     pub nr_descriptor_slots: u32,
+    /// Processors that it may run on, one bit each.
+    pub affinity: u64,
+    /// Whether `exec` no longer honours set-id bits.
+    pub has_no_new_privileges: bool,
+    /// The most signals that may wait, `RLIMIT_SIGPENDING`.
+    pub max_pending_signals: u64,
+    /// Nanoseconds that its sleeps may end late.
+    pub timer_slack_ns: u32,
     /// Signals that wait, signal n is bit n-1.
     pub pending: u64,
     /// Blocked signals.
@@ -238,8 +290,12 @@ pub struct SystemStatus {
     pub nr_forks: u64,
     /// Switches between processes since the boot.
     pub nr_switches: u64,
+    /// A random number that stays the same until the next boot.
+    pub boot_id: u128,
     /// `uname -n`
     pub hostname: Vec<u8>,
+    /// The domain name of `uname(2)`.
+    pub domain_name: Vec<u8>,
     /// `uname -r`
     pub release: &'static str,
     /// `uname -v`

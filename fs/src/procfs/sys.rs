@@ -39,7 +39,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     fixed!("fs/protected_symlinks", 0),
     fixed!("kernel/cap_last_cap", 40),
     fixed!("kernel/core_pattern", "core"),
-    fixed!("kernel/domainname", "(none)"),
+    Setting {
+        path: "kernel/domainname",
+        read: |source| line(source.system().domain_name),
+        write: None,
+    },
     Setting {
         path: "kernel/hostname",
         read: |source| line(source.system().hostname),
@@ -54,19 +58,23 @@ pub(super) const SETTINGS: &[Setting] = &[
     fixed!("kernel/ostype", "Linux"),
     fixed!("kernel/overflowgid", 65_534),
     fixed!("kernel/overflowuid", 65_534),
+    fixed!("kernel/panic", 0),
     fixed!("kernel/pid_max", PID_MAX),
     fixed!("kernel/printk", "4\t4\t1\t7"),
     Setting {
-        path: "kernel/random/entropy_avail",
-        read: |_| line(b"256".to_vec()),
+        path: "kernel/random/boot_id",
+        read: |source| uuid(source.system().boot_id),
         write: None,
     },
+    fixed!("kernel/random/entropy_avail", 256),
+    fixed!("kernel/random/poolsize", 256),
     Setting {
         path: "kernel/random/uuid",
-        read: uuid,
+        read: random_uuid,
         write: None,
     },
     fixed!("kernel/randomize_va_space", 0),
+    fixed!("kernel/tainted", 0),
     fixed!("kernel/threads-max", PID_MAX),
     Setting {
         path: "kernel/version",
@@ -96,11 +104,15 @@ fn write_hostname(source: &dyn ProcessSource, text: &[u8]) -> Result<()> {
     source.set_hostname(name)
 }
 
-/// A random UUID of version 4, another one at each read.
-fn uuid(source: &dyn ProcessSource) -> Vec<u8> {
+/// Another UUID at each read.
+fn random_uuid(source: &dyn ProcessSource) -> Vec<u8> {
     let mut bytes = [0; 16];
     source.fill_random(&mut bytes);
-    let number = u128::from_be_bytes(bytes);
+    uuid(u128::from_be_bytes(bytes))
+}
+
+/// A UUID of version 4 made of a random number.
+fn uuid(number: u128) -> Vec<u8> {
     let number = (number & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{number:032x}");
     let mut text = String::new();
@@ -161,7 +173,10 @@ mod tests {
     fn directories_follow_from_paths() {
         let names = |path| entries(path).map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(""), ["fs", "kernel", "net", "vm"]);
-        assert_eq!(names("kernel/random"), ["entropy_avail", "uuid"]);
+        assert_eq!(
+            names("kernel/random"),
+            ["boot_id", "entropy_avail", "poolsize", "uuid"]
+        );
         assert_eq!(names("net"), ["core", "ipv4"]);
     }
 }

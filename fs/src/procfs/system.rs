@@ -12,12 +12,22 @@ pub(super) type Text = fn(&dyn ProcessSource) -> String;
 
 /// Files of `/proc` itself, with their texts.
 pub(super) const FILES: &[(&str, Text)] = &[
+    ("cgroups", |_| {
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\n".to_owned()
+    }),
     ("cmdline", |_| "shoal\n".to_owned()),
     ("cpuinfo", |source| cpuinfo(&source.system())),
     ("devices", |_| devices()),
+    ("diskstats", |_| String::new()),
     ("filesystems", |_| filesystems()),
+    ("interrupts", |source| interrupts(&source.system())),
     ("loadavg", |source| loadavg(&source.system())),
     ("meminfo", |source| meminfo(&source.system())),
+    ("misc", |_| String::new()),
+    ("partitions", |_| {
+        "major minor  #blocks  name\n\n".to_owned()
+    }),
+    ("softirqs", |source| softirqs(&source.system())),
     ("stat", |source| stat(&source.system())),
     ("swaps", |_| {
         "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned()
@@ -154,6 +164,38 @@ fn vmstat(system: &SystemStatus) -> String {
     )
 }
 
+/// The head of a table that has a column for each processor, the first of them at `indent`.
+fn processor_columns(system: &SystemStatus, indent: usize) -> String {
+    let mut text = " ".repeat(indent);
+    for number in 0..system.nr_processors {
+        let _ = write!(text, "{:<11}", format!("CPU{number}"));
+    }
+    text.push('\n');
+    text
+}
+
+/// Nothing interrupts a Worker: the table has no rows.
+fn interrupts(system: &SystemStatus) -> String {
+    processor_columns(system, 11)
+}
+
+/// All counts are 0.
+fn softirqs(system: &SystemStatus) -> String {
+    const NAMES: [&str; 10] = [
+        "HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER",
+        "RCU",
+    ];
+    let mut text = processor_columns(system, 20);
+    for name in NAMES {
+        let _ = write!(text, "{:>12}", format!("{name}:"));
+        for _ in 0..system.nr_processors {
+            let _ = write!(text, " {:>10}", 0);
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn filesystems() -> String {
     let mut text = String::new();
     for row in FILE_SYSTEMS {
@@ -168,7 +210,7 @@ fn filesystems() -> String {
 }
 
 fn devices() -> String {
-    "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\n\
-     Block devices:\n254 virtblk\n"
+    "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\n\
+     Block devices:\n"
         .to_owned()
 }

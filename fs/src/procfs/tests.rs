@@ -5,7 +5,10 @@ use std::sync::{Arc, OnceLock};
 use abi::{Errno, Result};
 use executor::sync::Lock;
 
-use super::source::{Descriptor, Place, ProcessSource, ProcessState, ProcessStatus, SystemStatus};
+use super::source::{
+    Descriptor, MemoryArea, MemoryUse, Place, ProcessSource, ProcessState, ProcessStatus,
+    SystemStatus,
+};
 use crate::io::VecSink;
 use crate::tmpfs::TmpFs;
 use crate::vfs::device::NoDevices;
@@ -13,6 +16,9 @@ use crate::vfs::inode::{DirEntry, FileType, Metadata, Timestamp};
 use crate::vfs::mount::MountCall;
 use crate::vfs::path::Location;
 use crate::vfs::{Caller, Context, Follow, Vfs};
+
+/// The last is of another user than the one that asks, 42.
+const PIDS: [u32; 3] = [1, 42, 77];
 
 #[derive(Debug)]
 struct Fake {
@@ -23,13 +29,13 @@ struct Fake {
 
 impl Fake {
     fn exists(&self, pid: u32) -> Option<()> {
-        [1, 42].contains(&pid).then_some(())
+        PIDS.contains(&pid).then_some(())
     }
 }
 
 impl ProcessSource for Fake {
     fn pids(&self) -> Vec<u32> {
-        vec![1, 42]
+        PIDS.to_vec()
     }
 
     fn current(&self) -> Option<(u32, u32)> {
@@ -48,11 +54,14 @@ impl ProcessSource for Fake {
             foreground_group: 42,
             comm: b"a (b".to_vec(),
             state: ProcessState::Sleeping,
-            uids: [1000; 4],
+            uids: [if pid == 77 { 0 } else { 1000 }; 4],
             gids: [100; 4],
             groups: vec![100, 7],
             umask: 0o22,
             nr_threads: 1,
+            affinity: u64::MAX,
+            stack_bytes: 64 << 10,
+            max_pending_signals: 128,
             started_ns: 1_500_000_000,
             user_ns: 20_000_000,
             virtual_bytes: 1 << 20,
@@ -69,8 +78,14 @@ impl ProcessSource for Fake {
         self.exists(pid).map(|()| b"A=b\0".to_vec())
     }
 
-    fn maps(&self, pid: u32) -> Option<Vec<u8>> {
-        self.exists(pid).map(|()| Vec::new())
+    fn memory(&self, pid: u32) -> Option<Vec<MemoryArea>> {
+        self.exists(pid)?;
+        let area = |start, end, usage| MemoryArea { start, end, usage };
+        Some(vec![
+            area(0, 0x1_0000, MemoryUse::Stack),
+            area(0x1_0000, 0x1_2000, MemoryUse::Program),
+            area(0x10_0000, 0x10_1000, MemoryUse::Anonymous),
+        ])
     }
 
     fn limits(&self, pid: u32) -> Option<Vec<u8>> {
@@ -254,6 +269,9 @@ fn a_process_has_its_files() {
         "Uid:\t1000\t1000\t1000\t1000\n",
         "VmRSS:\t      64 kB\n",
         "Groups:\t100 7 \n",
+        "FDSize:\t64\n",
+        "NStgid:\t1\nNSpid:\t1\nNSpgid:\t1\nNSsid:\t1\n",
+        "SigQ:\t0/128\n",
     ] {
         assert!(status.contains(line), "{line:?} in {status}");
     }
@@ -294,7 +312,7 @@ fn links_lead_to_the_files_themselves() {
 fn directories_list_each_name_once() {
     let w = World::new();
     let names = w.names("/proc");
-    assert_eq!(&names[names.len() - 2..], ["1", "42"]);
+    assert_eq!(&names[names.len() - 3..], ["1", "42", "77"]);
     for name in ["self", "meminfo", "sys", "mounts", "uptime"] {
         assert_eq!(
             names.iter().filter(|other| *other == name).count(),
@@ -346,4 +364,50 @@ fn settings_are_read_and_written() {
             .write_at(0, &mut b"new\n".as_slice(), Timestamp::default());
     assert_eq!(written, Ok(4));
     assert_eq!(w.read("/proc/sys/kernel/hostname"), "new\n");
+}
+
+#[test]
+fn memory_is_shown_by_use() {
+    let w = World::new();
+    let maps = w.read("/proc/42/maps");
+    let lines: Vec<&str> = maps.lines().collect();
+    let indent = " ".repeat(10);
+    let stack = format!(
+        "00000000-00010000 rw-p 00000000 00:00 0 {}[stack]",
+        &indent[1..]
+    );
+    assert_eq!(lines[0], stack);
+    assert_eq!(lines[2], "00100000-00101000 rw-p 00000000 00:00 0 ");
+    let smaps = w.read("/proc/42/smaps");
+    assert!(smaps.contains("Size:                  8 kB\nKernelPageSize:        4 kB\n"));
+    assert_eq!(smaps.matches("VmFlags: rd wr").count(), lines.len());
+    let rollup = w.read("/proc/42/smaps_rollup");
+    assert!(rollup.starts_with("00000000-00101000 ---p 00000000 00:00 0 "));
+    assert!(
+        rollup.contains("[rollup]\nRss:                  76 kB\n"),
+        "{rollup}"
+    );
+}
+
+#[test]
+fn links_of_other_users_lead_nowhere() {
+    let w = World::new();
+    let walk = |path: &[u8]| w.vfs.walk(&w.cx(), path, Follow::Yes);
+    for path in ["/proc/77/cwd", "/proc/77/root", "/proc/77/fd/3"] {
+        assert_eq!(walk(path.as_bytes()).unwrap_err().errno, Errno::EACCES);
+        let link = w.vfs.read_link(&w.cx(), path.as_bytes());
+        assert_eq!(link.unwrap_err().errno, Errno::EACCES);
+    }
+    assert!(walk(b"/proc/1/cwd").is_ok());
+    assert!(w.read("/proc/77/status").starts_with("Name:\ta (b\n"));
+}
+
+#[test]
+fn links_of_descriptors_tell_how_they_were_opened() {
+    let w = World::new();
+    let link = w.vfs.walk(&w.cx(), b"/proc/self/fd/0", Follow::No).unwrap();
+    let metadata = link.metadata().unwrap();
+    assert_eq!((metadata.permissions, metadata.size), (0o700, 64));
+    let all = w.vfs.walk(&w.cx(), b"/proc/self/fd", Follow::No).unwrap();
+    assert_eq!(all.metadata().unwrap().size, 2);
 }

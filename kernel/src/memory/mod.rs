@@ -15,6 +15,7 @@ pub use usage::MemoryUsage;
 use std::collections::BTreeMap;
 
 use abi::{Errno, Result};
+use fs::procfs::source::{MemoryArea, MemoryUse};
 
 use crate::platform::UserMemory;
 
@@ -248,10 +249,29 @@ impl AddressSpace {
         (self.stack_top, end)
     }
 
-    /// `(start, length)` of heap and mappings in ascending order, for `/proc/PID/maps`.
-    pub fn regions(&self) -> impl Iterator<Item = (u32, u32)> {
-        let heap = (self.heap_base, self.brk.saturating_sub(self.heap_base));
-        std::iter::once(heap).chain(self.mappings.iter().map(|(&start, &len)| (start, len)))
+    /// What whole pages are used for, ascending; a page that two share counts as the lower one's.
+    pub fn areas(&self) -> Vec<MemoryArea> {
+        let up = |address: u32| pages_up(address).map_or(1 << 32, u64::from);
+        let (stack_end, data_end) = (up(self.stack_top), up(self.heap_base));
+        let fixed = [
+            (0, stack_end, MemoryUse::Stack),
+            (stack_end, data_end, MemoryUse::Program),
+            (data_end, up(self.brk), MemoryUse::Heap),
+        ];
+        let mapped = self.mappings.iter().map(|(&start, &len)| {
+            let start = u64::from(start);
+            let end = start.saturating_add(u64::from(len));
+            (start, end, MemoryUse::Anonymous)
+        });
+        let all = fixed.into_iter().chain(mapped);
+        all.filter(|(start, end, _)| start < end)
+            .map(|(start, end, usage)| MemoryArea { start, end, usage })
+            .collect()
+    }
+
+    /// Bytes of the stack.
+    pub fn stack_bytes(&self) -> u64 {
+        u64::from(self.stack_top)
     }
 
     fn find_gap(&self, len: u32) -> Option<u32> {

@@ -1,5 +1,7 @@
 //! How much memory the guests of a pod have: sysinfo(2), `/proc/meminfo`.
 
+use std::sync::Arc;
+
 use crate::kernel::Kernel;
 
 /// Bytes that count as the memory of a pod: what 32-bit addresses reach. The host may have less.
@@ -22,14 +24,14 @@ impl MemoryUsage {
 }
 
 impl Kernel {
-    /// Adds up the memory maps of all processes.
+    /// Adds up the memory maps of all processes that have not ended.
     pub fn memory_usage(&self) -> MemoryUsage {
-        let processes = self
-            .processes
-            .pids()
-            .into_iter()
-            .filter_map(|pid| self.processes.find(pid));
-        let used = processes.map(|process| process.address_space().lock().used_bytes());
+        let processes = self.processes.living().into_iter();
+        let mut spaces: Vec<_> = processes.map(|process| process.address_space()).collect();
+        // Between `vfork` and `exec`, a child has its parent's.
+        spaces.sort_unstable_by_key(Arc::as_ptr);
+        spaces.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let used = spaces.iter().map(|space| space.lock().used_bytes());
         MemoryUsage {
             total_bytes: TOTAL_BYTES,
             used_bytes: used.fold(0, u64::saturating_add),

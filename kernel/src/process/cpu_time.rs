@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct CpuTime {
     own_ns: AtomicU64,
     children_ns: AtomicU64,
+    nr_waits: AtomicU64,
 }
 
 impl CpuTime {
@@ -27,6 +28,17 @@ impl CpuTime {
     /// Its own and its children's: what the parent gets that waits for it.
     pub fn total_ns(&self) -> u64 {
         self.own_ns().saturating_add(self.children_ns())
+    }
+
+    /// How often its guest has waited: all switches between processes are of the guests' own will.
+    pub fn nr_waits(&self) -> u64 {
+        self.nr_waits.load(Ordering::Relaxed)
+    }
+
+    /// The guest waits, after it has run for `ns` nanoseconds.
+    pub(super) fn end_stretch(&self, ns: u64) {
+        self.add_own(ns);
+        self.nr_waits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn add_own(&self, ns: u64) {

@@ -193,6 +193,16 @@ impl ProcessTable {
             .map(|entry| Arc::clone(&entry.process))
     }
 
+    /// All processes that have not ended, by ascending pid.
+    pub fn living(&self) -> Vec<Arc<Process>> {
+        let tree = self.tree.lock();
+        let entries = tree.entries.values();
+        entries
+            .filter(|entry| !matches!(entry.state, RunState::Zombie(_)))
+            .map(|entry| Arc::clone(&entry.process))
+            .collect()
+    }
+
     /// The youngest pid.
     pub fn last_pid(&self) -> Pid {
         self.tree.lock().last_pid

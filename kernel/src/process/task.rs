@@ -232,7 +232,7 @@ impl Task {
     /// The guest runs no more: its time goes to its process.
     fn clock_out(&self) {
         let elapsed_ns = self.stopwatch.stop(self.executor.now_ns());
-        self.process().cpu_time.add_own(elapsed_ns);
+        self.process().cpu_time.end_stretch(elapsed_ns);
     }
 
     /// Gives the time that the guest has run so far to `process`, if it runs.

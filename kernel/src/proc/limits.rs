@@ -1,8 +1,7 @@
-//! `/proc/PID/maps` and `/proc/PID/limits`.
+//! `/proc/PID/limits`.
 
 use std::fmt::Write as _;
 
-use crate::memory::AddressSpace;
 use crate::process::{INFINITY, Limits};
 
 /// Name and unit of each limit, in the order of the numbers of getrlimit(2).
@@ -26,7 +25,7 @@ const LIMITS: [(&str, &str); 16] = [
 ];
 
 /// The lines of `/proc/PID/limits`.
-pub(super) fn limits(limits: &Limits) -> Vec<u8> {
+pub(super) fn text(limits: &Limits) -> Vec<u8> {
     let mut text = format!(
         "{:<25} {:<20} {:<20} {:<10}\n",
         "Limit", "Soft Limit", "Hard Limit", "Units"
@@ -42,33 +41,6 @@ pub(super) fn limits(limits: &Limits) -> Vec<u8> {
         let (soft, hard) = (shown(limit.soft), shown(limit.hard));
         // Writing to a string does not fail.
         let _written = writeln!(text, "{name:<25} {soft:<20} {hard:<20} {unit:<10}");
-    }
-    text.into_bytes()
-}
-
-/// The lines of `/proc/PID/maps`: the stack, the heap behind the program's data, mappings.
-pub(super) fn maps(space: &AddressSpace) -> Vec<u8> {
-    let mut text = String::new();
-    let mut line = |start: u32, end: u32, name: &str| {
-        let range = format!("{start:08x}-{end:08x} rw-p 00000000 00:00 0");
-        let _written = if name.is_empty() {
-            writeln!(text, "{range} ")
-        } else {
-            writeln!(text, "{range:<72} {name}")
-        };
-    };
-    let (stack_top, _) = space.dirty_range();
-    if stack_top > 0 {
-        line(0, stack_top, "[stack]");
-    }
-    for (index, (start, len)) in space.regions().enumerate() {
-        if len > 0 {
-            line(
-                start,
-                start.saturating_add(len),
-                if index == 0 { "[heap]" } else { "" },
-            );
-        }
     }
     text.into_bytes()
 }

@@ -1,0 +1,169 @@
+//! What `/proc` tells of processes and of the pod, collected one lock at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use abi::types::Fd;
+use fs::procfs::source::{ProcessState, ProcessStatus, SystemStatus};
+
+use super::unsigned;
+use crate::kernel::Kernel;
+use crate::process::table::Relations;
+use crate::process::{Process, RunState, Task};
+use crate::signal::{self, SIG_DFL, SIG_IGN, SignalSet};
+use crate::version;
+
+/// The number of the limit on signals that wait: getrlimit(2).
+const RLIMIT_SIGPENDING: u32 = 11;
+
+/// The sets of signals that are ignored and handled.
+fn dispositions(process: &Process) -> (SignalSet, SignalSet) {
+    let signals = process.signals.lock();
+    let mut ignored = SignalSet::default();
+    let mut caught = SignalSet::default();
+    for number in 1..=signal::MAX {
+        match signals.action(number).handler {
+            SIG_DFL => {}
+            SIG_IGN => ignored = ignored.with(SignalSet::of(number)),
+            _ => caught = caught.with(SignalSet::of(number)),
+        }
+    }
+    (ignored, caught)
+}
+
+/// The task whose guest acts as `process`; between `vfork` and `exec` the parent has none.
+fn guest(process: &Process) -> Option<Arc<Task>> {
+    process.task().filter(|task| task.pid() == process.pid)
+}
+
+/// How long the process itself has run, in nanoseconds.
+fn ran_ns(process: &Process) -> u64 {
+    let running_ns = guest(process).map_or(0, |task| task.running_ns());
+    process.cpu_time.own_ns().saturating_add(running_ns)
+}
+
+/// What `/proc` shows of a process, but for its files.
+pub(super) fn of_process(
+    kernel: &Kernel,
+    process: &Process,
+    relations: Relations,
+) -> ProcessStatus {
+    let task = process.task();
+    let is_running = guest(process).is_some_and(|task| task.is_running());
+    let (state, exit_status) = match relations.state {
+        RunState::Running if is_running => (ProcessState::Running, 0),
+        RunState::Running => (ProcessState::Sleeping, 0),
+        RunState::Stopped(_) => (ProcessState::Stopped, 0),
+        RunState::Zombie(status) => (ProcessState::Zombie, status),
+    };
+    let tty = relations.terminal.and_then(|id| kernel.terminals.find(id));
+    let foreground = tty.and_then(|tty| tty.session().1);
+    let credentials = process.credentials();
+    let (used_bytes, stack_bytes) = match state {
+        ProcessState::Zombie => (0, 0),
+        _ => {
+            let space = process.address_space();
+            let space = space.lock();
+            (space.used_bytes(), space.stack_bytes())
+        }
+    };
+    let settings = *process.settings.lock();
+    let max_pending_signals = process.limits.lock().get(RLIMIT_SIGPENDING);
+    let (ignored, caught) = dispositions(process);
+    let (pending, blocked) = {
+        let signals = process.signals.lock();
+        (signals.pending().0, signals.mask().0)
+    };
+    let descriptors = process
+        .files()
+        .iter()
+        .map(|(Fd(fd), _, _)| unsigned(fd))
+        .max();
+    ProcessStatus {
+        pid: unsigned(process.pid),
+        process: unsigned(process.pid),
+        parent: unsigned(relations.parent),
+        group: unsigned(relations.group),
+        session: unsigned(relations.session),
+        terminal: relations.terminal.unwrap_or(0),
+        foreground_group: foreground.unwrap_or(-1),
+        comm: process.program.lock().comm.clone(),
+        state,
+        uids: [
+            credentials.ruid,
+            credentials.euid,
+            credentials.suid,
+            credentials.fsuid,
+        ],
+        gids: [
+            credentials.rgid,
+            credentials.egid,
+            credentials.sgid,
+            credentials.fsgid,
+        ],
+        groups: credentials.groups.to_vec(),
+        umask: process.fs.lock().umask,
+        nr_threads: 1,
+        nice: process.nice.load(Ordering::Relaxed),
+        started_ns: process.started_ns.saturating_sub(kernel.booted_ns),
+        user_ns: ran_ns(process),
+        children_user_ns: process.cpu_time.children_ns(),
+        nr_voluntary_switches: process.cpu_time.nr_waits(),
+        virtual_bytes: used_bytes,
+        resident_bytes: used_bytes,
+        stack_bytes,
+        affinity: process.affinity.load(Ordering::Relaxed),
+        has_no_new_privileges: settings.has_no_new_privileges,
+        max_pending_signals: max_pending_signals.map_or(0, |limit| limit.soft),
+        timer_slack_ns: settings.timer_slack_ns,
+        nr_descriptor_slots: descriptors.map_or(0, |fd| fd.saturating_add(1)),
+        pending,
+        blocked,
+        ignored: ignored.0,
+        caught: caught.0,
+        processor: task.map_or(0, |task| task.executor().worker().0),
+        exit_signal: i32::from(signal::CHLD),
+        exit_status,
+        ..ProcessStatus::default()
+    }
+}
+
+/// What `/proc` shows of the whole pod, but for the boot id.
+pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
+    let pids = kernel.processes.pids();
+    let processes: Vec<_> = pids
+        .iter()
+        .filter_map(|&pid| kernel.processes.find(pid))
+        .collect();
+    let tasks = processes.iter().filter_map(|process| guest(process));
+    let nr_running = tasks.filter(|task| task.is_running()).count();
+    let uptime_ns = kernel.uptime_ns();
+    let user_ns = processes
+        .iter()
+        .map(|process| ran_ns(process).saturating_add(process.cpu_time.children_ns()))
+        .fold(0, u64::saturating_add);
+    let nr_processors = u32::try_from(kernel.executors().len()).unwrap_or(u32::MAX);
+    let memory = kernel.memory_usage();
+    let booted_ns = kernel.platform.realtime_ns().saturating_sub(uptime_ns);
+    SystemStatus {
+        uptime_ns,
+        idle_ns: uptime_ns
+            .saturating_mul(u64::from(nr_processors))
+            .saturating_sub(user_ns),
+        user_ns,
+        booted_seconds: booted_ns.checked_div(1_000_000_000).unwrap_or(0),
+        total_bytes: memory.total_bytes,
+        free_bytes: memory.free_bytes(),
+        nr_processors,
+        load_hundredths: kernel.load_average.sample(uptime_ns, user_ns),
+        nr_running: u32::try_from(nr_running).unwrap_or(u32::MAX),
+        nr_processes: u32::try_from(pids.len()).unwrap_or(u32::MAX),
+        last_pid: unsigned(kernel.processes.last_pid()),
+        nr_forks: kernel.processes.nr_born(),
+        hostname: kernel.hostname.lock().clone(),
+        domain_name: kernel.domain_name.lock().clone(),
+        release: version::RELEASE,
+        version: version::VERSION,
+        ..SystemStatus::default()
+    }
+}
