@@ -104,7 +104,22 @@ pub(crate) fn execveat(
 ) -> Result<i32> {
     let path = cx.path(path)?;
     let location = crate::dir::locate(cx, dir, &path, flags)?;
-    exec(cx, location, &path, argv, envp)
+    let name = if path.starts_with(b"/") || dir == Fd::CWD {
+        path
+    } else {
+        name_beside(dir, &path)
+    };
+    exec(cx, location, &name, argv, envp)
+}
+
+/// What a script's interpreter is told to open when the script was found beside `dir`.
+fn name_beside(dir: Fd, path: &[u8]) -> Vec<u8> {
+    let mut name = format!("/dev/fd/{}", dir.0).into_bytes();
+    if !path.is_empty() {
+        name.push(b'/');
+        name.extend_from_slice(path);
+    }
+    name
 }
 
 fn exec(

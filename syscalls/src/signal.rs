@@ -157,9 +157,7 @@ pub(crate) fn rt_sigtimedwait_time64(
     };
     let process = cx.process();
     let memory = std::sync::Arc::clone(cx.memory());
-    // While it waits, the signals of the set count as unblocked, so that they wake it.
-    let old = process.signals.lock().mask();
-    process.set_signal_mask(old.without(set));
+    process.signals.lock().waited_for = set;
     let waiter = std::sync::Arc::clone(&process);
     wait_for(cx.task, None, deadline, Restart::NoHandler, move || {
         let Some(taken) = waiter.signals.lock().take_from(set) else {
@@ -183,9 +181,10 @@ pub(crate) fn rt_sigtimedwait_time64(
         Ok(u32::from(taken.number))
     })
     .then(move |answer| {
-        process.set_signal_mask(old);
+        process.signals.lock().waited_for = SignalSet::default();
         match answer {
             Err(Fault::TimedOut) => Err(Errno::EAGAIN.into()),
+            Err(Fault::Interrupted(_)) => Err(Errno::EINTR.into()),
             other => other,
         }
     })

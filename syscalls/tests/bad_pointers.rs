@@ -267,7 +267,11 @@ fn garbage_in_all_arguments_does_no_harm() {
             let mut choices = Random(random.next() | 1);
             let pointer = |_: &str| {
                 let choice = choices.next() >> 8;
-                let from = if choice % 3 == 0 { &bad } else { &good };
+                let from = if choice.is_multiple_of(3) {
+                    &bad
+                } else {
+                    &good
+                };
                 from[usize::try_from(choice >> 8 & 3).unwrap_or(0)]
             };
             let words = words_of(row, pointer, |_, _| random.garbage());

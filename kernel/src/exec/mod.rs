@@ -71,7 +71,7 @@ pub fn prepare(
             if argv.is_empty() {
                 argv.push(Vec::new());
             }
-            let stack = StackImage::build(kernel, &program, process, &script_path, &argv, envp)?;
+            let stack = StackImage::build(kernel, &program, process, path, &argv, envp)?;
             return Ok(Executable {
                 image: Image { program, stack },
                 location,

@@ -51,7 +51,9 @@ pub fn write_frame(
     let top = if switch { alt.top() } else { stack_pointer };
     let ucontext = top.wrapping_sub(UCONTEXT_LEN) & !15;
     let siginfo = ucontext.wrapping_sub(SIGINFO_LEN);
-    let old_mask = state.saved_mask.take().unwrap_or_else(|| state.mask());
+    // What `sigsuspend` put aside comes back; its own mask counts while the handler runs.
+    let mask = state.mask();
+    let old_mask = state.saved_mask.take().unwrap_or(mask);
 
     let words = [
         i32::from(info.number),
@@ -71,7 +73,7 @@ pub fn write_frame(
     } else {
         SignalSet::default()
     };
-    state.set_mask(old_mask.with(action.mask).with(own));
+    state.set_mask(mask.with(action.mask).with(own));
     Ok(Frame {
         handler: action.handler,
         number: u32::from(info.number),

@@ -97,6 +97,8 @@ pub struct SignalState {
     pub alt_stack: AltStack,
     /// The mask that `sigsuspend`, `ppoll` and `pselect` put aside until a handler has run.
     pub saved_mask: Option<SignalSet>,
+    /// What `sigtimedwait(2)` waits for: it wakes the process though it is blocked.
+    pub waited_for: SignalSet,
 }
 
 impl Default for SignalState {
@@ -108,6 +110,7 @@ impl Default for SignalState {
             pending_set: SignalSet::default(),
             alt_stack: AltStack::default(),
             saved_mask: None,
+            waited_for: SignalSet::default(),
         }
     }
 }
@@ -160,9 +163,12 @@ impl SignalState {
         self.pending_set
     }
 
-    /// Whether a signal waits that is not blocked.
+    /// Whether a signal waits that is not blocked, or that somebody waits for.
     pub const fn needs_attention(&self) -> bool {
-        !self.pending_set.without(self.mask).is_empty()
+        !self
+            .pending_set
+            .without(self.mask.without(self.waited_for))
+            .is_empty()
     }
 
     /// Makes a signal pending; returns whether the process must look at it.
@@ -187,7 +193,7 @@ impl SignalState {
         }
         self.pending.push_back(info);
         self.pending_set = self.pending_set.with(SignalSet::of(number));
-        !self.mask.contains(number)
+        !self.mask.without(self.waited_for).contains(number)
     }
 
     /// Takes the next signal that asks for something; `SIGKILL` before all, then by number.
@@ -256,6 +262,7 @@ impl SignalState {
     pub fn for_child(&self) -> Self {
         let mut child = self.clone();
         child.pending.clear();
+        child.waited_for = SignalSet::default();
         child.pending_set = SignalSet::default();
         child
     }

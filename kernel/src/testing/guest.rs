@@ -226,6 +226,11 @@ impl TestGuest {
         *self.shim.lock() = Shim::default();
     }
 
+    /// Where the program's `argc` lies, if it has started.
+    pub fn stack(&self) -> Option<u32> {
+        self.platform.stack_of(self.task.slot)
+    }
+
     /// Takes the handlers that ran since the last time, in order.
     pub fn take_handled(&self) -> Vec<Handled> {
         std::mem::take(&mut self.shim.lock().handled)

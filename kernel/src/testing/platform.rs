@@ -29,6 +29,7 @@ pub struct FakePlatform {
     log: Lock<Vec<(Level, String)>>,
     resumed: Lock<BTreeSet<Slot>>,
     ended: Lock<Vec<(Pid, i32)>>,
+    stacks: Lock<BTreeMap<Slot, u32>>,
 }
 
 impl FakePlatform {
@@ -41,6 +42,7 @@ impl FakePlatform {
             log: Lock::new(Vec::new()),
             resumed: Lock::default(),
             ended: Lock::new(Vec::new()),
+            stacks: Lock::default(),
         })
     }
 
@@ -56,6 +58,11 @@ impl FakePlatform {
             .entry(slot)
             .or_insert_with(|| Arc::new(FakeMemory::new(MEMORY_PAGES)));
         Arc::clone(memory)
+    }
+
+    /// The first stack pointer of the program in `slot`: where `argc` lies.
+    pub fn stack_of(&self, slot: Slot) -> Option<u32> {
+        self.stacks.lock().get(&slot).copied()
     }
 
     /// Takes the messages that came since the last call.
@@ -109,6 +116,7 @@ impl Platform for FakePlatform {
     }
 
     fn start_guest(&self, slot: Slot, image: &Image) -> Result<()> {
+        self.stacks.lock().insert(slot, image.stack.address);
         self.fake_memory(slot)
             .copy_out(image.stack.address, &image.stack.bytes)
     }
