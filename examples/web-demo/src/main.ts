@@ -56,14 +56,7 @@ async function bootPod(): Promise<string> {
   show("booting", "booting…");
   const workers = Number(new URLSearchParams(location.search).get("workers") ?? DEFAULT_WORKERS);
   const before = performance.now();
-  pod = await start(workers, (level, message) => {
-    if (level === "error") {
-      console.error(`shoal: ${message}`);
-      fail(message);
-    } else {
-      console.info(`shoal: ${message}`);
-    }
-  });
+  pod = await start(workers);
   return `${workersOf(pod)}, booted in ${Math.round(performance.now() - before)} ms`;
 }
 

@@ -1,5 +1,5 @@
 /** A pod with shells in it, one after the other. */
-import { boot, type ExitStatus, type LogLevel, type Pod } from "shoal";
+import { boot, type ExitStatus, type Pod } from "shoal";
 import type { Screen } from "./screen.ts";
 
 const SHELL = "/bin/sh";
@@ -7,12 +7,16 @@ const SHELL = "/bin/sh";
 const ARGUMENTS = ["-l"] as const;
 const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
 
-/** Boots a pod; `onLog` gets the lines of the kernel's log. */
-export function start(workers: number, onLog: (level: LogLevel, message: string) => void): Promise<Pod> {
-  return boot({ image: new URL("root.ext2", document.baseURI), workers, onLog });
+/** Boots a pod. */
+export function start(workers: number): Promise<Pod> {
+  return boot({ image: new URL("root.ext2", document.baseURI), workers });
 }
 
-/** Runs a login shell on `screen` until it ends. */
+/**
+ * Runs a login shell on `screen` until it ends; what it leaves running hears a hang-up.
+ *
+ * @throws PodError when the pod fails before that.
+ */
 export async function runShell(pod: Pod, screen: Screen): Promise<ExitStatus> {
   const { columns, rows } = screen;
   const terminal = await pod.openTerminal({ columns, rows, onOutput: (bytes) => screen.write(bytes) });
@@ -28,6 +32,7 @@ export async function runShell(pod: Pod, screen: Screen): Promise<ExitStatus> {
     return await shell.exit;
   } finally {
     screen.connect(undefined);
+    terminal.close();
   }
 }
 

@@ -12,8 +12,8 @@ export function browserHost(): Host {
     obstacle() {
       if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated) {
         return (
-          "this page is not cross-origin isolated, so it has no shared memory: serve it with the headers " +
-          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
+          "this page is not cross-origin isolated, so it has no shared memory. Its server has to send the headers\n" +
+          "Cross-Origin-Opener-Policy: same-origin\nCross-Origin-Embedder-Policy: require-corp"
         );
       }
       if (!("Suspending" in WebAssembly)) {

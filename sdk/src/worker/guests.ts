@@ -118,10 +118,15 @@ export class Guests {
       return;
     }
     queueMicrotask(() => {
-      promising(guest.start as (...args: never[]) => unknown)(argument).then(
-        () => this.#ended(slot, undefined),
-        (reason: unknown) => this.#ended(slot, reason),
-      );
+      try {
+        promising(guest.start as (...args: never[]) => unknown)(argument).then(
+          () => this.#ended(slot, undefined),
+          (reason: unknown) => this.#ended(slot, describe(reason)),
+        );
+      } catch (reason) {
+        // The engine has no room for one more stack.
+        this.#ended(slot, describe(reason));
+      }
     });
   }
 
@@ -151,13 +156,13 @@ export class Guests {
     return this.#idleFrames.length + this.#guests.filter((guest) => guest !== undefined).length;
   }
 
-  #ended(slot: number, reason: unknown): void {
+  /** Tells the kernel that a guest has returned, or what it trapped with. */
+  #ended(slot: number, trap: string | undefined): void {
     const { exports } = this.#kernel;
-    if (reason === undefined) {
+    if (trap === undefined) {
       exports.guest_ended(slot, 0, 0, 0);
     } else {
-      const text = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
-      this.#kernel.lend(new TextEncoder().encode(text), (address, length) =>
+      this.#kernel.lend(new TextEncoder().encode(trap), (address, length) =>
         exports.guest_ended(slot, 1, address, length),
       );
     }
@@ -172,7 +177,12 @@ export class Guests {
     }
     const missing = minPages - (frame.memory.buffer.byteLength >>> 16);
     if (missing > 0) {
-      frame.memory.grow(missing);
+      try {
+        frame.memory.grow(missing);
+      } catch (error) {
+        this.#idleFrames.push(frame);
+        throw error;
+      }
     }
     return frame;
   }
@@ -208,4 +218,9 @@ export class Guests {
     frame.helpers.clean_down?.(Math.min(stackTop, size), STACK_WINDOW);
     frame.helpers.clean?.(Math.min(stackTop, size), Math.min(end, size));
   }
+}
+
+/** What a guest trapped with; engines throw bare values when they run out of something. */
+function describe(reason: unknown): string {
+  return reason instanceof Error ? `${reason.name}: ${reason.message}` : `the engine threw ${String(reason)}`;
 }

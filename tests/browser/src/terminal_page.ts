@@ -104,13 +104,21 @@ export class TerminalPage implements AsyncDisposable {
     }
   }
 
-  /** Types a command and Return; what the terminal shows of its output at the next prompt. */
+  /** Types a command and Return; what the terminal shows below it at the next prompt. */
   async command(line: string): Promise<string> {
     await this.waitForPrompt();
-    const before = (await this.text()).length;
+    const echo = `${line}\n`;
+    const nrBefore = (await this.text()).split(echo).length;
     await this.type(line);
     await this.press("Enter");
-    return this.outputSince(before);
+    let below: string[] = [];
+    const isDone = async () => {
+      const parts = (await this.text()).split(echo);
+      below = parts.at(-1)?.split("\n") ?? [];
+      return parts.length > nrBefore && PROMPT.test(`${below.at(-1)} `);
+    };
+    await this.#waitUntil(isDone, `a prompt below ${JSON.stringify(line)}`);
+    return below.slice(0, -1).join("\n");
   }
 
   /** Waits for a prompt below the line that begins at `start`; what is between the two. */
