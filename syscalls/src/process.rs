@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use abi::flags::{
+    __WALL, __WCLONE, __WNOTHREAD, CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, P_ALL,
+    P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+};
 use abi::types::{Fd, Pid, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::{Outcome, Restart};
@@ -10,12 +14,6 @@ use kernel::process::{WaitEvent, WaitFor, WaitOptions, exit_status};
 
 use crate::context::Cx;
 use crate::system::usage_of;
-
-const WNOHANG: u32 = 1;
-const WUNTRACED: u32 = 2;
-const WEXITED: u32 = 4;
-const WCONTINUED: u32 = 8;
-const WNOWAIT: u32 = 0x0100_0000;
 
 /// getpid(2).
 pub(crate) fn getpid(cx: Cx<'_>) -> Result<i32> {
@@ -155,7 +153,8 @@ pub(crate) fn wait4(
     options: u32,
     usage: UserAddr,
 ) -> Outcome<i32> {
-    if options & !(WNOHANG | WUNTRACED | WCONTINUED) & 0x1fff_ffff != 0 {
+    let known = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
+    if options & !known != 0 {
         return Err::<i32, _>(Errno::EINVAL).into();
     }
     let who = match pid.0 {
@@ -196,24 +195,24 @@ pub(crate) fn waitid(
     options: u32,
     usage: UserAddr,
 ) -> Outcome<i32> {
-    const STOPPED: u32 = 2;
-    let known = WNOHANG | STOPPED | WEXITED | WCONTINUED | WNOWAIT | 0x2000_0000 | 0x4000_0000;
-    if options & !known != 0 || options & (WEXITED | STOPPED | WCONTINUED) == 0 {
+    let events = WEXITED | WSTOPPED | WCONTINUED;
+    let known = events | WNOHANG | WNOWAIT | __WNOTHREAD | __WCLONE | __WALL;
+    if options & !known != 0 || options & events == 0 {
         return Err::<i32, _>(Errno::EINVAL).into();
     }
     let who = match (kind, id.0) {
-        (0, _) => WaitFor::Any,
-        (1, 1..) => WaitFor::Pid(id.0),
-        (2, 0) => match getpgrp(cx) {
+        (P_ALL, _) => WaitFor::Any,
+        (P_PID, 1..) => WaitFor::Pid(id.0),
+        (P_PGID, 0) => match getpgrp(cx) {
             Ok(group) => WaitFor::Group(group),
             Err(error) => return Err::<i32, _>(error).into(),
         },
-        (2, 1..) => WaitFor::Group(id.0),
+        (P_PGID, 1..) => WaitFor::Group(id.0),
         _ => return Err::<i32, _>(Errno::EINVAL).into(),
     };
     let wanted = WaitOptions {
         exited: options & WEXITED != 0,
-        stopped: options & STOPPED != 0,
+        stopped: options & WSTOPPED != 0,
         continued: options & WCONTINUED != 0,
         keep: options & WNOWAIT != 0,
     };
@@ -234,10 +233,10 @@ fn siginfo_of(event: Option<WaitEvent>) -> [u8; 128] {
     let mut bytes = [0; 128];
     let Some(event) = event else { return bytes };
     let (code, value) = match event.status {
-        0xffff => (6, i32::from(kernel::signal::CONT)),
-        status if status & 0xff == 0x7f => (5, status >> 8),
-        status if status & 0x7f == 0 => (1, status >> 8),
-        status => (2, status & 0x7f),
+        0xffff => (CLD_CONTINUED, i32::from(kernel::signal::CONT)),
+        status if status & 0xff == 0x7f => (CLD_STOPPED, status >> 8),
+        status if status & 0x7f == 0 => (CLD_EXITED, status >> 8),
+        status => (CLD_KILLED, status & 0x7f),
     };
     let words = [
         i32::from(kernel::signal::CHLD),

@@ -1,7 +1,8 @@
 //! Signals: actions, masks, sending, waiting.
 
-use abi::flags::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
+use abi::flags::{SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
 use abi::layout::{SigAction, SigStack};
+use abi::limits::{MINSIGSTKSZ, SIGSET_SIZE};
 use abi::types::{Pid, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::{Fault, Outcome, Restart};
@@ -11,13 +12,8 @@ use kernel::signal::{self, Action, AltStack, SignalInfo, SignalSet};
 
 use crate::context::Cx;
 
-/// Bytes of the kernel's `sigset_t`.
-const SET_SIZE: usize = 8;
-/// `si_code` of `tkill`.
-const SI_TKILL: i32 = -6;
-
 fn check_size(size: usize) -> Result<()> {
-    if size == SET_SIZE {
+    if size == SIGSET_SIZE {
         Ok(())
     } else {
         Err(Errno::EINVAL.because("not the size of a set"))
@@ -99,7 +95,7 @@ pub(crate) fn rt_sigprocmask(
 
 /// rt_sigpending(2).
 pub(crate) fn rt_sigpending(cx: Cx<'_>, set: UserAddr, set_size: usize) -> Result<()> {
-    if set_size > SET_SIZE {
+    if set_size > SIGSET_SIZE {
         return Err(Errno::EINVAL.into());
     }
     let process = cx.process();
@@ -227,7 +223,7 @@ pub(crate) fn kill(cx: Cx<'_>, pid: Pid, signal: i32) -> Result<()> {
         _ => Target::Process(pid.0),
     };
     cx.kernel
-        .send_signal(&process, target, own_info(cx, number, 0))
+        .send_signal(&process, target, own_info(cx, number, SI_USER))
 }
 
 /// tkill(2).
@@ -279,8 +275,6 @@ pub(crate) fn rt_sigqueueinfo(cx: Cx<'_>, pid: Pid, signal: i32, info: UserAddr)
 
 /// sigaltstack(2).
 pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> Result<()> {
-    const DISABLE: u32 = 2;
-    const MIN_SIZE: u32 = 2048;
     let new = if stack.is_null() {
         None
     } else {
@@ -290,10 +284,12 @@ pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> R
     let mut signals = process.signals.lock();
     let old = signals.alt_stack;
     if let Some(new) = new {
-        signals.alt_stack = match new.flags.cast_unsigned() {
-            DISABLE => AltStack::default(),
-            0 | 1 if new.size < MIN_SIZE => return Err(Errno::ENOMEM.because("too small a stack")),
-            0 | 1 => AltStack {
+        signals.alt_stack = match new.flags {
+            SS_DISABLE => AltStack::default(),
+            0 | SS_ONSTACK if new.size < MINSIGSTKSZ => {
+                return Err(Errno::ENOMEM.because("too small a stack"));
+            }
+            0 | SS_ONSTACK => AltStack {
                 base: new.sp,
                 size: new.size,
             },
@@ -301,11 +297,7 @@ pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> R
         };
     }
     drop(signals);
-    let flags = if old.size == 0 {
-        DISABLE.cast_signed()
-    } else {
-        0
-    };
+    let flags = if old.size == 0 { SS_DISABLE } else { 0 };
     let old = SigStack {
         sp: old.base,
         flags,

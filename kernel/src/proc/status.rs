@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use abi::flags::{SIG_DFL, SIG_IGN};
 use abi::types::Fd;
 use fs::procfs::source::{ProcessState, ProcessStatus, SystemStatus};
 
@@ -10,7 +11,7 @@ use super::unsigned;
 use crate::kernel::Kernel;
 use crate::process::table::Relations;
 use crate::process::{Process, RunState, Task};
-use crate::signal::{self, SIG_DFL, SIG_IGN, SignalSet};
+use crate::signal::{self, SignalSet};
 use crate::version;
 
 /// The number of the limit on signals that wait: getrlimit(2).

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use abi::flags::{CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use fs::vfs::path::Location;
@@ -19,13 +20,7 @@ use crate::exec::{self, Executable};
 use crate::fd_table::FdTable;
 use crate::kernel::Kernel;
 use crate::memory::AddressSpace;
-use crate::signal::{self, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN, SignalInfo, SignalState};
-
-/// `CLD_*` codes of `SIGCHLD`.
-const CLD_EXITED: i32 = 1;
-const CLD_KILLED: i32 = 2;
-const CLD_STOPPED: i32 = 5;
-pub(super) const CLD_CONTINUED: i32 = 6;
+use crate::signal::{self, SignalInfo, SignalState};
 
 /// Deepest nesting of `vfork` in one instance.
 const MAX_LOANS: usize = 4;
@@ -323,7 +318,15 @@ impl Kernel {
 
     /// Stops a process because of signal `number`, and tells its parent; `false`: the signal is
     /// one of job control and nobody could continue the process (POSIX, "orphaned process group").
-    pub(super) fn stop_process(&self, process: &Arc<Process>, number: u8) -> bool {
+    ///
+    /// - `nr_continues`: of the process when the signal was taken; if another Worker has continued
+    ///   it since, it goes on at once
+    pub(super) fn stop_process(
+        &self,
+        process: &Arc<Process>,
+        number: u8,
+        nr_continues: u32,
+    ) -> bool {
         if number != signal::STOP
             && let Some(relations) = self.processes.relations(process.pid)
             && self.processes.is_orphaned_group(relations.group)
@@ -332,6 +335,9 @@ impl Kernel {
         }
         if let Some(parent) = self.processes.set_stopped(process.pid, number) {
             self.tell_of_job(&parent, process, CLD_STOPPED, number);
+        }
+        if process.signals.lock().nr_continues() != nr_continues {
+            self.continue_stopped(process, true);
         }
         true
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use abi::flags::{CLD_CONTINUED, SI_KERNEL};
 use abi::{Errno, Result};
 
-use super::life::CLD_CONTINUED;
 use super::table::RunState;
 use super::{Pid, Process};
 use crate::kernel::Kernel;
@@ -24,10 +24,11 @@ pub enum Target {
 impl Process {
     /// Makes a signal pending here and has the process look at it.
     pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
+        let wanted = self.signals.lock().post(info);
+        // After the post: `Kernel::stop_process` looks the other way round.
         if info.number == signal::CONT || info.number == signal::KILL {
             kernel.continue_stopped(self, info.number == signal::CONT);
         }
-        let wanted = self.signals.lock().post(info);
         if wanted {
             self.attend();
         }
@@ -112,7 +113,7 @@ impl Kernel {
     pub fn signal_group(&self, group: Pid, number: u8) {
         let info = SignalInfo {
             number,
-            code: 0x80,
+            code: SI_KERNEL,
             ..SignalInfo::default()
         };
         for process in self.processes.targets(Target::Group(group), 0) {
@@ -132,7 +133,7 @@ impl Kernel {
     }
 
     /// Continues `process` if it is stopped, and tells its parent so when `report`.
-    fn continue_stopped(&self, process: &Arc<Process>, report: bool) {
+    pub(super) fn continue_stopped(&self, process: &Arc<Process>, report: bool) {
         if !matches!(
             self.processes.state_of(process.pid),
             Some(RunState::Stopped(_))

@@ -20,6 +20,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use abi::Errno;
+use abi::flags::SA_RESTART;
 use executor::Executor;
 use executor::sync::Lock;
 
@@ -29,7 +30,7 @@ use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
 use crate::kernel::Kernel;
 use crate::platform::{GuestEnd, Slot, UserMemory};
-use crate::signal::{self, Frame, SA_RESTART, Taken};
+use crate::signal::{self, Frame, Taken};
 
 /// What the shim does next; the constants are part of the ABI between shim and kernel.
 pub(crate) mod entry {
@@ -348,8 +349,9 @@ impl Task {
             }
             Some(Taken::Stop(info)) => {
                 let _taken = signals.take();
+                let nr_continues = signals.nr_continues();
                 drop(signals);
-                if !kernel.stop_process(&process, info.number) {
+                if !kernel.stop_process(&process, info.number, nr_continues) {
                     return self.settle_with_signals(answer);
                 }
                 self.finish(Outcome::Pending(Box::pin(async move {
@@ -408,8 +410,9 @@ impl Task {
                     return entry::DIE;
                 }
                 Some(Taken::Stop(info)) => {
+                    let nr_continues = signals.nr_continues();
                     drop(signals);
-                    if !kernel.stop_process(&process, info.number) {
+                    if !kernel.stop_process(&process, info.number, nr_continues) {
                         continue;
                     }
                     let stop = until_continued(Arc::clone(&kernel), Arc::clone(&process));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use abi::flags::SI_KERNEL;
+
 use super::Process;
 use crate::kernel::Kernel;
 use crate::signal::{self, SignalInfo};
@@ -57,7 +59,7 @@ impl Process {
                         };
                         let info = SignalInfo {
                             number: signal::ALRM,
-                            code: 0x80,
+                            code: SI_KERNEL,
                             ..SignalInfo::default()
                         };
                         process.post_signal(&kernel, info);

@@ -9,9 +9,10 @@
 //! Layouts as `guest/libc` declares them (ILP32, little endian).
 
 use abi::Result;
+use abi::flags::{SA_NODEFER, SA_ONSTACK, SA_SIGINFO};
 use fs::vfs::file::GuestMemory;
 
-use super::{Action, SA_NODEFER, SA_ONSTACK, SA_SIGINFO, SignalInfo, SignalSet, SignalState};
+use super::{Action, SignalInfo, SignalSet, SignalState};
 use crate::platform::UserMemory;
 
 /// Bytes of `siginfo_t` and of `ucontext_t`.

@@ -11,11 +11,10 @@
 mod frame;
 mod state;
 
+use abi::types::Signal;
+
 pub use frame::{Frame, restore_mask, write_frame};
-pub use state::{
-    Action, AltStack, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
-    SA_SIGINFO, SIG_DFL, SIG_IGN, SignalInfo, SignalState, Taken,
-};
+pub use state::{Action, AltStack, SignalInfo, SignalState, Taken};
 
 /// What a signal does when the process has not said (signal(7), "Standard signals").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,53 +40,53 @@ pub const fn default_disposition(number: u8) -> Disposition {
 }
 
 /// `SIGHUP`.
-pub const HUP: u8 = 1;
+pub const HUP: u8 = Signal::SIGHUP.number();
 /// `SIGINT`.
-pub const INT: u8 = 2;
+pub const INT: u8 = Signal::SIGINT.number();
 /// `SIGQUIT`.
-pub const QUIT: u8 = 3;
+pub const QUIT: u8 = Signal::SIGQUIT.number();
 /// `SIGILL`.
-pub const ILL: u8 = 4;
+pub const ILL: u8 = Signal::SIGILL.number();
 /// `SIGABRT`.
-pub const ABRT: u8 = 6;
+pub const ABRT: u8 = Signal::SIGABRT.number();
 /// `SIGFPE`.
-pub const FPE: u8 = 8;
+pub const FPE: u8 = Signal::SIGFPE.number();
 /// `SIGKILL`.
-pub const KILL: u8 = 9;
+pub const KILL: u8 = Signal::SIGKILL.number();
 #[cfg(test)]
-const USR1_FOR_TESTS: u8 = 10;
+const USR1_FOR_TESTS: u8 = Signal::SIGUSR1.number();
 /// `SIGSEGV`.
-pub const SEGV: u8 = 11;
+pub const SEGV: u8 = Signal::SIGSEGV.number();
 /// `SIGPIPE`.
-pub const PIPE: u8 = 13;
+pub const PIPE: u8 = Signal::SIGPIPE.number();
 /// `SIGALRM`.
-pub const ALRM: u8 = 14;
+pub const ALRM: u8 = Signal::SIGALRM.number();
 /// `SIGTERM`.
-pub const TERM: u8 = 15;
+pub const TERM: u8 = Signal::SIGTERM.number();
 /// `SIGCHLD`.
-pub const CHLD: u8 = 17;
+pub const CHLD: u8 = Signal::SIGCHLD.number();
 /// `SIGCONT`.
-pub const CONT: u8 = 18;
+pub const CONT: u8 = Signal::SIGCONT.number();
 /// `SIGSTOP`.
-pub const STOP: u8 = 19;
+pub const STOP: u8 = Signal::SIGSTOP.number();
 /// `SIGTSTP`.
-pub const TSTP: u8 = 20;
+pub const TSTP: u8 = Signal::SIGTSTP.number();
 /// `SIGTTIN`.
-pub const TTIN: u8 = 21;
+pub const TTIN: u8 = Signal::SIGTTIN.number();
 /// `SIGTTOU`.
-pub const TTOU: u8 = 22;
+pub const TTOU: u8 = Signal::SIGTTOU.number();
 /// `SIGURG`.
-pub const URG: u8 = 23;
+pub const URG: u8 = Signal::SIGURG.number();
 /// `SIGXFSZ`.
-pub const XFSZ: u8 = 25;
+pub const XFSZ: u8 = Signal::SIGXFSZ.number();
 /// `SIGWINCH`.
-pub const WINCH: u8 = 28;
+pub const WINCH: u8 = Signal::SIGWINCH.number();
 /// The highest signal number.
-pub const MAX: u8 = 64;
+pub const MAX: u8 = Signal::COUNT;
 /// How many there are, as a length.
 pub(crate) const COUNT: usize = 64;
 /// The lowest real-time signal as the kernel counts them.
-pub const RT_MIN: u8 = 32;
+pub const RT_MIN: u8 = Signal::SIGRTMIN.number();
 
 /// A set of signals: bit `n - 1` stands for signal `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,29 +2,11 @@
 
 use std::collections::VecDeque;
 
+use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN};
 use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 
 use super::{CONT, COUNT, Disposition, KILL, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
-
-/// The default action of `sa_handler`.
-pub const SIG_DFL: u32 = 0;
-/// Ignore.
-pub const SIG_IGN: u32 = 1;
-/// `SA_SIGINFO`: the handler takes three arguments.
-pub const SA_SIGINFO: u32 = 4;
-/// `SA_NOCLDWAIT`: children leave no zombies.
-pub const SA_NOCLDWAIT: u32 = 2;
-/// `SA_NOCLDSTOP`: no `SIGCHLD` when a child stops.
-pub const SA_NOCLDSTOP: u32 = 1;
-/// `SA_ONSTACK`: run on the alternate stack.
-pub const SA_ONSTACK: u32 = 0x0800_0000;
-/// `SA_RESTART`: calls go on after the handler.
-pub const SA_RESTART: u32 = 0x1000_0000;
-/// `SA_NODEFER`: the signal is not blocked while its handler runs.
-pub const SA_NODEFER: u32 = 0x4000_0000;
-/// `SA_RESETHAND`: back to the default once it was taken.
-pub const SA_RESETHAND: u32 = 0x8000_0000;
 
 /// `struct sigaction` as the kernel keeps it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +81,8 @@ pub struct SignalState {
     pub saved_mask: Option<SignalSet>,
     /// What `sigtimedwait(2)` waits for: it wakes the process though it is blocked.
     pub waited_for: SignalSet,
+    /// Counts the signals that end a stop.
+    nr_continues: u32,
 }
 
 impl Default for SignalState {
@@ -111,6 +95,7 @@ impl Default for SignalState {
             alt_stack: AltStack::default(),
             saved_mask: None,
             waited_for: SignalSet::default(),
+            nr_continues: 0,
         }
     }
 }
@@ -163,6 +148,12 @@ impl SignalState {
         self.pending_set
     }
 
+    /// How many signals came that end a stop: one that comes between the taking of a stop signal
+    /// and the stop shows in it.
+    pub const fn nr_continues(&self) -> u32 {
+        self.nr_continues
+    }
+
     /// Whether a signal waits that is not blocked, or that somebody waits for.
     pub const fn needs_attention(&self) -> bool {
         !self
@@ -177,6 +168,9 @@ impl SignalState {
     /// as there is room (signal(7), "Queueing").
     pub fn post(&mut self, info: SignalInfo) -> bool {
         let number = info.number;
+        if number == CONT || number == KILL {
+            self.nr_continues = self.nr_continues.wrapping_add(1);
+        }
         if number == CONT {
             self.drop_pending(super::STOP_SIGNALS);
         } else if super::STOP_SIGNALS.contains(number) {
