@@ -117,6 +117,8 @@ pub(crate) struct Shared {
     pender: Arc<dyn Pender>,
     queue: RunQueue<Runnable>,
     pub(crate) timers: Timers,
+    /// What the clock showed when it was last looked at, if the Worker did not wait since; else 0.
+    recent_ns: AtomicU64,
 }
 
 impl Shared {
@@ -163,6 +165,7 @@ impl Executor {
             pender,
             queue: RunQueue::new(),
             timers: Timers::new(),
+            recent_ns: AtomicU64::new(0),
         });
         Arc::new(Self { shared })
     }
@@ -174,7 +177,18 @@ impl Executor {
 
     /// The current time of its clock, in nanoseconds.
     pub fn now_ns(&self) -> u64 {
-        self.shared.clock.now_ns()
+        let now_ns = self.shared.clock.now_ns();
+        self.shared.recent_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
+    }
+
+    /// What its clock showed at the last [`Executor::now_ns`] since the Worker woke, in nanoseconds;
+    /// the current time if there was none. For the own thread: spares a call into JavaScript.
+    pub fn recent_ns(&self) -> u64 {
+        match self.shared.recent_ns.load(Ordering::Relaxed) {
+            0 => self.now_ns(),
+            recent_ns => recent_ns,
+        }
     }
 
     /// Starts `future` as a task of this executor: from any thread, first polled by the next run.
@@ -220,7 +234,9 @@ impl Executor {
             clock,
             ..
         } = &*self.shared;
-        queue.end_idle();
+        if queue.end_idle() {
+            self.shared.recent_ns.store(0, Ordering::Relaxed);
+        }
         let mut polls_left = slice.polls;
         let mut is_first_batch = true;
         loop {
@@ -312,7 +328,7 @@ impl Executor {
 
     /// Announces that the host is awake, so that wakes need not notify. [`Executor::run`] does too.
     pub fn end_idle(&self) {
-        self.shared.queue.end_idle();
+        let _was_idle = self.shared.queue.end_idle();
     }
 }
 

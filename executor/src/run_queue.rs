@@ -144,16 +144,14 @@ impl<T> RunQueue<T> {
         is_empty
     }
 
-    /// Announces that the owner is awake: pushes need not notify it.
-    pub fn end_idle(&self) {
-        // Reading first keeps the cache line shared on the common path, where it is false already.
-        if self.is_idle.load(Ordering::Relaxed) {
-            self.is_idle.swap(false, Ordering::AcqRel);
-        }
+    /// Announces that the owner is awake: pushes need not notify it. Tells whether that is news.
+    pub fn end_idle(&self) -> bool {
+        self.take_idle()
     }
 
     /// Tells whether the owner sleeps, and takes over the duty to notify it if so.
     pub fn take_idle(&self) -> bool {
+        // Reading first keeps the cache line shared on the common path, where it is false already.
         self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::AcqRel)
     }
 

@@ -127,6 +127,11 @@ pub extern "C" fn boot(address: u32, len: u32) -> u32 {
     }
 }
 
+/// Which Worker this instance belongs to.
+pub(crate) fn worker() -> u32 {
+    WORKER.get()
+}
+
 /// Says which Worker this instance belongs to.
 #[unsafe(no_mangle)]
 pub extern "C" fn attach(worker: u32) {

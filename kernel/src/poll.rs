@@ -86,10 +86,23 @@ where
     A::Output: 'static,
 {
     match attempt.attempt() {
-        Ok(value) => return Outcome::Ready(Ok(value)),
-        Err(Stall::Failed(error)) => return Outcome::Ready(Err(error.into())),
-        Err(Stall::WouldBlock) => {}
+        Ok(value) => Outcome::Ready(Ok(value)),
+        Err(Stall::Failed(error)) => Outcome::Ready(Err(error.into())),
+        Err(Stall::WouldBlock) => wait_stalled(sleeper, queue, deadline_ns, restart, attempt),
     }
+}
+
+/// [`wait_on`] for an attempt that was made a moment ago and has stalled.
+pub fn wait_stalled<S: Sleeper, A: Attempt>(
+    sleeper: &Arc<S>,
+    queue: Option<&WaitQueue>,
+    deadline_ns: Option<u64>,
+    restart: Restart,
+    mut attempt: A,
+) -> Outcome<A::Output>
+where
+    A::Output: 'static,
+{
     if sleeper.is_interrupted() {
         return Outcome::Ready(attempt.settle(Fault::Interrupted(restart)));
     }

@@ -10,7 +10,7 @@ use fs::vfs::inode::Timestamp;
 
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::open_file::OpenFile;
-use crate::poll::{Attempt, wait_on};
+use crate::poll::{Attempt, wait_stalled};
 
 /// Reads into `sink` at the offset of `file`; returns bytes moved, 0 at the end of the file.
 ///
@@ -32,14 +32,18 @@ pub fn read<S: Sleeper>(
         }
         Err(Stall::WouldBlock) => {}
     }
-    let started_ns = sleeper.now_ns();
+    // Only terminals count the time.
+    let started_ns = match file.terminal() {
+        Some(_) => sleeper.now_ns(),
+        None => 0,
+    };
     let reading = Reading {
         file: Arc::clone(file),
         sink,
         now,
         started_ns,
     };
-    wait_on(sleeper, file.wait_queue(), None, Restart::Sys, reading)
+    wait_stalled(sleeper, file.wait_queue(), None, Restart::Sys, reading)
 }
 
 /// A read that has to wait.
@@ -95,7 +99,7 @@ pub fn write<S: Sleeper>(
                 done,
                 now,
             };
-            wait_on(sleeper, file.wait_queue(), None, Restart::Sys, writing)
+            wait_stalled(sleeper, file.wait_queue(), None, Restart::Sys, writing)
         }
     }
 }

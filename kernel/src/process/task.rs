@@ -226,12 +226,15 @@ impl Task {
 
     /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
     pub fn take_result(&self) -> u32 {
-        self.stopwatch.start(self.executor.now_ns());
+        // The guest before it parked or ended at that time.
+        self.stopwatch.start(self.executor.recent_ns());
         self.state.lock().results.pop().unwrap_or(entry::DIE)
     }
 
     /// The guest runs no more: its time goes to its process.
     fn clock_out(&self) {
+        // It ran, so its Worker was awake.
+        self.executor.end_idle();
         let elapsed_ns = self.stopwatch.stop(self.executor.now_ns());
         self.process().cpu_time.end_stretch(elapsed_ns);
     }

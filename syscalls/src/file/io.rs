@@ -128,7 +128,7 @@ fn write_from(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Resul
     {
         return Ok(Outcome::Ready(Err(fault)));
     }
-    if file.is_writable() {
+    if file.is_writable() && file.ops().is_none() {
         limit::cut(cx, file, None, &mut buffer)?;
     }
     Ok(with_sigpipe(
