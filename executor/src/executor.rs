@@ -19,7 +19,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
 };
@@ -119,6 +119,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     /// What the clock showed when it was last looked at, if the Worker did not wait since; else 0.
     recent_ns: AtomicU64,
+    /// The host has said that the Worker is awake since the last run.
+    is_awake: AtomicBool,
 }
 
 impl Shared {
@@ -166,6 +168,7 @@ impl Executor {
             queue: RunQueue::new(),
             timers: Timers::new(),
             recent_ns: AtomicU64::new(0),
+            is_awake: AtomicBool::new(false),
         });
         Arc::new(Self { shared })
     }
@@ -182,8 +185,9 @@ impl Executor {
         now_ns
     }
 
-    /// What its clock showed at the last [`Executor::now_ns`] since the Worker woke, in nanoseconds;
-    /// the current time if there was none. For the own thread: spares a call into JavaScript.
+    /// What its clock showed at the last [`Executor::now_ns`], in nanoseconds, if the Worker has not
+    /// waited since ([`Executor::end_idle`]); else the current time. For the own thread: spares a
+    /// call into JavaScript.
     pub fn recent_ns(&self) -> u64 {
         match self.shared.recent_ns.load(Ordering::Relaxed) {
             0 => self.now_ns(),
@@ -234,7 +238,10 @@ impl Executor {
             clock,
             ..
         } = &*self.shared;
-        if queue.end_idle() {
+        queue.end_idle();
+        if self.shared.is_awake.load(Ordering::Relaxed) {
+            self.shared.is_awake.store(false, Ordering::Relaxed);
+        } else {
             self.shared.recent_ns.store(0, Ordering::Relaxed);
         }
         let mut polls_left = slice.polls;
@@ -328,7 +335,8 @@ impl Executor {
 
     /// Announces that the host is awake, so that wakes need not notify. [`Executor::run`] does too.
     pub fn end_idle(&self) {
-        let _was_idle = self.shared.queue.end_idle();
+        self.shared.queue.end_idle();
+        self.shared.is_awake.store(true, Ordering::Relaxed);
     }
 }
 

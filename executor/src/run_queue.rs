@@ -144,9 +144,9 @@ impl<T> RunQueue<T> {
         is_empty
     }
 
-    /// Announces that the owner is awake: pushes need not notify it. Tells whether that is news.
-    pub fn end_idle(&self) -> bool {
-        self.take_idle()
+    /// Announces that the owner is awake: pushes need not notify it.
+    pub fn end_idle(&self) {
+        let _was_idle = self.take_idle();
     }
 
     /// Tells whether the owner sleeps, and takes over the duty to notify it if so.

@@ -141,7 +141,15 @@ impl<S: Sleeper, A: Attempt> Future for Wait<S, A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         match (&mut this.registration, &this.queue) {
-            (Some(registration), _) => registration.update(cx.waker()),
+            // It never left the queue: most wake-ups end here, without another look at the queue.
+            (Some(registration), _) => {
+                match this.attempt.attempt() {
+                    Ok(value) => return Poll::Ready(Ok(value)),
+                    Err(Stall::Failed(error)) => return Poll::Ready(Err(error.into())),
+                    Err(Stall::WouldBlock) => {}
+                }
+                registration.update(cx.waker());
+            }
             (None, Some(queue)) => this.registration = Some(queue.register(cx.waker())),
             (None, None) => {}
         }

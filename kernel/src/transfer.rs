@@ -12,7 +12,8 @@ use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::open_file::OpenFile;
 use crate::poll::{Attempt, wait_stalled};
 
-/// Reads into `sink` at the offset of `file`; returns bytes moved, 0 at the end of the file.
+/// Reads into `sink` at the offset of `file`; returns bytes moved, 0 at the end of the file. They
+/// come as the word that the guest gets: a second future to convert them would cost an allocation.
 ///
 /// Waits until something is there unless `O_NONBLOCK`; interrupted: restartable.
 ///
@@ -23,9 +24,9 @@ pub fn read<S: Sleeper>(
     file: &Arc<OpenFile>,
     mut sink: impl Sink + Send + 'static,
     now: Timestamp,
-) -> Outcome<usize> {
+) -> Outcome<u32> {
     match file.try_read(&mut sink, now) {
-        Ok(moved) => return Outcome::Ready(Ok(moved)),
+        Ok(moved) => return Outcome::Ready(Ok(word(moved))),
         Err(Stall::Failed(error)) => return Outcome::from(Err(error)),
         Err(Stall::WouldBlock) if file.is_nonblocking() => {
             return Outcome::from(Err(Errno::EAGAIN));
@@ -46,6 +47,11 @@ pub fn read<S: Sleeper>(
     wait_stalled(sleeper, file.wait_queue(), None, Restart::Sys, reading)
 }
 
+/// A count of bytes as a word; no call moves more than `MAX_RW_COUNT`.
+fn word(moved: usize) -> u32 {
+    u32::try_from(moved).unwrap_or(u32::MAX >> 1)
+}
+
 /// A read that has to wait.
 struct Reading<B> {
     file: Arc<OpenFile>,
@@ -55,17 +61,17 @@ struct Reading<B> {
 }
 
 impl<B: Sink + Send + 'static> Attempt for Reading<B> {
-    type Output = usize;
+    type Output = u32;
 
-    fn attempt(&mut self) -> Try<usize> {
-        self.file.try_read(&mut self.sink, self.now)
+    fn attempt(&mut self) -> Try<u32> {
+        self.file.try_read(&mut self.sink, self.now).map(word)
     }
 
     fn deadline_ns(&self) -> Option<u64> {
         self.file.read_deadline_ns(self.started_ns)
     }
 
-    fn settle(&mut self, fault: Fault) -> Answer<usize> {
+    fn settle(&mut self, fault: Fault) -> Answer<u32> {
         match fault {
             // `VTIME` of a terminal: nothing was typed in time.
             Fault::TimedOut => Ok(0),

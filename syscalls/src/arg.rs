@@ -1,5 +1,7 @@
 //! How words become arguments, and results a word.
 
+use std::pin::Pin;
+
 use abi::types::{Fd, OpenFlags, Pid, UserAddr};
 use abi::{Errno, Error};
 use kernel::call::{Answer, Fault, Outcome};
@@ -47,10 +49,21 @@ from_arg! {
 }
 
 /// A result type of a handler.
-pub(crate) trait IntoWord {
+pub(crate) trait IntoWord: Sized {
     /// What the guest gets; never in the range of error numbers.
     fn into_word(self) -> u32;
+
+    /// The same for a call that waits.
+    fn into_pending(call: Waiting<Self>) -> Waiting<u32>
+    where
+        Self: 'static,
+    {
+        Box::pin(async move { call.await.map(Self::into_word) })
+    }
 }
+
+/// The future of a call that waits.
+type Waiting<T> = Pin<Box<dyn Future<Output = Answer<T>> + Send>>;
 
 impl IntoWord for () {
     fn into_word(self) -> u32 {
@@ -61,6 +74,11 @@ impl IntoWord for () {
 impl IntoWord for u32 {
     fn into_word(self) -> u32 {
         self
+    }
+
+    /// The future as it is.
+    fn into_pending(call: Waiting<Self>) -> Waiting<Self> {
+        call
     }
 }
 
@@ -131,7 +149,7 @@ impl<T: IntoWord + 'static> IntoOutcome for Outcome<T> {
     fn into_outcome(self) -> Outcome<u32> {
         match self {
             Self::Ready(answer) => Outcome::Ready(answer.map(IntoWord::into_word)),
-            pending @ Self::Pending(_) => pending.map(IntoWord::into_word),
+            Self::Pending(call) => Outcome::Pending(T::into_pending(call)),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use abi::Errno;
@@ -57,7 +57,6 @@ struct CallState {
     frame: Frame,
     guest_end: Option<GuestEnd>,
     next: Option<Executable>,
-    driver: Option<Waker>,
 }
 
 /// One thread of execution.
@@ -71,6 +70,8 @@ pub struct Task {
     identities: Lock<Vec<Arc<Process>>>,
     attention: AtomicBool,
     state: Lock<CallState>,
+    /// Wakes the driver; there since its first poll.
+    driver: OnceLock<Waker>,
     stopwatch: Stopwatch,
     /// When a call ends that was interrupted and is made again; 0: none.
     restart_deadline_ns: AtomicU64,
@@ -117,6 +118,7 @@ impl Task {
                 next: Some(executable),
                 ..CallState::default()
             }),
+            driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
             restart_deadline_ns: AtomicU64::new(0),
         });
@@ -185,9 +187,8 @@ impl Task {
     /// Has the task look at its signals; ends a wait.
     pub fn request_attention(&self) {
         self.attention.store(true, Ordering::Release);
-        let waker = self.state.lock().driver.clone();
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waker) = self.driver.get() {
+            waker.wake_by_ref();
         }
     }
 
@@ -203,11 +204,11 @@ impl Task {
                 }
             }
             Outcome::Pending(call) => {
-                let Some(waker) = self.state.lock().driver.clone() else {
+                let Some(waker) = self.driver.get() else {
                     return entry::DIE;
                 };
                 let mut call = call;
-                match call.as_mut().poll(&mut Context::from_waker(&waker)) {
+                match call.as_mut().poll(&mut Context::from_waker(waker)) {
                     Poll::Ready(answer) => self.finish(Outcome::Ready(answer)),
                     Poll::Pending => {
                         self.state.lock().pending = Some(call);
@@ -236,7 +237,9 @@ impl Task {
         // It ran, so its Worker was awake.
         self.executor.end_idle();
         let elapsed_ns = self.stopwatch.stop(self.executor.now_ns());
-        self.process().cpu_time.end_stretch(elapsed_ns);
+        if let Some(process) = self.identities.lock().last() {
+            process.cpu_time.end_stretch(elapsed_ns);
+        }
     }
 
     /// Gives the time that the guest has run so far to `process`, if it runs.
@@ -429,12 +432,12 @@ impl Task {
 
     /// Keeps a stop for the driver to poll; `false` when it is over already.
     fn park_stopped(&self, mut stop: Stop) -> bool {
-        let Some(waker) = self.state.lock().driver.clone() else {
+        let Some(waker) = self.driver.get() else {
             return false;
         };
         if stop
             .as_mut()
-            .poll(&mut Context::from_waker(&waker))
+            .poll(&mut Context::from_waker(waker))
             .is_ready()
         {
             return false;
@@ -468,12 +471,9 @@ impl Task {
 
     /// The host says that the guest runs no more.
     pub fn guest_ended(&self, end: GuestEnd) {
-        let mut state = self.state.lock();
-        state.guest_end = Some(end);
-        let waker = state.driver.clone();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        self.state.lock().guest_end = Some(end);
+        if let Some(waker) = self.driver.get() {
+            waker.wake_by_ref();
         }
     }
 
@@ -483,7 +483,7 @@ impl Task {
             return;
         };
         poll_fn(|context| {
-            self.state.lock().driver = Some(context.waker().clone());
+            self.driver.get_or_init(|| context.waker().clone());
             Poll::Ready(())
         })
         .await;

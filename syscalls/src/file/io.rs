@@ -25,14 +25,14 @@ fn now(cx: Cx<'_>, file: &OpenFile) -> Timestamp {
 }
 
 /// read(2): may give less than `count` bytes; 0 is the end of the file.
-pub(crate) fn read(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<usize>> {
+pub(crate) fn read(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<u32>> {
     let file = cx.file(fd)?;
     let buffer = UserBuffer::new(cx, buf, count);
     Ok(read_into(cx, &file, buffer))
 }
 
 /// readv(2).
-pub(crate) fn readv(cx: Cx<'_>, fd: Fd, iov: UserAddr, nr_iov: u32) -> Result<Outcome<usize>> {
+pub(crate) fn readv(cx: Cx<'_>, fd: Fd, iov: UserAddr, nr_iov: u32) -> Result<Outcome<u32>> {
     let file = cx.file(fd)?;
     let buffer = UserBuffer::from_iovec(cx, iov, nr_iov)?;
     Ok(read_into(cx, &file, buffer))
@@ -109,7 +109,7 @@ fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) ->
     at_once(file.write_at(offset, &mut buffer, now(cx, file)))
 }
 
-fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, buffer: UserBuffer) -> Outcome<usize> {
+fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, buffer: UserBuffer) -> Outcome<u32> {
     if file.terminal().is_some()
         && let Err(fault) = cx
             .kernel
