@@ -13,8 +13,8 @@ use fs::vfs::path::Location;
 
 use crate::call::{Outcome, Restart, Sleeper};
 use crate::device::{CONSOLE, CONTROLLING_TERMINAL, PTY_MULTIPLEXER};
-use crate::ipc::fifo::{FifoOpening, FifoWait, Fifos};
-use crate::ipc::pipe::{Direction, Pipe, PipeEnd};
+use crate::ipc::fifo::{FifoWait, Fifos};
+use crate::ipc::pipe::{Direction, PipeEnd};
 use crate::kernel::Kernel;
 use crate::open_file::OpenFile;
 use crate::poll::wait_for;
@@ -79,6 +79,15 @@ impl Kernel {
     }
 }
 
+/// Which way bytes go through a pipe that is opened with `flags`.
+const fn direction_of(flags: u32) -> Direction {
+    match flags & O_ACCMODE {
+        O_RDONLY => Direction::Read,
+        O_WRONLY => Direction::Write,
+        _ => Direction::Both,
+    }
+}
+
 impl Opener<'_> {
     /// Makes a description of what `Vfs::open` found.
     ///
@@ -99,12 +108,14 @@ impl Opener<'_> {
         flags: u32,
     ) -> Outcome<Arc<OpenFile>> {
         if flags & O_PATH == 0 {
-            let end = opened.ops.as_ref().map(|ops| ops.as_any());
-            let pipe = end.and_then(|ops| ops?.downcast_ref::<PipeEnd>());
-            let pipe = pipe.map(|end| Arc::clone(end.pipe()));
-            let is_fifo = opened.location.file_type() == FileType::Fifo && opened.ops.is_none();
-            if is_fifo || pipe.is_some() {
-                return self.open_fifo(sleeper, opened.location, pipe, flags);
+            let ops = opened.ops.as_deref();
+            if let Some(end) = ops.and_then(|ops| ops.as_any()?.downcast_ref::<PipeEnd>()) {
+                // Without a name: a link of `/proc/PID/fd` leads here, and nobody is waited for.
+                let end = PipeEnd::open(end.pipe(), direction_of(flags));
+                return Outcome::Ready(Ok(OpenFile::from_pipe(opened.location, end, flags)));
+            }
+            if ops.is_none() && opened.location.file_type() == FileType::Fifo {
+                return self.open_fifo(sleeper, opened.location, flags);
             }
             if let Err(error) = self.resolve_terminal(&mut opened) {
                 return Outcome::from(Err(error));
@@ -131,31 +142,22 @@ impl Opener<'_> {
         }
     }
 
-    /// - `pipe`: where a link of `/proc/PID/fd` led; `None`: the FIFO at `location`
     fn open_fifo<S: Sleeper>(
         &self,
         sleeper: &Arc<S>,
         location: Location,
-        pipe: Option<Arc<Pipe>>,
         flags: u32,
     ) -> Outcome<Arc<OpenFile>> {
-        let direction = match flags & O_ACCMODE {
-            O_RDONLY => Direction::Read,
-            O_WRONLY => Direction::Write,
-            _ => Direction::Both,
-        };
+        let direction = direction_of(flags);
         let wait = if flags & O_NONBLOCK == 0 {
             FifoWait::Block
         } else {
             FifoWait::NonBlock
         };
-        let opening = match pipe {
-            Some(pipe) => FifoOpening::begin(&pipe, direction, wait),
-            None => location.inode.metadata().and_then(|metadata| {
-                let key = (metadata.device, metadata.inode);
-                self.fifos.open(key, direction, wait)
-            }),
-        };
+        let opening = location.inode.metadata().and_then(|metadata| {
+            self.fifos
+                .open((metadata.device, metadata.inode), direction, wait)
+        });
         let opening = match opening {
             Ok(opening) => opening,
             Err(error) => return Outcome::from(Err(error)),

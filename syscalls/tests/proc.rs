@@ -216,6 +216,11 @@ fn descriptors_are_links_to_what_is_open() {
     guest.put_string(DATA, b"hello");
     assert_eq!(guest.sys("write", &[again, DATA, 5]), Ok(5));
     assert_eq!(guest.sys("read", &[written, DATA, 9]), Ok(5));
+    // Nobody writes any more: the end of the file, and no wait for a writer.
+    guest.sys("close", &[writer]).unwrap();
+    guest.sys("close", &[again]).unwrap();
+    let other = guest.open(&fd(written), 0).unwrap();
+    assert_eq!(guest.sys("read", &[other, DATA, 9]), Ok(0));
 }
 
 #[test]

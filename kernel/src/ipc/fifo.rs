@@ -77,17 +77,6 @@ impl Fifos {
                 }
             }
         };
-        FifoOpening::begin(&pipe, direction, wait)
-    }
-}
-
-impl FifoOpening {
-    /// Starts to open a pipe that is open already: a FIFO, or one without a name by its link in
-    /// `/proc/PID/fd`.
-    ///
-    /// # Errors
-    /// As [`Fifos::open`].
-    pub fn begin(pipe: &Arc<Pipe>, direction: Direction, wait: FifoWait) -> Result<Self> {
         let peer = match direction {
             Direction::Read => Direction::Write,
             Direction::Write => Direction::Read,
@@ -98,16 +87,18 @@ impl FifoOpening {
         }
         // In this order, a peer that comes meanwhile shows in the count, in `has`, or in both.
         let (reader_opens, writer_opens) = pipe.opens();
-        let end = PipeEnd::open(pipe, direction);
+        let end = PipeEnd::open(&pipe, direction);
         let has_peer = pipe.has(peer);
         let peer_opens = match (has_peer || wait == FifoWait::NonBlock, direction) {
             (true, _) | (false, Direction::Both) => None,
             (false, Direction::Read) => Some(writer_opens),
             (false, Direction::Write) => Some(reader_opens),
         };
-        Ok(Self { end, peer_opens })
+        Ok(FifoOpening { end, peer_opens })
     }
+}
 
+impl FifoOpening {
     /// The end, once the other side is or was there.
     ///
     /// # Errors

@@ -304,7 +304,7 @@ pub struct PipeEnd {
 
 impl PipeEnd {
     /// Adds an end to `pipe`.
-    pub(super) fn open(pipe: &Arc<Pipe>, direction: Direction) -> Arc<Self> {
+    pub(crate) fn open(pipe: &Arc<Pipe>, direction: Direction) -> Arc<Self> {
         let quiet_at = pipe.attach(direction);
         Arc::new(Self {
             pipe: Arc::clone(pipe),
