@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::process::path_for;
 use super::source::{MemoryArea, MemoryUse, Place, ProcessSource};
+use crate::vfs::device::{major, minor};
 
 /// Spaces are added up to here before the name of an area, as in Linux for 32-bit processors.
 const NAME_COLUMN: usize = 49;
@@ -50,14 +51,6 @@ impl Names {
         line.push('\n');
         text.push_str(&line);
     }
-}
-
-const fn major(device: u64) -> u64 {
-    (device >> 8) & 0xfff
-}
-
-const fn minor(device: u64) -> u64 {
-    (device & 0xff) | ((device >> 12) & 0xfff00)
 }
 
 pub(super) fn maps(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
