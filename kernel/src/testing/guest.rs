@@ -161,6 +161,11 @@ impl TestGuest {
         }
     }
 
+    /// Whether it waits in a call.
+    pub fn is_parked(&self) -> bool {
+        self.shim.lock().is_parked
+    }
+
     /// What the shim does with an answer: `finish`.
     fn follow(&self, mut answer: u32) -> Progress {
         loop {

@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::missing_errors_doc,
+    clippy::should_implement_trait,
     clippy::allow_attributes,
     reason = "shared by tests, each of which uses its part"
 )]
@@ -287,4 +288,58 @@ impl Guest {
 /// A word of a `siginfo_t`.
 pub fn info_word(siginfo: &[u8], index: usize) -> u32 {
     u32::from_le_bytes(siginfo[index * 4..index * 4 + 4].try_into().unwrap())
+}
+
+/// Random numbers (xorshift32, Marsaglia), the same in every run.
+pub struct Random(u32);
+
+impl Random {
+    /// A sequence of its own for each seed.
+    pub fn new(seed: u32) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9) | 1)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        (self.next() >> 8) % bound
+    }
+
+    /// An index into something of `len` elements.
+    pub fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.next() >> 8).unwrap() % len
+    }
+
+    pub fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// A number that programs get wrong.
+    pub fn garbage(&mut self) -> u32 {
+        const ODD: [u32; 14] = [
+            0,
+            1,
+            2,
+            3,
+            5,
+            6,
+            8,
+            0x40,
+            0x1000,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_e000,
+            0xffff_ff9c,
+            0xffff_ffff,
+        ];
+        let choice = self.next();
+        match choice & 3 {
+            0 => self.next(),
+            1 => 1 << (choice >> 27),
+            2 => (choice >> 8) & 15,
+            _ => ODD[usize::try_from(choice >> 8).unwrap_or(0) % ODD.len()],
+        }
+    }
 }
