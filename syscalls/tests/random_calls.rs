@@ -2,12 +2,8 @@
 //!
 //! Each round is a pod of its own with a few guests; the seed of a failing round is printed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "test code"
-)]
+#![expect(clippy::indexing_slicing, reason = "test code")]
+#![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
 mod common;
 
