@@ -19,16 +19,11 @@
     unsafe_code,
     reason = "imports, exports and calls into other instances need it"
 )]
-#![cfg_attr(
-    not(target_family = "wasm"),
-    expect(dead_code, reason = "runs in WebAssembly only")
-)]
 
 mod disk;
 pub mod exports;
 mod guest_memory;
 mod host_files;
-
 mod imports;
 mod platform;
 mod pod;

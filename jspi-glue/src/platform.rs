@@ -116,7 +116,7 @@ impl Platform for WebPlatform {
         });
         let base = match u32::try_from(base) {
             Ok(base) => base,
-            Err(_) if base == -Errno::ENOMEM.number() => {
+            Err(_) if base == Errno::ENOMEM.number().wrapping_neg() => {
                 return Err(Errno::ENOMEM.because("the engine has no memory for one more guest"));
             }
             Err(_) => return Err(Errno::ENOEXEC.because("the engine refuses the module")),
