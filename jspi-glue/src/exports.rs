@@ -30,6 +30,8 @@ const MORE: f64 = -1.0;
 thread_local! {
     /// Which Worker this is.
     static WORKER: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    /// A guest used up its time: messages of the host are to be looked at.
+    static SLICE_OVER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// `-errno` of an error.
@@ -171,7 +173,8 @@ pub extern "C" fn pump() -> f64 {
     let Some(executor) = own_executor() else {
         return f64::INFINITY;
     };
-    if executor.run(Slice::polls(POLLS)) == RunState::More || !executor.begin_idle() {
+    let has_more = executor.run(Slice::polls(POLLS)) == RunState::More;
+    if SLICE_OVER.take() || has_more || !executor.begin_idle() {
         return MORE;
     }
     match executor.next_deadline_ns() {
@@ -204,6 +207,18 @@ pub extern "C" fn syscall(
         syscalls::enter(kernel, task, number, &[a, b, c, d, e, f])
     })
     .unwrap_or(abi::special::DIE)
+}
+
+/// A safepoint of the guest in `slot`: 0 if it goes on, else an outcome.
+#[unsafe(no_mangle)]
+pub extern "C" fn safepoint(slot: u32) -> u32 {
+    let Some(kernel) = pod::kernel() else {
+        return abi::special::DIE;
+    };
+    let outcome = guest_memory::with_task(slot, |task| syscalls::safepoint(kernel, task))
+        .unwrap_or(abi::special::DIE);
+    SLICE_OVER.set(SLICE_OVER.get() || outcome != 0);
+    outcome
 }
 
 /// The result of the call that the guest was parked in.

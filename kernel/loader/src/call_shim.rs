@@ -17,16 +17,22 @@
 
 use abi::special::{DIE, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
 use wasm_encoder::{
-    BlockType, BranchHint, BranchHints, CodeSection, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, GlobalType, ImportSection, InstructionSink, Module, TableSection,
-    TypeSection, ValType,
+    BlockType, BranchHint, BranchHints, CodeSection, ConstExpr, ElementSection, Elements,
+    EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType, ImportSection,
+    InstructionSink, Module, TableSection, TypeSection, ValType,
 };
 
 use crate::imports::{Call, Number, Target};
 use crate::rewrite::hooks_table;
 
 /// Entries of the table of hooks.
-pub(crate) const HOOKS_LEN: u64 = 4;
+pub(crate) const HOOKS_LEN: u64 = 5;
+
+/// The entry behind the hooks, which the shim fills: the guest calls it from safepoints.
+pub(crate) const YIELD_HOOK: u32 = 4;
+
+/// The number of sched_yield(2), which is what the kernel does at a safepoint.
+const SCHED_YIELD: u32 = 24;
 
 /// The hooks' parameters and results: they read the stack pointer, set it, call a handler with
 /// `(handler, signal)`, and call one with `(handler, signal, siginfo, ucontext)`.
@@ -69,7 +75,7 @@ mod types {
     pub(super) const FIRST_CALL: u32 = 8;
 }
 
-/// Indices of functions: six imports, two of our own, then `f<i>`.
+/// Indices of functions: seven imports, three of our own, then `f<i>`.
 mod functions {
     pub(super) const SYSCALL: u32 = 0;
     pub(super) const SYSCALL_RESULT: u32 = 1;
@@ -77,9 +83,11 @@ mod functions {
     pub(super) const SIGNAL_WORD: u32 = 3;
     pub(super) const SIGNAL_RETURN: u32 = 4;
     pub(super) const PARK: u32 = 5;
-    pub(super) const DELIVER: u32 = 6;
-    pub(super) const FINISH: u32 = 7;
-    pub(super) const FIRST_CALL: u32 = 8;
+    pub(super) const SAFEPOINT: u32 = 6;
+    pub(super) const DELIVER: u32 = 7;
+    pub(super) const FINISH: u32 = 8;
+    pub(super) const YIELD: u32 = 9;
+    pub(super) const FIRST_CALL: u32 = 10;
 }
 
 /// The imported global that holds the number of the process's slot.
@@ -110,6 +118,8 @@ pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
     code.function(&deliver());
     defined.function(types::SYSCALL);
     code.function(&finish());
+    defined.function(types::NOTHING);
+    code.function(&yield_());
     for ((name, call), (type_index, function)) in (0_u32..)
         .map(|index| format!("f{index}"))
         .zip(calls)
@@ -128,6 +138,12 @@ pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
 
     let mut tables = TableSection::new();
     tables.table(hooks_table());
+    let mut elements = ElementSection::new();
+    elements.active(
+        None,
+        &ConstExpr::i32_const(YIELD_HOOK.cast_signed()),
+        Elements::Functions([functions::YIELD].as_slice().into()),
+    );
     let mut module = Module::new();
     module
         .section(&types)
@@ -135,6 +151,7 @@ pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
         .section(&defined)
         .section(&tables)
         .section(&exports)
+        .section(&elements)
         .section(&hints)
         .section(&code);
     module.finish()
@@ -149,6 +166,7 @@ fn imports() -> ImportSection {
         ("kernel", "signal_word", types::WORDS_TO_WORD),
         ("kernel", "signal_return", types::WORDS),
         ("host", "park", types::WORD_TO_WORD),
+        ("kernel", "safepoint", types::WORD_TO_WORD),
     ] {
         imports.import(module, name, EntityType::Function(type_index));
     }
@@ -282,6 +300,24 @@ fn finish() -> Function {
     body
 }
 
+/// `yield()`: asks the kernel what the program is to do at a safepoint, and does it.
+fn yield_() -> Function {
+    const ANSWER: u32 = 0;
+    let mut body = Function::new([(1, ValType::I32)]);
+    let mut code = body.instructions();
+    code.global_get(SLOT)
+        .call(functions::SAFEPOINT)
+        .local_tee(ANSWER);
+    is_outcome(&mut code);
+    code.if_(BlockType::Empty).local_get(ANSWER);
+    word(&mut code, SCHED_YIELD);
+    for _ in 0..NR_ARGUMENTS {
+        code.i32_const(0);
+    }
+    code.call(functions::FINISH).drop().end().end();
+    body
+}
+
 /// `deliver()`: calls the handlers of all signals that are to be delivered, one after the other.
 fn deliver() -> Function {
     const POINTER: u32 = 0;
@@ -379,6 +415,11 @@ const fn value_type(number: &Number) -> ValType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn safepoints_yield() {
+        assert_eq!(abi::linux32_number("sched_yield"), Some(SCHED_YIELD));
+    }
 
     #[test]
     fn one_test_tells_outcomes_from_results() {

@@ -11,7 +11,7 @@
 //!   code    │ call f3     │─────────────>│ f3: number │───────────────>│ dispatch   │
 //!           │             │              │     result?│<───────────────│            │
 //!           │             │ shoal.hooks  │  PENDING ──┼─> host.park (suspends the stack)
-//!           │ hooks[0..3] │<─────────────│  SIGNAL: calls the handler in the guest, then
+//!           │ hooks[0..4] │<─────────────│  SIGNAL: calls the handler in the guest, then
 //!           │ sp, handler │  (a table)   │          kernel.signal_return
 //!           └──────┬──────┘              │  DIE: traps
 //!     shoal.memory │                     └────────────┘
@@ -24,6 +24,9 @@
 //! Promise Integration demands. Handlers run as calls from the shim after the system call, so they
 //! may block, and may leave by a Wasm exception (`siglongjmp`): the shim keeps what it needs in
 //! locals only.
+//!
+//! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
+//! there from time to time: so it can be stopped, killed, and handle signals.
 //!
 //! A guest can name nothing but its own memory 0, its own tables and its imports `f<i>`: the table
 //! of hooks comes in at an index that none of its instructions can hold.
@@ -40,6 +43,7 @@ mod module;
 mod names;
 mod refusal;
 mod rewrite;
+mod safepoint;
 
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
@@ -116,7 +120,7 @@ pub struct Program {
     pub guest: Vec<u8>,
     /// The module that answers the guest's imports. Imports: `kernel.syscall`,
     /// `kernel.syscall_result`, `kernel.signal_next`, `kernel.signal_word`,
-    /// `kernel.signal_return`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
+    /// `kernel.signal_return`, `kernel.safepoint`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
     pub shim: Vec<u8>,
     /// The size of the memory it wants.
     pub memory: MemoryLimits,

@@ -8,15 +8,16 @@ use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType,
-    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection, MemoryType,
-    RefType, StartSection, TableSection, TableType, TagSection, TypeSection, ValType,
+    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements,
+    EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection,
+    MemoryType, RefType, StartSection, TableSection, TableType, TagSection, TypeSection, ValType,
 };
 
 use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
 use crate::module::Module;
 use crate::names::Layout;
 use crate::refusal::Refusal;
+use crate::safepoint::Safepoints;
 
 /// The module name of all imports of a rewritten guest.
 const MODULE: &str = "shoal";
@@ -25,7 +26,7 @@ const MODULE: &str = "shoal";
 pub(crate) const MAX_PAGES: u64 = 65536;
 
 /// Moves the guest's tables up by one, behind the hooks.
-struct Rewriter;
+pub(crate) struct Rewriter;
 
 impl Reencode for Rewriter {
     type Error = Infallible;
@@ -60,6 +61,8 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
     let handler_types = types.len();
     types.ty().function([ValType::I32; 1], []);
     types.ty().function([ValType::I32; 3], []);
+    let plain_type = types.len();
+    types.ty().function([], []);
     out.section(&types);
 
     out.section(&imports(module));
@@ -72,6 +75,12 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
     for type_index in hook_types..handler_types {
         functions.function(type_index);
     }
+    let safepoints = Safepoints {
+        counter: index(module.globals.len()),
+        function: index(module.imports.len()).saturating_add(functions.len()),
+        first_body: index(module.imports.len()),
+    };
+    functions.function(plain_type);
     out.section(&functions);
 
     if let Some(section) = sections.tables.clone() {
@@ -84,11 +93,12 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
         Rewriter.parse_tag_section(&mut tags, section)?;
         out.section(&tags);
     }
+    let mut globals = GlobalSection::new();
     if let Some(section) = sections.globals.clone() {
-        let mut globals = GlobalSection::new();
         Rewriter.parse_global_section(&mut globals, section)?;
-        out.section(&globals);
     }
+    Safepoints::add_counter(&mut globals);
+    out.section(&globals);
     out.section(&exports(module, layout)?);
     if let Some(start) = sections.start {
         out.section(&StartSection {
@@ -112,12 +122,15 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
         out.section(&DataCountSection { count });
     }
     let mut code = CodeSection::new();
+    let mut hints = BranchHints::new();
     if let Some(section) = sections.code.clone() {
-        Rewriter.parse_code_section(&mut code, section)?;
+        safepoints.write_code(section, &mut code, &mut hints)?;
     }
     for hook in hook_bodies(module, layout, handler_types) {
         code.function(&hook);
     }
+    code.function(&safepoints.body(plain_type));
+    out.section(&hints);
     out.section(&code);
     if let Some(section) = sections.data.clone() {
         let mut data = DataSection::new();

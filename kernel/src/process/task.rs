@@ -59,6 +59,9 @@ struct CallState {
     next: Option<Executable>,
 }
 
+/// How long a guest runs before others get their turn, in nanoseconds.
+const SLICE_NS: u64 = 4_000_000;
+
 /// One thread of execution.
 pub struct Task {
     /// Its seat in the Worker.
@@ -259,6 +262,11 @@ impl Task {
     /// How long the guest has run since it last waited, in nanoseconds.
     pub fn running_ns(&self) -> u64 {
         self.stopwatch.elapsed_ns(self.executor.now_ns())
+    }
+
+    /// Whether a program that makes no calls should let others run, or look at its signals.
+    pub fn is_slice_over(&self) -> bool {
+        self.attention.load(Ordering::Acquire) || self.running_ns() > SLICE_NS
     }
 
     /// A call with this deadline was interrupted: if it is made again, it ends at the same time.

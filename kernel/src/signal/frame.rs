@@ -17,6 +17,9 @@ use crate::platform::UserMemory;
 
 /// Bytes of `siginfo_t` and of `ucontext_t`.
 const SIGINFO_LEN: u32 = 128;
+/// Bytes below the stack pointer that a function without calls may use: a handler can come in the
+/// middle of one.
+const RED_ZONE_LEN: u32 = 128;
 const UCONTEXT_LEN: u32 = 224;
 /// Where `ucontext_t` keeps the mask.
 const UC_SIGMASK: u32 = 20;
@@ -49,7 +52,11 @@ pub fn write_frame(
 ) -> Result<Frame> {
     let alt = state.alt_stack;
     let switch = action.flags & SA_ONSTACK != 0 && alt.size != 0 && !alt.contains(stack_pointer);
-    let top = if switch { alt.top() } else { stack_pointer };
+    let top = if switch {
+        alt.top()
+    } else {
+        stack_pointer.wrapping_sub(RED_ZONE_LEN)
+    };
     let ucontext = top.wrapping_sub(UCONTEXT_LEN) & !15;
     let siginfo = ucontext.wrapping_sub(SIGINFO_LEN);
     // What `sigsuspend` put aside comes back; its own mask counts while the handler runs.

@@ -56,3 +56,30 @@ describe("processes one after the other", () => {
     expect([processes, descriptors]).toEqual([5, 4]);
   });
 });
+
+describe("a program that makes no call", () => {
+  const BUSY = "while :; do :; done";
+  const ONE = ["--workers", "1"];
+
+  it("is killed", async () => {
+    const script = `sh -c '${BUSY}' & sleep 0.3; kill -KILL $!; wait $!; echo $?`;
+    expect((await sh(script, ONE)).stdout).toBe("137\n");
+  });
+
+  it("handles signals", async () => {
+    const script = `dash -c 'trap "echo caught; exit 3" TERM; ${BUSY}' & sleep 0.5; kill $!; wait $!; echo $?`;
+    expect((await sh(script, ONE)).stdout).toBe("caught\n3\n");
+  });
+
+  it("leaves time to others", async () => {
+    const busy = Array.from({ length: 3 }, () => `sh -c '${BUSY}' &`).join(" ");
+    const script = `${busy} seq 1000 | sort -rn | head -n 1; sleep 0.1; echo done; killall -KILL sh`;
+    expect((await sh(script, ONE)).stdout).toBe("1000\ndone\n");
+  });
+
+  it("ends with the command", async () => {
+    const child = start([...ONE, "--", "sh", "-c", `echo ready; ${BUSY}`]);
+    child.stdout.once("data", () => child.kill("SIGTERM"));
+    expect((await outcomeOf(child)).status).toBe(143);
+  });
+});

@@ -42,6 +42,27 @@ describe("keys", () => {
     expect(await session.command("echo $?")).toBe("130\n");
   });
 
+  it("interrupt and stop a program that makes no call", async () => {
+    await using session = await TerminalSession.shell(["--workers", "1"]);
+    session.line("while :; do :; done");
+    await session.expect("\r\n");
+    await pause(300);
+    session.type(control("C"));
+    await session.expect(PROMPT);
+    session.line("sh -c 'while :; do :; done'");
+    await session.expect("\r\n");
+    await pause(300);
+    session.type(control("Z"));
+    await session.expect(PROMPT);
+    expect(await session.command("jobs")).toContain("Stopped");
+    session.line("fg");
+    await session.expect("fg\r\n");
+    await pause(300);
+    session.type(control("C"));
+    await session.expect(PROMPT);
+    expect(await session.command("echo $?")).toBe("130\n");
+  });
+
   it("end a pipeline as a whole", async () => {
     await using session = await TerminalSession.shell();
     session.line("sleep 100 | cat | cat");

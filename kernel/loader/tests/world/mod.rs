@@ -30,6 +30,8 @@ pub(crate) struct Script {
     pub(crate) answers: VecDeque<u32>,
     /// What `park` answers; then 0.
     pub(crate) parks: VecDeque<i32>,
+    /// What `safepoint` answers; 0 when there is none left.
+    pub(crate) safepoints: VecDeque<i32>,
     /// What `signal_next` finds; then nothing.
     pub(crate) signals: VecDeque<Signal>,
     current: Signal,
@@ -230,6 +232,13 @@ fn define_kernel(linker: &mut Linker<Script>) {
                 host.data_mut().note(format_args!("return {ucontext}"));
             },
         )
+        .expect("new");
+    linker
+        .func_wrap("kernel", "safepoint", |mut host: Host<'_>, slot: i32| {
+            assert_eq!(slot, SLOT);
+            host.data_mut().note(format_args!("safepoint"));
+            host.data_mut().safepoints.pop_front().unwrap_or(0)
+        })
         .expect("new");
     linker
         .func_wrap("host", "park", |mut host: Host<'_>, slot: i32| {
