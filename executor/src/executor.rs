@@ -185,7 +185,14 @@ impl Executor {
         now_ns
     }
 
-    /// What its clock showed at the last [`Executor::now_ns`], in nanoseconds, if the Worker has not
+    /// The current time, late by a few milliseconds at most.
+    pub fn coarse_ns(&self) -> u64 {
+        let now_ns = self.shared.clock.coarse_ns();
+        self.shared.recent_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
+    }
+
+    /// What its clock showed when it was last looked at, in nanoseconds, if the Worker has not
     /// waited since ([`Executor::end_idle`]); else the current time. For the own thread: spares a
     /// call into JavaScript.
     pub fn recent_ns(&self) -> u64 {
@@ -264,7 +271,7 @@ impl Executor {
                     return self.state();
                 }
                 let Some(runnable) = queue.pop() else {
-                    if nr_polled == 0 {
+                    if nr_polled == 0 || timers.earliest_hint_ns() == u64::MAX {
                         return RunState::Idle;
                     }
                     // The tasks took time: a timer may have expired meanwhile.

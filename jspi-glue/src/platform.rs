@@ -41,6 +41,10 @@ impl Clock for WebClock {
     fn now_ns(&self) -> u64 {
         nanoseconds(imports::monotonic_ms())
     }
+
+    fn coarse_ns(&self) -> u64 {
+        nanoseconds(imports::coarse_ms())
+    }
 }
 
 /// The bell of a Worker: a word that it waits on by `Atomics.waitAsync`.

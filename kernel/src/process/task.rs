@@ -239,7 +239,7 @@ impl Task {
     fn clock_out(&self) {
         // It ran, so its Worker was awake.
         self.executor.end_idle();
-        let elapsed_ns = self.stopwatch.stop(self.executor.now_ns());
+        let elapsed_ns = self.stopwatch.stop(self.executor.coarse_ns());
         if let Some(process) = self.identities.lock().last() {
             process.cpu_time.end_stretch(elapsed_ns);
         }

@@ -24,8 +24,23 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
   const { post, kernel, guests } = context;
   const started = performance.timeOrigin - context.epoch;
   const lateWake = !Pump.hasWaitAsync;
+  let monotonic = 0;
+  let coarseDate = 0;
   return {
-    monotonic_ms: () => started + performance.now(),
+    monotonic_ms: () => {
+      monotonic = started + performance.now();
+      return monotonic;
+    },
+    // In a page `Date.now` takes a fifth of the time. Where it has not moved on, neither has this
+    // clock; if somebody sets it, that costs a look at the right one.
+    coarse_ms() {
+      const date = Date.now();
+      if (date !== coarseDate) {
+        coarseDate = date;
+        monotonic = started + performance.now();
+      }
+      return monotonic;
+    },
     realtime_ms: () => performance.timeOrigin + performance.now(),
     random(address: number, length: number) {
       const bytes = new Uint8Array(length);
