@@ -277,6 +277,35 @@ fn stopped_sleeper_wakes_at_the_time_it_asked_for() {
 }
 
 #[test]
+fn stop_does_not_make_a_wait_for_files_longer() {
+    let world = World::new();
+    let (guest, other) = (world.guest(), world.guest());
+    let (reader, _writer) = guest.pipe();
+    let fds = DATA + 0x200;
+    let span = DATA + 0x40;
+    let calls: [(&str, [u32; 6]); 3] = [
+        ("poll", [fds, 1, 10_000, 0, 0, 0]),
+        ("ppoll_time64", [fds, 1, span, 0, 8, 0]),
+        ("pselect6_time64", [0, 0, 0, 0, span, 0]),
+    ];
+    for (name, words) in calls {
+        guest.put_words(fds, &[reader, 1]);
+        put_span(&guest, span, 10 * SECOND);
+        assert_eq!(guest.sys(name, &words), Err(Errno::EINPROGRESS), "{name}");
+        world.advance(2 * SECOND);
+        other.kill(guest.id(), SIGSTOP).unwrap();
+        assert_eq!(world.settle(&guest), Err(Errno::EINPROGRESS), "{name}");
+        world.advance(6 * SECOND);
+        other.kill(guest.id(), SIGCONT).unwrap();
+        assert_eq!(world.settle(&guest), Err(Errno::EINPROGRESS), "{name}");
+        world.advance(2 * SECOND - 1);
+        assert_eq!(world.settle(&guest), Err(Errno::EINPROGRESS), "{name}");
+        world.advance(1);
+        assert_eq!(world.settle(&guest), Ok(0), "{name}");
+    }
+}
+
+#[test]
 fn pause_ends_with_a_handler_only() {
     let world = World::new();
     let (guest, other) = (world.guest(), world.guest());
