@@ -31,26 +31,35 @@ pub const PROGRAM: &[u8] = b"\0asm\x01\0\0\0\
     \x07\x25\x03\x06memory\x02\0\x0f__stack_pointer\x03\0\x06_start\0\0\
     \x0a\x04\x01\x02\0\x0b";
 
-/// A kernel on a file system in memory, with one Worker and a host that tests control.
+/// A kernel on a file system in memory, with a host that tests control.
 #[derive(Debug)]
 pub struct TestPod {
     /// The kernel.
     pub kernel: Arc<Kernel>,
     /// Its host.
     pub platform: Arc<FakePlatform>,
-    executor: Arc<Executor>,
+    executors: Vec<Arc<Executor>>,
 }
 
 impl TestPod {
-    /// Boots a kernel with `/dev`, `/proc` and `/tmp`.
+    /// Boots a kernel with one Worker, `/dev`, `/proc` and `/tmp`.
     ///
     /// # Errors
     /// None in practice.
     pub fn new() -> Result<Self> {
+        Self::with_workers(1)
+    }
+
+    /// The same with `count` Workers.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn with_workers(count: u32) -> Result<Self> {
         let platform = FakePlatform::new();
         let host: Arc<dyn Platform> = Arc::<FakePlatform>::clone(&platform);
         let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(platform.clock());
-        let executor = Executor::new(WorkerId(0), clock, CountingPender::new());
+        let worker = |id| Executor::new(WorkerId(id), Arc::clone(&clock), CountingPender::new());
+        let executors: Vec<_> = (0..count.max(1)).map(worker).collect();
         let terminals = Terminals::default();
         let random = Arc::new(|bytes: &mut [u8]| bytes.fill(4));
         let vfs = Vfs::new(Arc::new(Devices::new(random, terminals.clone())));
@@ -67,7 +76,7 @@ impl TestPod {
             },
             terminals,
             vfs: Arc::new(vfs),
-            executors: vec![Arc::clone(&executor)],
+            executors: executors.clone(),
             hostname: b"test".to_vec(),
         });
         let root = TmpFs::new(DEFAULT_SIZE, kernel.now())?;
@@ -76,7 +85,7 @@ impl TestPod {
         let pod = Self {
             kernel,
             platform,
-            executor,
+            executors,
         };
         pod.write_file(PROGRAM_PATH, 0o755, PROGRAM)?;
         Ok(pod)
@@ -114,6 +123,16 @@ impl TestPod {
     /// # Errors
     /// As `execve(2)`.
     pub fn spawn_program(&self, path: &[u8], argv: &[&[u8]], envp: &[&[u8]]) -> Result<TestGuest> {
+        let guest = self.start_program(path, argv, envp)?;
+        self.run();
+        Ok(guest)
+    }
+
+    /// The same, but nothing runs yet: for a thread that has one Worker only.
+    ///
+    /// # Errors
+    /// As `execve(2)`.
+    pub fn start_program(&self, path: &[u8], argv: &[&[u8]], envp: &[&[u8]]) -> Result<TestGuest> {
         let owned = |strings: &[&[u8]]| strings.iter().map(|string| string.to_vec()).collect();
         let process = self.kernel.spawn(Spawn {
             path: path.to_vec(),
@@ -123,7 +142,6 @@ impl TestPod {
             files: FdTable::default(),
             terminal: None,
         })?;
-        self.run();
         TestGuest::new(process, &self.platform)
     }
 
@@ -136,9 +154,20 @@ impl TestPod {
         TestGuest::new(process, &self.platform)
     }
 
-    /// Runs whatever is ready.
+    /// Runs whatever is ready, on all Workers in turn until none has anything left.
     pub fn run(&self) {
-        self.executor.run(Slice::unlimited());
+        for _ in &self.executors {
+            for executor in &self.executors {
+                executor.run(Slice::unlimited());
+            }
+        }
+    }
+
+    /// Runs whatever is ready on one Worker: by one thread at a time.
+    pub fn run_worker(&self, worker: usize) {
+        if let Some(executor) = self.executors.get(worker) {
+            executor.run(Slice::unlimited());
+        }
     }
 
     /// Moves the clock forward by `ns` nanoseconds and runs what that wakes.

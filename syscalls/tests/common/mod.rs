@@ -96,8 +96,12 @@ impl Deref for World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_workers(1)
+    }
+
+    pub fn with_workers(count: u32) -> Self {
         Self {
-            pod: TestPod::new().unwrap(),
+            pod: TestPod::with_workers(count).unwrap(),
         }
     }
 
@@ -109,9 +113,23 @@ impl World {
         }
     }
 
+    /// The same, before its program has run.
+    pub fn new_guest(&self) -> Guest {
+        let argv = [PROGRAM_PATH];
+        Guest {
+            guest: self.pod.start_program(PROGRAM_PATH, &argv, &[]).unwrap(),
+            kernel: Arc::clone(&self.pod.kernel),
+        }
+    }
+
     /// The guest that runs as `pid`.
     pub fn running(&self, pid: u32) -> Guest {
         self.run();
+        self.of(pid)
+    }
+
+    /// The guest of `pid`, whether it has started or not.
+    pub fn of(&self, pid: u32) -> Guest {
         let guest = self.pod.guest(pid.cast_signed()).unwrap();
         Guest {
             guest,
@@ -156,7 +174,7 @@ impl World {
 }
 
 /// A process's guest.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Guest {
     pub guest: TestGuest,
     kernel: Arc<kernel::Kernel>,
