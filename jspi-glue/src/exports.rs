@@ -379,8 +379,8 @@ pub extern "C" fn push_input(stream: u32, address: u32, len: u32) -> i32 {
         return negated(Errno::EAGAIN.into());
     };
     let bytes = lent(address, len);
-    if let Some(tty) = pod.terminal(stream) {
-        tty.input(bytes);
+    if let Some(screen) = pod.screen(stream) {
+        screen.push(bytes);
         return 0;
     }
     match pod.streams.find(stream) {
@@ -395,7 +395,10 @@ pub extern "C" fn push_input(stream: u32, address: u32, len: u32) -> i32 {
 /// The host has passed on `len` bytes of an output.
 #[unsafe(no_mangle)]
 pub extern "C" fn output_seen(stream: u32, len: u32) {
-    if let Some(Ok(Stream::Output(output))) = pod().map(|pod| pod.streams.find(stream)) {
+    let Some(pod) = pod() else { return };
+    if let Some(screen) = pod.screen(stream) {
+        screen.seen(usize::try_from(len).unwrap_or(usize::MAX));
+    } else if let Ok(Stream::Output(output)) = pod.streams.find(stream) {
         output.seen(len);
     }
 }

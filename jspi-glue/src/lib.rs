@@ -10,6 +10,7 @@
 //! - [`platform`]: the kernel's seam, on top of the imports
 //! - [`pod`]: the one kernel of the module, made at boot
 //! - [`disk`]: the root file system's
+//! - [`screen`]: the host's end of terminals
 //! - [`streams`]: standard input and output that are no terminal
 //! - [`host_files`]: a folder of the machine (Node)
 //!
@@ -27,5 +28,6 @@ mod host_files;
 mod imports;
 mod platform;
 mod pod;
+mod screen;
 mod streams;
 mod wire;

@@ -1,28 +1,31 @@
 //! The one kernel of the module: made at boot by the first Worker, used by all.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-use abi::{Errno, Result, Signal};
+use abi::{Errno, Result};
+use executor::sync::Lock;
 use executor::{Executor, WorkerId};
 use fs::ext2_mount::Ext2Fs;
 use fs::vfs::device::make_device;
 use fs::vfs::{Context, Follow, Vfs};
 use fs_ext2::MountOptions;
 use kernel::device::Devices;
-use kernel::tty::{Terminals, Tty, TtyHost, WindowSize};
+use kernel::tty::{Terminals, Tty, WindowSize};
 use kernel::{Kernel, Parts};
 use kernel_loader::{Copy, MemoryLimits, Options};
 
 use crate::disk::SharedDisk;
 use crate::host_files;
-use crate::platform::{self, Doorbell, WebClock, WebPlatform};
+use crate::platform::{Doorbell, WebClock, WebPlatform};
+use crate::screen::Screen;
 use crate::streams::Streams;
 use crate::wire::Reader;
 
 /// The most Workers of a pool.
 pub(crate) const MAX_WORKERS: usize = 64;
 /// Major number of `/dev/ttyN`.
-const TTY_MAJOR: u32 = 4;
+pub(crate) const TTY_MAJOR: u32 = 4;
 
 /// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
 const MAX_PAGES: u64 = 16384;
@@ -36,6 +39,8 @@ pub(crate) struct Pod {
     pub(crate) kernel: Arc<Kernel>,
     /// Streams of processes without a terminal.
     pub(crate) streams: Streams,
+    /// The host's ends of terminals, by stream number.
+    screens: Lock<BTreeMap<u32, Arc<Screen>>>,
     /// How programs are loaded.
     pub(crate) loader: Options,
     /// The root file system's disk.
@@ -102,6 +107,7 @@ pub(crate) fn boot(
     let made = Pod {
         kernel,
         streams: Streams::default(),
+        screens: Lock::default(),
         loader: options,
         disk,
         next_terminal: 1.into(),
@@ -159,22 +165,22 @@ impl Pod {
         let number = self
             .next_terminal
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let host = Screen {
-            stream: number,
-            kernel: Arc::downgrade(&self.kernel),
-        };
-        let tty = Tty::new(make_device(TTY_MAJOR, number), Arc::new(host));
+        let screen = Screen::new(number, &self.kernel);
+        let host = Arc::clone(&screen);
+        let tty = Tty::new(make_device(TTY_MAJOR, number), host);
         tty.set_window_size(WindowSize {
             rows,
             columns,
             ..WindowSize::default()
         });
         self.kernel.add_terminal(tty, number)?;
+        self.screens.lock().insert(number, screen);
         Ok(number)
     }
 
     /// The window of a terminal is closed: the terminal hangs up and is no more.
     pub(crate) fn close_terminal(&self, stream: u32) {
+        self.screens.lock().remove(&stream);
         if let Some(tty) = self.kernel.terminals.remove(make_device(TTY_MAJOR, stream)) {
             self.kernel.hang_up(&tty);
         }
@@ -191,6 +197,11 @@ impl Pod {
         self.kernel.terminals.find(make_device(TTY_MAJOR, stream))
     }
 
+    /// The host's end of that terminal.
+    pub(crate) fn screen(&self, stream: u32) -> Option<Arc<Screen>> {
+        self.screens.lock().get(&stream).cloned()
+    }
+
     /// Who walks paths for the host.
     pub(crate) fn with_context<T>(
         &self,
@@ -198,29 +209,5 @@ impl Pod {
     ) -> Result<T> {
         let root = self.kernel.root()?;
         use_context(&self.kernel.vfs, &self.kernel.root_context(&root))
-    }
-}
-
-/// The host's end of a terminal.
-#[derive(Debug)]
-struct Screen {
-    stream: u32,
-    kernel: Weak<Kernel>,
-}
-
-impl TtyHost for Screen {
-    fn write(&self, bytes: &[u8]) -> usize {
-        platform::output(self.stream, bytes);
-        bytes.len()
-    }
-
-    fn signal_group(&self, group: kernel::process::Pid, signal: Signal) {
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.signal_group(group, signal.number());
-        }
-    }
-
-    fn now_ns(&self) -> u64 {
-        kernel::platform::Platform::monotonic_ns(&WebPlatform)
     }
 }

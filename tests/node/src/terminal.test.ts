@@ -63,6 +63,37 @@ describe("keys", () => {
     expect(await session.command("echo $?")).toBe("130\n");
   });
 
+  it("interrupt a flood of output", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("yes");
+    await pause(500);
+    session.type(control("C"));
+    await session.expect(PROMPT);
+    expect(await session.command("echo $?")).toBe("130\n");
+  });
+
+  it("arrive all, however many are pasted at once", async () => {
+    await using session = await TerminalSession.shell();
+    const lines = Array.from({ length: 500 }, (_, i) => `line ${i} ${"x".repeat(60)}`);
+    session.line("cat >/tmp/lines");
+    await session.expect("\r\n");
+    session.type(lines.map((line) => `${line}${KEYS.enter}`).join(""));
+    await session.expect(`${lines.at(-1)}\r\n`);
+    session.type(control("D"));
+    await session.expect(PROMPT);
+    expect(await session.command("wc -l </tmp/lines; tail -n 1 /tmp/lines")).toBe(`500\n${lines.at(-1)}\n`);
+    // An editor reads keys one by one, without echo.
+    session.line("vi /tmp/edited");
+    await session.expect("/tmp/edited");
+    session.type(`i${lines.join(KEYS.enter)}`);
+    await session.expect(`line 499 ${"x".repeat(60)}`);
+    session.type(KEYS.escape);
+    await pause(500);
+    session.line(":wq");
+    await session.expect(PROMPT);
+    expect(await session.command("cmp /tmp/lines /tmp/edited && echo same")).toBe("same\n");
+  });
+
   it("end a pipeline as a whole", async () => {
     await using session = await TerminalSession.shell();
     session.line("sleep 100 | cat | cat");
