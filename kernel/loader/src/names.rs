@@ -37,7 +37,7 @@ impl Layout {
     /// Finds the layout of `module`.
     ///
     /// # Errors
-    /// A [`Refusal`] when it has no `_start`, or one that cannot be called.
+    /// A [`Refusal`] when it has no `_start`, or one that cannot be called; or data that does not fit.
     pub(crate) fn of(module: &Module<'_>) -> Result<Self, Refusal> {
         let names = Names::of(module);
         let (start, entry) = find_start(module, &names)?;
@@ -47,6 +47,11 @@ impl Layout {
             .and_then(|index| module.global(index))
             .and_then(i32_constant);
         let (data_start, data_len_end) = data_extent(module);
+        let memory_end = module.memory.min_pages.saturating_mul(PAGE_LEN);
+        // Not left to the engine: the memory that it gets may be larger.
+        if u64::from(data_len_end) > memory_end {
+            return Err(Refusal::new("its data lies outside its memory"));
+        }
         let constant = |name: &str| {
             let index = module
                 .export(name, ExternalKind::Global)
@@ -62,7 +67,6 @@ impl Layout {
         } else {
             data_len_end
         };
-        let memory_end = module.memory.min_pages.saturating_mul(PAGE_LEN);
         let memory_end = u32::try_from(memory_end).unwrap_or(!0xffff);
         Ok(Self {
             entry,

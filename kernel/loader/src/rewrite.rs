@@ -3,6 +3,9 @@
 //! Only one index space changes: the table of hooks is imported, so every table of the guest moves
 //! up by one. Functions keep their indices, as no function import is added and the hooks come
 //! after the guest's own functions; types and exports are only appended to.
+//!
+//! A start function is called by a new `_start` before the program's own: within the process, where
+//! it may wait, and where a trap ends that process as any trap does.
 
 use std::convert::Infallible;
 
@@ -10,9 +13,10 @@ use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements,
     EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection,
-    MemoryType, RefType, StartSection, TableSection, TableType, TagSection, TypeSection, ValType,
+    MemoryType, RefType, TableSection, TableType, TagSection, TypeSection, ValType,
 };
 
+use crate::Entry;
 use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
 use crate::module::Module;
 use crate::names::Layout;
@@ -81,6 +85,14 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
         first_body: index(module.imports.len()),
     };
     functions.function(plain_type);
+    let mut entry = layout.start;
+    if sections.start.is_some() {
+        entry = index(module.imports.len()).saturating_add(functions.len());
+        functions.function(match layout.entry {
+            Entry::WithStack => handler_types,
+            Entry::Plain => plain_type,
+        });
+    }
     out.section(&functions);
 
     if let Some(section) = sections.tables.clone() {
@@ -99,12 +111,7 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
     }
     Safepoints::add_counter(&mut globals);
     out.section(&globals);
-    out.section(&exports(module, layout)?);
-    if let Some(start) = sections.start {
-        out.section(&StartSection {
-            function_index: start,
-        });
-    }
+    out.section(&exports(module, layout, entry)?);
 
     let mut elements = ElementSection::new();
     if let Some(section) = sections.elements.clone() {
@@ -130,6 +137,9 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
         code.function(&hook);
     }
     code.function(&safepoints.body(plain_type));
+    if let Some(start) = sections.start {
+        code.function(&entry_body(layout, start));
+    }
     out.section(&hints);
     out.section(&code);
     if let Some(section) = sections.data.clone() {
@@ -179,18 +189,27 @@ pub(crate) const fn hooks_table() -> TableType {
     }
 }
 
-/// The guest's exports, and those that it should have had.
-fn exports(module: &Module<'_>, layout: &Layout) -> Result<ExportSection, Error<Infallible>> {
+/// The guest's exports, with `entry` as its `_start`, and those that it should have had.
+fn exports(
+    module: &Module<'_>,
+    layout: &Layout,
+    entry: u32,
+) -> Result<ExportSection, Error<Infallible>> {
     let mut exports = ExportSection::new();
     if let Some(section) = module.sections.exports.clone() {
-        Rewriter.parse_export_section(&mut exports, section)?;
+        for export in section {
+            let export = export?;
+            if export.name != "_start" {
+                Rewriter.parse_export(&mut exports, export)?;
+            }
+        }
     }
+    exports.export("_start", ExportKind::Func, entry);
     let mut add = |name: &str, kind, index| {
         if module.exports.iter().all(|export| export.name != name) {
             exports.export(name, kind, index);
         }
     };
-    add("_start", ExportKind::Func, layout.start);
     if let Some(global) = layout.stack_pointer {
         add("__stack_pointer", ExportKind::Global, global);
     }
@@ -237,6 +256,17 @@ fn hook_bodies(module: &Module<'_>, layout: &Layout, handler_types: u32) -> [Fun
         body.instructions().end();
     }
     bodies
+}
+
+/// Calls the start function, then the program's `_start`.
+fn entry_body(layout: &Layout, start: u32) -> Function {
+    let mut body = Function::new([]);
+    body.instructions().call(start);
+    if layout.entry == Entry::WithStack {
+        body.instructions().local_get(0);
+    }
+    body.instructions().call(layout.start).end();
+    body
 }
 
 fn index(len: usize) -> u32 {

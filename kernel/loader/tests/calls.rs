@@ -408,3 +408,28 @@ fn modern_features_survive_the_rewrite() {
             (return_call_indirect $a (type $sig) (local.get 0) (i32.const 0))))"#,
     );
 }
+
+#[test]
+fn start_function_runs_within_the_process_before_its_entry() {
+    for (parameter, argument, arguments) in [
+        ("(param i32)", "(local.get 0)", &[9][..]),
+        ("", "(i32.const 9)", &[]),
+    ] {
+        let mut world = World::new(&format!(
+            r#"(module
+              (import "linux" "__syscall_read" (func $read (param i32 i32 i32) (result i32)))
+              (memory 1)
+              (start $first)
+              (func $first (drop (call $read (i32.const 1) (i32.const 2) (i32.const 3))))
+              (func (export "_start") {parameter}
+                (drop (call $read {argument} (i32.const 5) (i32.const 6))))
+            )"#
+        ));
+        assert_eq!(world.log(), "", "nothing runs before the process does");
+        world.call("_start", arguments).expect("returns");
+        assert_eq!(
+            world.log(),
+            "syscall 3 1 2 3 0 0 0\nsyscall 3 9 5 6 0 0 0\n"
+        );
+    }
+}

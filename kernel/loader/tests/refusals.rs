@@ -58,6 +58,16 @@ fn memories_must_be_one() {
 }
 
 #[test]
+fn data_must_lie_in_the_memory() {
+    for place in ["65534", "65536", "-1"] {
+        refused(
+            &format!(r#"(memory 1) (data (i32.const {place}) "abc") {START}"#),
+            "outside its memory",
+        );
+    }
+}
+
+#[test]
 fn start_must_be_a_program() {
     refused("(memory 1)", "no _start");
     refused(r#"(memory 1) (func (export "_initialize"))"#, "reactor");
