@@ -28,6 +28,7 @@ pub struct StackImage {
 }
 
 impl StackImage {
+    /// The image for `program`; an empty one at 0 when the module has no stack pointer.
     pub(super) fn build(
         kernel: &Kernel,
         program: &LoadedProgram,
@@ -36,6 +37,13 @@ impl StackImage {
         argv: &[Vec<u8>],
         envp: &[Vec<u8>],
     ) -> Result<Self> {
+        if !program.program.stack.has_pointer {
+            // A module that no C compiler made: it has nowhere to put anything.
+            return Ok(Self {
+                address: 0,
+                bytes: Vec::new(),
+            });
+        }
         let mut random = [0; 16];
         kernel.platform.fill_random(&mut random);
         let ids = process.credentials();
