@@ -14,6 +14,8 @@ const ENOEXEC = 8;
 const MAX_PAGES = 65536;
 /** The helpers that the kernel calls, in the order of `guest_memory.rs`. */
 const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill"] as const;
+/** The largest memory that is kept for the next guest, in bytes: zeroed pages still cost memory. */
+const MAX_IDLE_LENGTH = 64 << 20;
 /** How far below the lowest used byte of a stack is looked for more, in bytes. */
 const STACK_WINDOW = 1 << 20;
 
@@ -47,6 +49,8 @@ export class Guests {
   readonly #pump: () => void;
   readonly #programs = new Map<number, Program>();
   readonly #idleFrames: Frame[] = [];
+  /** Places in the kernel's function table that the helpers of dropped frames have left. */
+  readonly #freeBases: number[] = [];
   readonly #guests: (Guest | undefined)[] = [];
 
   constructor(kernel: Kernel, memoryShim: WebAssembly.Module, copyInJavaScript: boolean, pump: () => void) {
@@ -100,13 +104,15 @@ export class Guests {
       const guest = new WebAssembly.Instance(modules.guest, {
         shoal: { memory: frame.memory, ...shim.exports },
       });
-      (guest.exports.__stack_pointer as WebAssembly.Global).value = stackPointer | 0;
+      const pointer = guest.exports.__stack_pointer as WebAssembly.Global | undefined;
+      if (pointer !== undefined) {
+        pointer.value = stackPointer | 0;
+      }
       this.#guests[slot] = { frame, start: guest.exports._start as WasmFunction, resume: undefined };
       return frame.base;
     } catch {
-      // A start function trapped, or a segment does not fit: what it wrote is not known.
-      this.#clean(frame, 0, frame.memory.buffer.byteLength);
-      this.#idleFrames.push(frame);
+      // A segment does not fit: what the ones before it wrote is not known.
+      this.#giveBack(frame, 0, frame.memory.buffer.byteLength);
       return -ENOEXEC;
     }
   }
@@ -147,8 +153,7 @@ export class Guests {
       return;
     }
     this.#guests[slot] = undefined;
-    this.#clean(guest.frame, stackTop >>> 0, end >>> 0);
-    this.#idleFrames.push(guest.frame);
+    this.#giveBack(guest.frame, stackTop >>> 0, end >>> 0);
   }
 
   /** How many frames there are, in use and idle. */
@@ -170,20 +175,18 @@ export class Guests {
   }
 
   #takeFrame(minPages: number): Frame {
-    const found = this.#idleFrames.findLastIndex((frame) => frame.memory.buffer.byteLength >= minPages << 16);
-    const [frame] = found >= 0 ? this.#idleFrames.splice(found, 1) : this.#idleFrames.splice(-1, 1);
+    const found = this.#idleFrames.findLastIndex((frame) => frame.memory.buffer.byteLength >= minPages * 65536);
+    const index = found >= 0 ? found : this.#idleFrames.length - 1;
+    const frame = this.#idleFrames[index];
     if (frame === undefined) {
       return this.#newFrame(minPages);
     }
     const missing = minPages - (frame.memory.buffer.byteLength >>> 16);
     if (missing > 0) {
-      try {
-        frame.memory.grow(missing);
-      } catch (error) {
-        this.#idleFrames.push(frame);
-        throw error;
-      }
+      // When this throws, the frame stays idle.
+      frame.memory.grow(missing);
     }
+    this.#idleFrames.splice(index, 1);
     return frame;
   }
 
@@ -205,11 +208,25 @@ export class Guests {
     });
     const helpers = instance.exports as Record<string, WasmFunction>;
     const table = this.#kernel.exports.__indirect_function_table;
-    const base = table.grow(HELPERS.length);
+    const base = this.#freeBases.pop() ?? table.grow(HELPERS.length);
     for (const [index, name] of HELPERS.entries()) {
       table.set(base + index, helpers[name]);
     }
     return { memory, base, helpers };
+  }
+
+  /** Keeps a frame for the next guest, zeroed, or drops it when it is large. */
+  #giveBack(frame: Frame, stackTop: number, end: number): void {
+    if (frame.memory.buffer.byteLength <= MAX_IDLE_LENGTH) {
+      this.#clean(frame, stackTop, end);
+      this.#idleFrames.push(frame);
+      return;
+    }
+    const table = this.#kernel.exports.__indirect_function_table;
+    for (const index of HELPERS.keys()) {
+      table.set(frame.base + index, null);
+    }
+    this.#freeBases.push(frame.base);
   }
 
   /** Zeroes the used part of the stack, which ends at `stackTop`, and all from there to `end`. */
