@@ -53,23 +53,29 @@ macro_rules! dispatcher {
 
 abi::for_each_syscall!(dispatcher);
 
-/// Numbers that were named in the log already.
-static NAMED: Lock<BTreeSet<u32>> = Lock::new(BTreeSet::new());
+/// What the log has named already.
+static NAMED: Lock<BTreeSet<String>> = Lock::new(BTreeSet::new());
+
+/// How many names are kept: a guest that tries all numbers fills neither memory nor the log.
+const MAX_NAMED: usize = 500;
 
 /// `ENOSYS`, and the call's name in the log, once.
 fn unknown(cx: Cx<'_>, number: u32) -> Outcome<u32> {
-    if NAMED.lock().insert(number) {
-        let who = cx.task.pid();
-        let message = match abi::table::name_of(number) {
-            Some(name) => format!("pid {who}: system call {name} is not implemented"),
-            None if number >= UNKNOWN_BASE => {
-                let import = cx
-                    .process()
-                    .unknown_import(number.wrapping_sub(UNKNOWN_BASE));
-                format!("pid {who}: import {import} is not implemented")
-            }
-            None => format!("pid {who}: there is no system call {number}"),
-        };
+    let what = match abi::table::name_of(number) {
+        Some(name) => format!("system call {name} is not implemented"),
+        None if number >= UNKNOWN_BASE => {
+            let import = cx
+                .process()
+                .unknown_import(number.wrapping_sub(UNKNOWN_BASE));
+            format!("import {import} is not implemented")
+        }
+        None => format!("there is no system call {number}"),
+    };
+    let mut named = NAMED.lock();
+    if named.len() < MAX_NAMED && !named.contains(&what) {
+        let message = format!("pid {}: {what}", cx.task.pid());
+        named.insert(what);
+        drop(named);
         cx.kernel.log(Level::Warning, &message);
     }
     Outcome::Ready(Err(Fault::from(Errno::ENOSYS)))
