@@ -49,32 +49,30 @@ export class TestPod implements Disposable {
   }
 
   /**
-   * Runs `argv` to its end with `/dev/null` as its input; a program that takes too long is killed.
+   * Runs the program at `path` to its end, its input empty; one that takes too long is killed.
    *
-   * Dash only opens `/dev/null`: the program runs in its place, with its path as `argv[0]`.
+   * @throws KernelError as execve(2) fails.
    */
-  async run(argv: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
-    const process = await this.#pod.run("/bin/dash", ["-c", 'exec "$0" "$@" </dev/null', ...argv], {
-      cwd: options.cwd ?? "/",
-      env: { PATH: "/bin:/usr/bin", HOME: "/" },
-    });
-    const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
+  async run(path: string, argv: readonly string[] = [], options: ProgramOptions = {}): Promise<Outcome> {
+    const { cwd = "/", timeout = DEFAULT_TIMEOUT_MS } = options;
+    const process = await this.#pod.run(path, argv, { cwd, env: { PATH: "/bin:/usr/bin", HOME: "/" } });
+    process.stdio?.stdin.end();
     const timer = setTimeout(() => void process.kill(SIGKILL), timeout);
     try {
-      const [status, stdout, stderr] = await Promise.all([
+      const [status, stdout = "", stderr = ""] = await Promise.all([
         process.exit,
         process.stdio?.stdout.text(),
         process.stdio?.stderr.text(),
       ]);
-      return { stdout: stdout ?? "", stderr: stderr ?? "", status };
+      return { stdout, stderr, status };
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Runs a line of shell; what it prints, errors among it. */
-  async shell(line: string, options: ProgramOptions = {}): Promise<Outcome> {
-    return this.run(["/bin/dash", "-c", line], options);
+  /** Runs a line of shell, the words behind it as `$0`, `$1` and so on. */
+  shell(line: string, words: readonly string[] = [], options: ProgramOptions = {}): Promise<Outcome> {
+    return this.run("/bin/sh", ["-c", line, ...words], options);
   }
 
   /** Ends the pod. */
