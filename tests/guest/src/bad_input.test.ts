@@ -9,6 +9,7 @@ import {
   constant,
   DIVIDE,
   DROP,
+  FOREVER,
   type Import,
   load,
   type ModuleParts,
@@ -19,7 +20,7 @@ import {
 import { TestPod } from "./pod.ts";
 
 const { ENOEXEC, ENOSYS, ENOMEM } = constants.errno;
-const { SIGABRT, SIGFPE, SIGSEGV } = constants.signals;
+const { SIGABRT, SIGFPE, SIGKILL, SIGSEGV } = constants.signals;
 
 const EXIT: Import = { module: "linux", name: "__syscall_exit_group", nrParameters: 1 };
 const SLEEP: Import = { module: "linux", name: "__syscall_clock_nanosleep_time64", nrParameters: 4 };
@@ -116,6 +117,13 @@ describe.each([{ workers: 1 }, { workers: 2 }])("$workers Worker(s)", ({ workers
     expect(status.code).toBe(128 + signal);
   });
 
+  test("a loop without end is killed, in the start function too", async () => {
+    for (const parts of [{ entry: FOREVER }, { start: FOREVER, entry: [] }]) {
+      const { status } = await pod.run(await program(parts), [], { timeout: 200 });
+      expect(status.signal).toBe(SIGKILL);
+    }
+  });
+
   test("a start function may wait", async () => {
     const path = await program({
       imports: [EXIT, SLEEP],
@@ -164,7 +172,7 @@ describe.each([{ workers: 1 }, { workers: 2 }])("$workers Worker(s)", ({ workers
   test("processes killed in the midst of their children leave those alone", async () => {
     const path = `/tmp/left${workers}`;
     const { status } = await pod.shell('(sleep 0.2; echo left >"$0") & sleep 9 & kill -KILL $$', [path]);
-    expect(status.signal).toBe(constants.signals.SIGKILL);
+    expect(status.signal).toBe(SIGKILL);
     await expect.poll(() => exists(path), { timeout: 5000 }).toBe(true);
   });
 
