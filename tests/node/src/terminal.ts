@@ -57,7 +57,8 @@ export class TerminalSession {
       "stty cols 80 rows 24",
       "tty >tty",
       "stty -g >before",
-      [process.execPath, CLI, "run", ...args].map(quote).join(" "),
+      // One process in the foreground, whose id is known.
+      ["sh", "-c", 'echo $$ >pid; exec "$0" "$@"', process.execPath, CLI, "run", ...args].map(quote).join(" "),
       "echo $? >status",
       "stty -g >after",
     ];
@@ -123,10 +124,7 @@ export class TerminalSession {
 
   /** The process id of `shoal run`. */
   async pid(): Promise<number> {
-    const tty = (await this.#record("tty")) ?? "";
-    const { stdout } = await native("ps", ["-t", tty.replace("/dev/", ""), "-o", "pid=,args="]);
-    const row = stdout.split("\n").find((line) => line.includes(CLI) && !line.includes("stty"));
-    return Number.parseInt(row ?? "", 10);
+    return Number(await this.#record("pid"));
   }
 
   /** Waits for the end: the status, and whether the terminal's modes are as before. */
