@@ -40,6 +40,8 @@ export class Pool {
   readonly #ports: PoolPort[] = [];
   readonly #waiting = new Map<number, Waiting>();
   readonly #early = new Map<number, Output>();
+  /** Who waits for a Worker to boot. */
+  readonly #booting = new Set<(error: PodError) => void>();
   readonly #lateEnds: { pid: number; status: number; nrOutputs: number }[] = [];
   #nextId = 1;
   #nextOutput = 1;
@@ -62,10 +64,14 @@ export class Pool {
     const imagePages = Math.ceil(image.length / 65536);
     const memory = new WebAssembly.Memory({ initial: MIN_PAGES + imagePages, maximum: MAX_PAGES, shared: true });
     const common = { type: "boot", nrWorkers, module, memory, options } as const;
+    const ports = Array.from({ length: nrWorkers }, (_, index) => newPort(index));
+    pool.#ports.push(...ports);
     try {
-      const booting = pool.#start(newPort(0), { ...common, worker: 0, image });
-      const others = Array.from({ length: nrWorkers - 1 }, (_, index) => newPort(index + 1));
-      const { seats } = await booting;
+      const [first, ...others] = ports;
+      if (first === undefined) {
+        throw new PodError("a pool without Workers");
+      }
+      const { seats } = await pool.#start(first, { ...common, worker: 0, image });
       const started = others.map((port, index) => {
         const seat = seats[index];
         if (seat === undefined) {
@@ -117,23 +123,15 @@ export class Pool {
   }
 
   #start(port: PoolPort, message: BootMessage): Promise<Extract<WorkerMessage, { type: "booted" }>> {
-    this.#ports.push(port);
     return new Promise((resolve, reject) => {
-      let isBooted = false;
-      // Whoever boots hears of a failure from the promise, later ones are an event.
-      const fail = (error: PodError) => {
-        if (isBooted) {
-          this.#fail(error);
-        } else {
-          reject(error);
-        }
-      };
+      this.#booting.add(reject);
+      const fail = (error: PodError) => this.#fail(error);
       port.onError((error) => {
         fail(new PodError(error.message));
       });
       port.onMessage((reply) => {
         if (reply.type === "booted") {
-          isBooted = true;
+          this.#booting.delete(reject);
           resolve(reply);
         } else if (reply.type === "failed") {
           fail(new PodError(reply.message));
@@ -146,10 +144,18 @@ export class Pool {
   }
 
   #fail(error: PodError): void {
-    if (!this.#isClosed) {
-      this.close();
+    if (this.#isClosed) {
+      return;
+    }
+    this.close();
+    // Whoever boots hears of a failure from the promise, later ones are an event.
+    if (this.#booting.size === 0) {
       this.#events.failed(error);
     }
+    for (const reject of this.#booting) {
+      reject(error);
+    }
+    this.#booting.clear();
   }
 
   #receive(message: Exclude<WorkerMessage, { type: "booted" | "failed" }>): void {
