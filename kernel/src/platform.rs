@@ -88,6 +88,8 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// is the stack below `stack_top` and everything from there to `end`.
     fn end_guest(&self, slot: Slot, stack_top: u32, end: u32);
 
-    /// A process has ended, with this wait status.
+    /// A process that the host started has ended, with this wait status.
+    ///
+    /// The host hears of no other: a pid that comes round again would be taken for the old one.
     fn process_ended(&self, pid: crate::process::Pid, status: i32);
 }

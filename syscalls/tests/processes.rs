@@ -27,6 +27,19 @@ fn parent_waits_until_its_child_has_exited() {
 }
 
 #[test]
+fn host_hears_of_the_ends_of_its_own_processes_alone() {
+    let world = World::new();
+    let parent = world.guest();
+    assert_eq!(parent.sys("vfork", &[]), Ok(0));
+    let child = parent.sys("exit_group", &[7]).unwrap();
+    assert_eq!(world.ended(child), None);
+    assert_eq!(parent.wait(child, 0), Ok((child, 0x700)));
+    let pid = parent.id();
+    assert_eq!(parent.sys("exit_group", &[3]), Err(Errno::ECANCELED));
+    assert_eq!(world.ended(pid), Some(0x300));
+}
+
+#[test]
 fn child_that_exits_without_exec_gives_the_instance_back() {
     let world = World::new();
     let parent = world.guest();

@@ -73,6 +73,7 @@ impl Kernel {
             affinity: u64::MAX,
             nice: 0,
             settings: Settings::default(),
+            is_hosts: true,
             credentials: Arc::new(Credentials::root()),
         };
         let now = self.platform.monotonic_ns();
@@ -114,6 +115,7 @@ impl Kernel {
             affinity: u64::MAX,
             nice: 0,
             settings: Settings::default(),
+            is_hosts: false,
             credentials: Arc::new(Credentials::root()),
         };
         let now = self.platform.monotonic_ns();
@@ -276,7 +278,9 @@ impl Kernel {
             self.tell_orphan(&orphan, ended.reaper.as_ref());
         }
         self.wake_orphaned_groups(&kept_groups);
-        self.platform.process_ended(process.pid, status);
+        if process.is_hosts {
+            self.platform.process_ended(process.pid, status);
+        }
         if ended.is_adopted {
             if let Some(init) = &ended.parent {
                 init.cpu_time.add_child(process.cpu_time.total_ns());

@@ -116,6 +116,8 @@ pub struct Process {
     pub settings: Lock<Settings>,
     /// Nice value.
     pub nice: std::sync::atomic::AtomicI32,
+    /// Whether the host started it, and hears of its end.
+    is_hosts: bool,
     credentials: Lock<Arc<Credentials>>,
     task: Lock<Weak<Task>>,
 }
@@ -144,6 +146,7 @@ impl Process {
             cpu_time: CpuTime::default(),
             settings: Lock::new(parts.settings),
             nice: std::sync::atomic::AtomicI32::new(parts.nice),
+            is_hosts: parts.is_hosts,
             credentials: Lock::new(parts.credentials),
             task: Lock::new(Weak::new()),
         })
@@ -161,6 +164,7 @@ impl Process {
             affinity: self.affinity.load(Ordering::Relaxed),
             nice: self.nice.load(Ordering::Relaxed),
             settings: self.settings.lock().for_child(),
+            is_hosts: false,
             credentials: self.credentials(),
         }
     }
@@ -223,5 +227,6 @@ struct ProcessParts {
     affinity: u64,
     nice: i32,
     settings: Settings,
+    is_hosts: bool,
     credentials: Arc<Credentials>,
 }
