@@ -1,6 +1,6 @@
 /** Where the suite runs: in a pod, or for comparison on this machine. */
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,7 +92,17 @@ class NativeMachine implements Machine {
     for (const path of readFileSync(join(BUILD, "busybox.links"), "utf8").trim().split("\n")) {
       symlinkSync(busybox, join(links, path.slice(path.lastIndexOf("/") + 1)));
     }
+    this.#useShell(join(links, "sh"));
     this.path = `${links}:${this.top}:${process.env.PATH}`;
+  }
+
+  /** Lets the suite's scripts run in `shell`, as they do in a pod, and not in the machine's. */
+  #useShell(shell: string): void {
+    const folder = join(this.top, "testsuite");
+    for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".tests"))) {
+      const script = readFileSync(join(folder, name), "latin1");
+      writeFileSync(join(folder, name), script.replace(/^#!.*/, `#!${shell}`), "latin1");
+    }
   }
 
   makeDirectory(path: string): Promise<void> {
