@@ -5,6 +5,6 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts"],
     maxConcurrency: 3,
-    testTimeout: 120_000,
+    testTimeout: 600_000,
   },
 });
