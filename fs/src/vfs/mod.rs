@@ -7,7 +7,7 @@
 //! - `walk`: from a path to a location
 //! - `open`, `names`, `rename`, `attributes`: the system calls
 //! - [`mount`]: what is mounted where; [`registry`]: which types of file systems there are
-//! - [`inode`], [`file`]: what a file system and an open file implement
+//! - [`inode`], [`mod@file`]: what a file system and an open file implement
 
 pub mod anonymous;
 mod attributes;

@@ -3,7 +3,7 @@
 //! - [`machine`]: names, memory, the log, randomness, power
 //! - [`resources`]: limits and use
 //! - [`schedule`]: policies, niceness, Workers
-//! - [`prctl`]: small settings
+//! - [`mod@prctl`]: small settings
 
 mod machine;
 mod prctl;
