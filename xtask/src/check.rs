@@ -53,7 +53,15 @@ pub(crate) fn check() -> Result<()> {
 
 /// Types and style of the TypeScript workspaces.
 fn typescript() -> Result<()> {
-    for workspace in ["sdk", "examples/web-demo", "tests/browser"] {
+    for workspace in [
+        "sdk",
+        "examples/web-demo",
+        "tests/bench",
+        "tests/browser",
+        "tests/busybox",
+        "tests/guest",
+        "tests/node",
+    ] {
         if crate::tree::root()
             .join(workspace)
             .join("tsconfig.json")
