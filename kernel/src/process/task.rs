@@ -9,8 +9,9 @@
 //!            v                        │ Ready
 //!         parked ──wake──> driver polls the call
 //! ```
-//! The *driver* is the task's future on its Worker's executor. It starts the guest, polls the
-//! call that the guest is parked in, and cleans up when the guest has ended.
+//! The *driver* is the task's future on its Worker's executor: see `driver`.
+
+mod driver;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -483,119 +484,6 @@ impl Task {
         if let Some(waker) = self.driver.get() {
             waker.wake_by_ref();
         }
-    }
-
-    /// Drives the guest until its process has ended.
-    pub(super) async fn drive(self: Arc<Self>) {
-        let Some(kernel) = self.kernel.upgrade() else {
-            return;
-        };
-        poll_fn(|context| {
-            self.driver.get_or_init(|| context.waker().clone());
-            Poll::Ready(())
-        })
-        .await;
-        loop {
-            let Some(executable) = self.state.lock().next.take() else {
-                break;
-            };
-            kernel.install(&self.process(), &executable);
-            if let Err(error) = kernel.platform.start_guest(self.slot, &executable.image) {
-                let reason = format!("pid {}: {error}", self.pid());
-                kernel.log(crate::platform::Level::Error, &reason);
-                kernel.exit_process(&self.process(), super::signal_status(signal::KILL));
-                break;
-            }
-            self.stopwatch.start(self.executor.now_ns());
-            let space = self.process().address_space();
-            let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
-            self.clock_out();
-            let (stack_top, dirty_end) = space.lock().dirty_range();
-            kernel.platform.end_guest(self.slot, stack_top, dirty_end);
-            if self.state.lock().next.is_some() {
-                continue;
-            }
-            self.guest_is_gone(&kernel, end);
-            break;
-        }
-        kernel.release_slot(self.slot);
-    }
-
-    fn poll_guest(self: &Arc<Self>, kernel: &Kernel, context: &mut Context<'_>) -> Poll<GuestEnd> {
-        let (end, call, stop) = {
-            let mut state = self.state.lock();
-            (
-                state.guest_end.take(),
-                state.pending.take(),
-                state.stop.take(),
-            )
-        };
-        if let Some(end) = end {
-            return Poll::Ready(end);
-        }
-        if let Some(mut stop) = stop {
-            match stop.as_mut().poll(context) {
-                Poll::Pending => self.state.lock().stop = Some(stop),
-                Poll::Ready(()) => kernel.platform.resume_guest(self.slot),
-            }
-        }
-        if let Some(mut call) = call {
-            match call.as_mut().poll(context) {
-                Poll::Pending => self.state.lock().pending = Some(call),
-                Poll::Ready(answer) => {
-                    drop(call);
-                    let code = self.settle(answer);
-                    if code != entry::PENDING {
-                        self.state.lock().results.push(code);
-                        kernel.platform.resume_guest(self.slot);
-                    }
-                }
-            }
-        }
-        Poll::Pending
-    }
-
-    /// The guest is over and nothing follows it: ends whoever it still was.
-    fn guest_is_gone(&self, kernel: &Kernel, end: GuestEnd) {
-        loop {
-            let process = self.process();
-            let is_alive = matches!(
-                kernel.processes.state_of(process.pid),
-                Some(RunState::Running | RunState::Stopped(_))
-            );
-            if is_alive {
-                let status = match &end {
-                    GuestEnd::Left => super::exit_status(0),
-                    GuestEnd::Trapped(message) => {
-                        let line = format!("pid {}: {message}", process.pid);
-                        kernel.log(crate::platform::Level::Info, &line);
-                        super::signal_status(trap_signal(message))
-                    }
-                };
-                kernel.exit_process(&process, status);
-            }
-            if self.return_identity().is_none() {
-                break;
-            }
-        }
-    }
-}
-
-/// The signal that a processor would have raised for a trap with this message.
-fn trap_signal(message: &str) -> u8 {
-    let message = message.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&[
-        "divide by zero",
-        "division by zero",
-        "integer overflow",
-        "divide result",
-    ]) {
-        signal::FPE
-    } else if has(&["unreachable"]) {
-        signal::ABRT
-    } else {
-        signal::SEGV
     }
 }
 
