@@ -1,7 +1,7 @@
 //! What the test programs print on Linux itself: the kernel is compared with that.
 //!
 //! Each program of `tests/guest` is compiled for this machine and run in an empty folder, with an
-//! almost empty environment and nothing to read. `target/guest/expected/` then has `NAME.out` (what
+//! almost empty environment and nothing to read; `oracle.c` takes away what this process inherited. `target/guest/expected/` then has `NAME.out` (what
 //! it wrote to its standard output), `NAME.status` (its exit status) and, under `native/`, the
 //! program; the benchmarks are compiled to `native-bench/`.
 
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use super::command::run;
 use super::fingerprint::Fingerprint;
 use super::out;
-use super::programs::{CFLAGS, Source, sources};
+use super::programs::{CFLAGS, sources};
 use super::sources::clear;
 use super::step::step;
 use crate::tree::root;
@@ -28,37 +28,44 @@ const ENVIRONMENT: &[(&str, &str)] = &[("PATH", "/bin:/usr/bin"), ("HOME", "/")]
 /// A program does not compile here, or a test is killed by a signal.
 pub(super) fn build() -> Result<()> {
     let dir = out().join("expected");
-    let print = Fingerprint::new().bytes(include_bytes!("expected.rs"));
+    let print = Fingerprint::new()
+        .bytes(include_bytes!("expected.rs"))
+        .bytes(include_bytes!("oracle.c"));
+    let oracle = out().join("oracle");
+    step("oracle", print, || {
+        compile(&root().join("xtask/src/guest/oracle.c"), &oracle)
+    })?;
     for source in sources(&root().join("tests/guest"), print)? {
         let program = dir.join("native").join(&source.name);
         step(&format!("expected-{}", source.name), source.print, || {
-            compile(&source, &program)?;
-            record(&source.name, &program, &dir)
+            compile(&source.path, &program)?;
+            record(&source.name, &oracle, &program, &dir)
         })?;
     }
     let bench = out().join("native-bench");
     for source in sources(&root().join("guest/bench"), print)? {
         let program = bench.join(&source.name);
         step(&format!("native-{}", source.name), source.print, || {
-            compile(&source, &program)
+            compile(&source.path, &program)
         })?;
     }
     Ok(())
 }
 
-fn compile(source: &Source, program: &Path) -> Result<()> {
+fn compile(source: &Path, program: &Path) -> Result<()> {
     fs::create_dir_all(program.parent().unwrap_or(program)).context("cannot make a folder")?;
     run(Command::new("gcc")
         .args(CFLAGS)
-        .arg(&source.path)
+        .arg(source)
         .arg("-o")
         .arg(program))
 }
 
-fn record(name: &str, program: &Path, dir: &Path) -> Result<()> {
+fn record(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<()> {
     let scratch = dir.join("scratch").join(name);
     clear(&scratch)?;
-    let result = Command::new(program)
+    let result = Command::new(oracle)
+        .arg(program)
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())
         .current_dir(&scratch)
