@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use abi::Result;
 
+use crate::budget::Budget;
 use crate::tmpfs::TmpFs;
 use crate::vfs::device::{DeviceKind, DeviceNode, make_device};
 use crate::vfs::inode::{FileSystem, NewAttributes, NewNode, Timestamp};
@@ -37,18 +38,22 @@ const DIRECTORIES: &[(&str, u32)] = &[("shm", 0o1777), ("pts", 0o755), ("mqueue"
 const LIMIT_BYTES: u64 = 1 << 30;
 
 /// Makes the file system of `/dev` at `time`, with `more` device files besides the usual ones;
-/// later ones come by `mknod(2)`.
+/// later ones come by `mknod(2)`. Its files are in the memory of `budget`.
 ///
 /// # Errors
 /// `EEXIST` when a name is there twice.
-pub fn devfs(more: &[DeviceNode], time: Timestamp) -> Result<Arc<dyn FileSystem>> {
+pub fn devfs(
+    more: &[DeviceNode],
+    time: Timestamp,
+    budget: &Arc<Budget>,
+) -> Result<Arc<dyn FileSystem>> {
     let owned = |permissions| NewAttributes {
         permissions,
         uid: 0,
         gid: 0,
         time,
     };
-    let file_system = TmpFs::with_root("devtmpfs", LIMIT_BYTES, &owned(0o755))?;
+    let file_system = TmpFs::with_root("devtmpfs", LIMIT_BYTES, &owned(0o755), budget)?;
     let root = file_system.root();
     for &(name, major, minor, permissions) in CHAR_DEVICES {
         let node = NewNode::CharDevice(make_device(major, minor));
@@ -87,7 +92,7 @@ mod tests {
             number: make_device(254, 0),
             permissions: 0o660,
         };
-        let file_system = devfs(&[node], Timestamp::default()).unwrap();
+        let file_system = devfs(&[node], Timestamp::default(), &Budget::unlimited()).unwrap();
         let root = file_system.root();
         let null = root.lookup(b"null").unwrap().metadata().unwrap();
         assert_eq!((null.rdev, null.permissions), (0x103, 0o666));

@@ -10,14 +10,15 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use abi::flags::{EXT2_SUPER_MAGIC, MS_RDONLY};
 use abi::{Errno, Error, Result};
-use executor::sync::Lock;
+use executor::sync::{Lock, LockGuard};
 use fs_block::BlockDevice;
 use fs_ext2::{Ext2, FileKind, InodeNo, MountOptions};
 
+use crate::budget::{Budget, Reclaim};
 use crate::io::{Sink, Source};
 use crate::vfs::Follow;
 use crate::vfs::device::unnamed_device;
@@ -29,6 +30,11 @@ use crate::vfs::registry::MountRequest;
 
 /// A block of the disk is not here yet: wait for the device, then repeat the whole call.
 pub const NOT_RESIDENT: Error = Errno::EAGAIN.because("a block of the disk is not here yet");
+
+/// The most bytes that a block cache uses, as a mount gives it without a limit of memory.
+const MAX_CACHE_BYTES: usize = 8 << 20;
+/// A block cache grows by this part of the free memory at most.
+const CACHE_SHARE: u64 = 4;
 
 /// Names that `read_dir` takes out under the lock at once.
 const BATCH: usize = 64;
@@ -47,6 +53,8 @@ pub struct Ext2Fs {
 struct Shared {
     device: u64,
     state: Lock<State>,
+    /// The memory that the block cache is a part of.
+    budget: OnceLock<Arc<Budget>>,
 }
 
 struct State {
@@ -102,9 +110,18 @@ impl Ext2Fs {
                 last_version: 0,
                 now,
             }),
+            budget: OnceLock::new(),
         });
-        let root = shared.inode(&mut shared.state.lock(), InodeNo::ROOT)?;
+        let root = shared.inode(&mut shared.state(), InodeNo::ROOT)?;
         Ok(Self { shared, root })
+    }
+
+    /// The block cache gives back what the pod needs for something else, and grows only while there
+    /// is room. The first call counts.
+    pub fn share_memory(&self, budget: &Arc<Budget>) {
+        if self.shared.budget.set(Arc::clone(budget)).is_ok() {
+            budget.add_cache(&self.shared);
+        }
     }
 
     /// Makes one for `mount(2)`: the source is a block device.
@@ -124,7 +141,9 @@ impl Ext2Fs {
             now: to_disk(request.context.now),
             ..MountOptions::default()
         };
-        Ok(Arc::new(Self::mount(disk, options)?))
+        let made = Self::mount(disk, options)?;
+        made.share_memory(request.vfs.budget());
+        Ok(Arc::new(made))
     }
 }
 
@@ -138,7 +157,7 @@ impl FileSystem for Ext2Fs {
     }
 
     fn status(&self) -> Result<FileSystemStatus> {
-        let status = self.shared.state.lock().ext2.status();
+        let status = self.shared.state().ext2.status();
         Ok(FileSystemStatus {
             magic: EXT2_SUPER_MAGIC,
             block_size: status.block_size,
@@ -157,13 +176,52 @@ impl FileSystem for Ext2Fs {
 
     /// Frees what has no name, writes everything and marks the disk clean.
     fn unmount(&self, now: Timestamp) -> Result<()> {
-        Ok(self.shared.state.lock().ext2.unmount(to_disk(now))?)
+        Ok(self.shared.state().ext2.unmount(to_disk(now))?)
+    }
+}
+
+impl Reclaim for Shared {
+    fn held_bytes(&self) -> u64 {
+        let held = self.state.try_lock().map(|state| state.ext2.cache_bytes());
+        held.and_then(|held| u64::try_from(held).ok()).unwrap_or(0)
+    }
+
+    fn give_back(&self, bytes: u64) -> u64 {
+        let Some(mut state) = self.state.try_lock() else {
+            return 0;
+        };
+        let held = state.ext2.cache_bytes();
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if state
+            .ext2
+            .set_cache_bytes(held.saturating_sub(wanted))
+            .is_err()
+        {
+            return 0;
+        }
+        let given = held.saturating_sub(state.ext2.cache_bytes());
+        u64::try_from(given).unwrap_or(0)
     }
 }
 
 impl Shared {
-    fn sync(&self) -> Result<()> {
+    /// The file system, locked, with a block cache that may grow as far as the pod's memory lets it.
+    fn state(&self) -> LockGuard<'_, State> {
         let mut state = self.state.lock();
+        if let Some(budget) = self.budget.get()
+            && budget.limit().is_some()
+        {
+            let held = state.ext2.cache_bytes();
+            let more = usize::try_from(budget.free_bytes() / CACHE_SHARE).unwrap_or(usize::MAX);
+            let bytes = held.saturating_add(more).min(MAX_CACHE_BYTES);
+            // It gives nothing back here, so nothing has to be written.
+            let _kept = state.ext2.set_cache_bytes(bytes.max(held));
+        }
+        state
+    }
+
+    fn sync(&self) -> Result<()> {
+        let mut state = self.state();
         let now = to_disk(state.now);
         Ok(state.ext2.sync(now)?)
     }
@@ -208,7 +266,7 @@ impl Ext2Inode {
 
 impl Drop for Ext2Inode {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         // Meanwhile another one of the same number may have come.
         let is_listed = state
             .inodes
@@ -225,7 +283,7 @@ impl Drop for Ext2Inode {
 
 impl Inode for Ext2Inode {
     fn metadata(&self) -> Result<Metadata> {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         let block_size = state.ext2.block_size();
         let attributes = state.ext2.stat(self.number)?;
         Ok(Metadata {
@@ -247,7 +305,7 @@ impl Inode for Ext2Inode {
     }
 
     fn set_attributes(&self, change: &SetAttributes) -> Result<()> {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         state.ext2.set_attributes(
             self.number,
             &fs_ext2::SetAttributes {
@@ -267,7 +325,7 @@ impl Inode for Ext2Inode {
     }
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         let number = state.ext2.lookup(self.number, name)?;
         Ok(self.shared.inode(&mut state, number)?)
     }
@@ -293,7 +351,7 @@ impl Inode for Ext2Inode {
             gid: attributes.gid,
             time: to_disk(attributes.time),
         };
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         let number = state.ext2.create(self.number, name, node, new)?;
         state.changed(number, attributes.time);
         Ok(self.shared.inode(&mut state, number)?)
@@ -301,18 +359,18 @@ impl Inode for Ext2Inode {
 
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
         let target = self.own(target)?;
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         Ok(state.ext2.link(self.number, name, target, to_disk(time))?)
     }
 
     fn unlink(&self, name: &[u8], time: Timestamp) -> Result<()> {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         state.now = state.now.max(time);
         Ok(state.ext2.unlink(self.number, name, to_disk(time))?)
     }
 
     fn rmdir(&self, name: &[u8], time: Timestamp) -> Result<()> {
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         state.now = state.now.max(time);
         Ok(state.ext2.rmdir(self.number, name, to_disk(time))?)
     }
@@ -331,7 +389,7 @@ impl Inode for Ext2Inode {
             RenameMode::NoReplace => fs_ext2::RenameMode::NoReplace,
             RenameMode::Exchange => fs_ext2::RenameMode::Exchange,
         };
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         state.now = state.now.max(time);
         Ok(state
             .ext2
@@ -342,7 +400,7 @@ impl Inode for Ext2Inode {
         if self.file_type != FileType::Symlink {
             return Err(Errno::EINVAL.into());
         }
-        Ok(self.shared.state.lock().ext2.readlink(self.number)?)
+        Ok(self.shared.state().ext2.readlink(self.number)?)
     }
 
     fn read_dir(
@@ -393,7 +451,7 @@ impl Inode for Ext2Inode {
 
     fn read_at(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize> {
         let len = sink.remaining();
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         state
             .ext2
             .read(self.number, offset, len, &mut |bytes| sink.put(bytes))
@@ -402,7 +460,7 @@ impl Inode for Ext2Inode {
     fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
         let len = source.remaining();
         let mut take = |place: &mut [u8]| source.take(place);
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.state();
         let written = state
             .ext2
             .write_from(self.number, offset, len, to_disk(time), &mut take);

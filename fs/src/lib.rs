@@ -4,6 +4,7 @@
 //! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
 //! - [`ext2_mount`]: files on a disk; [`hostfs`]: a folder of the host
 //! - [`procfs`]: what the kernel knows, as files
+//! - [`budget`]: the memory of the pod, which files in memory share with everything else
 //! - [`io`]: how bytes move between files and whoever reads or writes them
 //!
 //! # Lock order
@@ -14,12 +15,14 @@
 //!    inode. Only `rename` holds two, in the order of their addresses, under (1)
 //! 3. what the file system locks: `tmpfs` first its `structure` (rmdir and rename), then a
 //!    directory, then one of its children; `ext2_mount` its one lock
-//! 4. leaves, under which no other lock is taken: `Dentry::place`, the mount table, inode caches
+//! 4. leaves, under which no other lock is taken: `Dentry::place`, the mount table, inode caches,
+//!    the budget's list. Caches that give back only try their locks
 //!
 //! Nothing here waits, reads a clock or draws random numbers: time comes with each call.
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod devfs;
 pub mod ext2_mount;
 pub mod hostfs;

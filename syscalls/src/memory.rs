@@ -4,6 +4,8 @@ use abi::flags::{MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_TYPE, PROT_WRITE};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::io::VecSink;
+use kernel::memory::AddressSpace;
+use kernel::process::Limits;
 
 use crate::context::Cx;
 
@@ -16,10 +18,35 @@ fn len_of(len: usize) -> Result<u32> {
     u32::try_from(len).map_err(|_| Errno::ENOMEM.into())
 }
 
+/// Changes the memory map of the caller within its limits; what the pod does not have is logged.
+fn grow(cx: Cx<'_>, change: impl FnOnce(&mut AddressSpace, &Limits) -> Result<u32>) -> Result<u32> {
+    let process = cx.process();
+    let limits = process.limits.lock().clone();
+    let space = process.address_space();
+    let changed = change(&mut space.lock(), &limits);
+    if changed.is_err_and(|error| error.errno == Errno::ENOMEM) {
+        cx.kernel.report_refusal(&process);
+    }
+    changed
+}
+
 /// brk(2): the new break, or the old one when it cannot be had.
 pub(crate) fn brk(cx: Cx<'_>, address: UserAddr) -> Result<u32> {
-    let space = cx.process().address_space();
-    Ok(space.lock().set_brk(&**cx.memory(), address.0))
+    let process = cx.process();
+    let limits = process.limits.lock().clone();
+    let space = process.address_space();
+    let mut space = space.lock();
+    let wanted = match space.check_brk(address.0, &limits) {
+        Ok(()) => address.0,
+        // No address: the break stays.
+        Err(_) => 0,
+    };
+    let brk = space.set_brk(&**cx.memory(), wanted);
+    drop(space);
+    if brk < address.0 {
+        cx.kernel.report_refusal(&process);
+    }
+    Ok(brk)
 }
 
 /// mmap2(2): the offset counts pages of 4096 bytes.
@@ -54,8 +81,10 @@ pub(crate) fn mmap2(
         None
     };
     let fixed = (flags & MAP_FIXED != 0).then_some(address.0);
-    let space = cx.process().address_space();
-    let mapped = space.lock().map(&**cx.memory(), len, fixed)?;
+    let mapped = grow(cx, |space, limits| {
+        space.check_map(len, fixed, limits)?;
+        space.map(&**cx.memory(), len, fixed)
+    })?;
     if let Some(file) = file {
         let mut offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
         let mut done = 0;
@@ -99,15 +128,13 @@ pub(crate) fn mremap(
     if flags & !MAY_MOVE != 0 {
         return Err(Errno::EINVAL.because("only MREMAP_MAYMOVE"));
     }
-    let space = cx.process().address_space();
-    let memory = &**cx.memory();
-    let moved = space.lock().remap(
-        memory,
-        address.0,
-        len_of(old_len)?,
-        len_of(new_len)?,
-        flags & MAY_MOVE != 0,
-    )?;
+    let may_move = flags & MAY_MOVE != 0;
+    let (old_len, new_len) = (len_of(old_len)?, len_of(new_len)?);
+    let more = u64::from(new_len.saturating_sub(old_len));
+    let moved = grow(cx, |space, limits| {
+        space.check_limits(more, limits)?;
+        space.remap(&**cx.memory(), address.0, old_len, new_len, may_move)
+    })?;
     Ok(UserAddr(moved))
 }
 

@@ -180,7 +180,10 @@ pub(crate) fn wait4(
             memory.copy_out(status.0, &event.status.to_le_bytes())?;
         }
         if !usage.is_null() {
-            memory.copy_out(usage.0, &usage_of(event.cpu_ns).to_bytes())?;
+            memory.copy_out(
+                usage.0,
+                &usage_of(event.cpu_ns, event.peak_bytes).to_bytes(),
+            )?;
         }
         Ok(event.pid)
     })
@@ -222,7 +225,10 @@ pub(crate) fn waitid(
             memory.copy_out(info.0, &siginfo_of(event))?;
         }
         if let (false, Some(event)) = (usage.is_null(), event) {
-            memory.copy_out(usage.0, &usage_of(event.cpu_ns).to_bytes())?;
+            memory.copy_out(
+                usage.0,
+                &usage_of(event.cpu_ns, event.peak_bytes).to_bytes(),
+            )?;
         }
         Ok(0)
     })

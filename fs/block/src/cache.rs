@@ -80,6 +80,8 @@ pub struct BlockCache<D> {
     statistics: CacheStatistics,
 }
 
+/// The fewest slots of a cache.
+const MIN_SLOTS: usize = 16;
 /// Buffers that the log keeps for the next operation.
 const SPARE_BUFFERS: usize = 32;
 
@@ -89,7 +91,7 @@ impl<D: BlockDevice> BlockCache<D> {
         Self {
             device,
             block_size,
-            capacity: budget_bytes.checked_div(block_size).unwrap_or(0).max(16),
+            capacity: Self::slots_for(budget_bytes, block_size),
             slots: Vec::new(),
             index: NumberMap::default(),
             free: Vec::new(),
@@ -102,9 +104,41 @@ impl<D: BlockDevice> BlockCache<D> {
         }
     }
 
+    /// How many blocks `budget_bytes` are good for.
+    fn slots_for(budget_bytes: usize, block_size: usize) -> usize {
+        let slots = budget_bytes.checked_div(block_size).unwrap_or(0);
+        slots.max(MIN_SLOTS)
+    }
+
     /// Bytes of a block.
     pub const fn block_size(&self) -> usize {
         self.block_size
+    }
+
+    /// Bytes that the blocks in the cache take.
+    pub const fn held_bytes(&self) -> usize {
+        self.slots.len().saturating_mul(self.block_size)
+    }
+
+    /// From now on the cache uses about `budget_bytes` of memory. When it has more it gives that back
+    /// at once, unless an operation runs, which may need what it has.
+    ///
+    /// # Errors
+    /// Those of the device for a block that had to be written; the cache is then as large as before.
+    pub fn set_budget(&mut self, budget_bytes: usize) -> Result<(), BlockError> {
+        let capacity = Self::slots_for(budget_bytes, self.block_size);
+        if capacity < self.slots.len() && self.log.is_empty() && !self.is_recording {
+            for number in capacity..self.slots.len() {
+                if self.slots[number].is_dirty {
+                    self.write_back(number)?;
+                }
+            }
+            self.capacity = capacity;
+            self.shrink();
+            self.spare = Vec::new();
+        }
+        self.capacity = capacity;
+        Ok(())
     }
 
     /// The device underneath.
@@ -426,6 +460,7 @@ impl<D: BlockDevice> BlockCache<D> {
         }
         let capacity = self.capacity;
         self.free.retain(|number| *number < capacity);
+        self.slots.shrink_to_fit();
         self.hand = 0;
     }
 
@@ -508,6 +543,33 @@ mod tests {
         cache.commit();
         cache.flush().unwrap();
         assert!((0..40).all(|block| cache.block(block).unwrap()[0] == 6));
+    }
+
+    #[test]
+    fn a_smaller_budget_takes_effect_at_once_and_loses_nothing() {
+        let mut cache = BlockCache::new(MemDisk::zeroed(64 * 512), 512, 64 * 512);
+        for block in 0..64 {
+            cache
+                .block_mut(block)
+                .unwrap()
+                .fill(u8::try_from(block).unwrap());
+        }
+        assert_eq!(cache.held_bytes(), 64 * 512);
+        cache.set_budget(20 * 512).unwrap();
+        assert_eq!(cache.held_bytes(), 20 * 512);
+        cache.begin();
+        cache.block_mut(1).unwrap().fill(99);
+        cache.set_budget(0).unwrap();
+        assert!(cache.roll_back());
+        cache.set_budget(0).unwrap();
+        assert_eq!(cache.held_bytes(), 16 * 512);
+        for block in 0..64 {
+            assert_eq!(u64::from(cache.block(block).unwrap()[0]), block);
+        }
+        cache.set_budget(64 * 512).unwrap();
+        cache.flush().unwrap();
+        let image = cache.into_device().into_image();
+        assert!((0..64).all(|block| usize::from(image[block * 512]) == block));
     }
 
     #[test]

@@ -221,6 +221,20 @@ impl<D: BlockDevice> Ext2<D> {
         self.cache.statistics()
     }
 
+    /// Bytes that the block cache takes.
+    pub const fn cache_bytes(&self) -> usize {
+        self.cache.held_bytes()
+    }
+
+    /// From now on the block cache uses about `bytes` of memory; what it has above that it gives
+    /// back at once.
+    ///
+    /// # Errors
+    /// `Io` when a block had to be written and could not; nothing is lost then.
+    pub fn set_cache_bytes(&mut self, bytes: usize) -> Result<()> {
+        Ok(self.cache.set_budget(bytes)?)
+    }
+
     /// Whether changes are refused: mounted so, unmounted, or errors were found (`errors=remount-ro`).
     pub const fn is_read_only(&self) -> bool {
         self.read_only

@@ -31,6 +31,7 @@ const ROOT_LINKS: &[(&str, Node)] = &[
     ("thread-self", Node::ThreadSelfLink),
     ("mounts", Node::MountsLink),
     ("sys", Node::Sys("")),
+    ("shoal", Node::PodFiles),
 ];
 
 /// What `lstat(2)` says of the length of a descriptor's link.
@@ -93,7 +94,7 @@ impl ProcInode {
                     .find(|(known, _)| known.as_bytes() == name)
                     .map(|(_, node)| node)
             }
-            Node::Sys(_) | Node::Process(_) => self
+            Node::PodFiles | Node::Sys(_) | Node::Process(_) => self
                 .fixed()
                 .find(|(known, _)| known.as_bytes() == name)
                 .map(|(_, node)| node),
@@ -121,6 +122,10 @@ impl ProcInode {
                 let files = system::FILES.iter().enumerate();
                 let files = files.map(|(index, &(name, text))| (name, Node::System(index, text)));
                 Box::new(ROOT_LINKS.iter().copied().chain(files))
+            }
+            Node::PodFiles => {
+                let names = self.source().pod_files().iter();
+                Box::new(names.map(|&name| (name, Node::PodFile(name))))
             }
             Node::Sys(path) => Box::new(sys::entries(path).map(|(name, entry)| match entry {
                 sys::Entry::Directory(path) => (name, Node::Sys(path)),
@@ -234,6 +239,7 @@ impl ProcInode {
         let source = self.source();
         let text = match self.node {
             Node::System(_, text) => Some(text(source).into_bytes()),
+            Node::PodFile(name) => source.pod_file(name),
             Node::Setting(setting) => Some((setting.read)(source)),
             Node::File(subject, _, _, text) => text(source, subject.id),
             Node::Descriptor(subject, fd, Shown::Info) => source

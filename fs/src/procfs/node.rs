@@ -29,6 +29,10 @@ pub(super) enum Node {
     MountsLink,
     /// A file of `/proc` itself: index and text.
     System(usize, system::Text),
+    /// `shoal`
+    PodFiles,
+    /// A file of it, by its name.
+    PodFile(&'static str),
     /// A directory of `/proc/sys`, by its path.
     Sys(&'static str),
     /// A setting.
@@ -60,6 +64,7 @@ impl Node {
     pub(super) const fn file_type(&self) -> FileType {
         match self {
             Self::Root
+            | Self::PodFiles
             | Self::Sys(_)
             | Self::Process(_)
             | Self::Threads(_)
@@ -70,6 +75,7 @@ impl Node {
             | Self::Link(..)
             | Self::Descriptor(_, _, Shown::File) => FileType::Symlink,
             Self::System(..)
+            | Self::PodFile(_)
             | Self::Setting(_)
             | Self::File(..)
             | Self::Descriptor(_, _, Shown::Info) => FileType::Regular,
@@ -78,13 +84,15 @@ impl Node {
 
     pub(super) const fn permissions(&self) -> u32 {
         match self {
-            Self::Root | Self::Sys(_) | Self::Process(_) | Self::Threads(_) => 0o555,
+            Self::Root | Self::PodFiles | Self::Sys(_) | Self::Process(_) | Self::Threads(_) => {
+                0o555
+            }
             Self::Descriptors(_, Shown::File) => 0o500,
             Self::Descriptors(_, Shown::Info) => 0o555,
             Self::SelfLink | Self::ThreadSelfLink | Self::MountsLink | Self::Link(..) => 0o777,
             Self::Descriptor(_, _, Shown::File) => 0o700,
             Self::Descriptor(_, _, Shown::Info) => 0o400,
-            Self::System(..) => 0o444,
+            Self::System(..) | Self::PodFile(_) => 0o444,
             Self::Setting(setting) => {
                 if setting.write.is_some() {
                     0o644
@@ -130,6 +138,8 @@ impl Node {
             Self::SelfLink => (0, 2),
             Self::ThreadSelfLink => (0, 3),
             Self::MountsLink => (0, 4),
+            Self::PodFiles => (0, 5),
+            Self::PodFile(name) => (7, name.bytes().fold(0, mix)),
             Self::System(number, _) => (1, index(*number)),
             Self::Sys(path) => (2, path.bytes().fold(0, mix)),
             Self::Setting(setting) => (2, setting.path.bytes().fold(1, mix)),

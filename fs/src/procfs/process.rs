@@ -159,8 +159,8 @@ fn stat(p: &ProcessStatus) -> Vec<u8> {
         p.nice,
         p.nr_threads,
         ticks(p.started_ns),
-        p.virtual_bytes,
-        p.resident_bytes / 4096,
+        p.memory.virtual_bytes,
+        p.memory.resident_bytes / 4096,
         p.pending & 0x7fff_ffff,
         p.blocked & 0x7fff_ffff,
         p.ignored & 0x7fff_ffff,
@@ -175,7 +175,10 @@ fn stat(p: &ProcessStatus) -> Vec<u8> {
 
 /// `/proc/PID/statm`, in pages.
 fn statm(p: &ProcessStatus) -> Vec<u8> {
-    let (size, resident) = (p.virtual_bytes / 4096, p.resident_bytes / 4096);
+    let (size, resident) = (
+        p.memory.virtual_bytes / 4096,
+        p.memory.resident_bytes / 4096,
+    );
     format!("{size} {resident} 0 0 0 {size} 0\n").into_bytes()
 }
 

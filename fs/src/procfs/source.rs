@@ -89,6 +89,17 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
         Err(Errno::EACCES.into())
     }
 
+    /// The files of `/proc/shoal`, which Linux does not have.
+    fn pod_files(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The text of the one called `name`.
+    fn pod_file(&self, name: &str) -> Option<Vec<u8>> {
+        let _ = name;
+        None
+    }
+
     /// Fills `bytes` at random, for `/proc/sys/kernel/random/uuid`.
     fn fill_random(&self, bytes: &mut [u8]);
 
@@ -185,12 +196,8 @@ pub struct ProcessStatus {
     pub children_user_ns: u64,
     /// The same of children that were waited for.
     pub children_system_ns: u64,
-    /// Address space.
-    pub virtual_bytes: u64,
-    /// Memory in use.
-    pub resident_bytes: u64,
-    /// Of the stack.
-    pub stack_bytes: u64,
+    /// Memory; nothing for a zombie.
+    pub memory: MemoryStatus,
     /// Slots of the descriptor table.
     pub nr_descriptor_slots: u32,
     /// Processors that it may run on, one bit each.
@@ -219,6 +226,19 @@ pub struct ProcessStatus {
     pub nr_voluntary_switches: u64,
     /// Times that it was preempted.
     pub nr_involuntary_switches: u64,
+}
+
+/// How much memory a process has, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStatus {
+    /// Address space.
+    pub virtual_bytes: u64,
+    /// The most address space that the program had.
+    pub virtual_peak_bytes: u64,
+    /// Memory in use. It gives nothing back, so this is the most there was.
+    pub resident_bytes: u64,
+    /// Of the stack.
+    pub stack_bytes: u64,
 }
 
 /// The state of a process.
@@ -276,6 +296,8 @@ pub struct SystemStatus {
     pub free_bytes: u64,
     /// Memory in caches.
     pub cached_bytes: u64,
+    /// Files in memory.
+    pub shared_bytes: u64,
     /// Processors (Workers).
     pub nr_processors: u32,
     /// Load over 1, 5 and 15 minutes, in hundredths.

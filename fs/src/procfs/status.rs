@@ -64,10 +64,10 @@ fn identity(text: &mut String, p: &ProcessStatus) -> std::fmt::Result {
 
 fn sizes(text: &mut String, p: &ProcessStatus) -> std::fmt::Result {
     let kib = |bytes: u64| bytes / 1024;
-    let (size, resident) = (kib(p.virtual_bytes), kib(p.resident_bytes));
-    let stack = kib(p.stack_bytes);
+    let (size, resident) = (kib(p.memory.virtual_bytes), kib(p.memory.resident_bytes));
+    let stack = kib(p.memory.stack_bytes);
     let rows = [
-        ("VmPeak", size),
+        ("VmPeak", kib(p.memory.virtual_peak_bytes)),
         ("VmSize", size),
         ("VmLck", 0),
         ("VmPin", 0),

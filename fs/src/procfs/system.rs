@@ -76,24 +76,25 @@ fn version(system: &SystemStatus) -> String {
 
 fn meminfo(system: &SystemStatus) -> String {
     let used = system.total_bytes.saturating_sub(system.free_bytes);
-    let anonymous = used.saturating_sub(system.cached_bytes);
+    let files = system.cached_bytes.saturating_add(system.shared_bytes);
+    let anonymous = used.saturating_sub(files);
     let available = system.free_bytes.saturating_add(system.cached_bytes);
     let rows = [
         ("MemTotal", system.total_bytes),
         ("MemFree", system.free_bytes),
         ("MemAvailable", available.min(system.total_bytes)),
         ("Buffers", 0),
-        ("Cached", system.cached_bytes),
+        ("Cached", files),
         ("SwapCached", 0),
         ("Active", anonymous),
-        ("Inactive", system.cached_bytes),
+        ("Inactive", files),
         ("SwapTotal", 0),
         ("SwapFree", 0),
         ("Dirty", 0),
         ("Writeback", 0),
         ("AnonPages", anonymous),
         ("Mapped", 0),
-        ("Shmem", 0),
+        ("Shmem", system.shared_bytes),
         ("Slab", 0),
         ("SReclaimable", 0),
         ("SUnreclaim", 0),

@@ -6,8 +6,8 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 
 use super::source::{
-    Descriptor, MemoryArea, MemoryUse, Place, ProcessSource, ProcessState, ProcessStatus,
-    SystemStatus,
+    Descriptor, MemoryArea, MemoryStatus, MemoryUse, Place, ProcessSource, ProcessState,
+    ProcessStatus, SystemStatus,
 };
 use crate::io::VecSink;
 use crate::tmpfs::TmpFs;
@@ -60,12 +60,15 @@ impl ProcessSource for Fake {
             umask: 0o22,
             nr_threads: 1,
             affinity: u64::MAX,
-            stack_bytes: 64 << 10,
             max_pending_signals: 128,
             started_ns: 1_500_000_000,
             user_ns: 20_000_000,
-            virtual_bytes: 1 << 20,
-            resident_bytes: 64 << 10,
+            memory: MemoryStatus {
+                virtual_bytes: 1 << 20,
+                virtual_peak_bytes: 2 << 20,
+                resident_bytes: 64 << 10,
+                stack_bytes: 64 << 10,
+            },
             ..ProcessStatus::default()
         })
     }
@@ -141,6 +144,14 @@ impl ProcessSource for Fake {
             version: "#1 SMP",
             ..SystemStatus::default()
         }
+    }
+
+    fn pod_files(&self) -> &'static [&'static str] {
+        &["memory"]
+    }
+
+    fn pod_file(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "memory").then(|| b"used 5\n".to_vec())
     }
 
     fn set_hostname(&self, name: &[u8]) -> Result<()> {

@@ -10,7 +10,7 @@ use executor::sync::{Lock, LockGuard};
 
 use super::content::Content;
 use super::directory::Names;
-use super::{Shared, type_of};
+use super::{Shared, inode_bytes, type_of};
 use crate::io::{Sink, Source};
 use crate::vfs::inode::{
     DirEntry, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, SetAttributes,
@@ -100,7 +100,7 @@ impl TmpInode {
             _ => 0,
         };
         let file_type = type_of(node);
-        let number = shared.new_inode()?;
+        let number = shared.new_inode(node)?;
         Ok(Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             number,
@@ -176,10 +176,15 @@ impl TmpInode {
 
 impl Drop for TmpInode {
     fn drop(&mut self) {
-        if let Body::Regular(content) = &self.state.get_mut().body {
-            self.shared.discharge(content.charged());
-        }
-        self.shared.nr_inodes.fetch_sub(1, Ordering::Relaxed);
+        let extra = match &self.state.get_mut().body {
+            Body::Regular(content) => {
+                self.shared.discharge(content.charged());
+                0
+            }
+            Body::Symlink(target) => target.len(),
+            _ => 0,
+        };
+        self.shared.drop_inode(inode_bytes(extra));
     }
 }
 

@@ -4,7 +4,8 @@
 //! - [`directory`]: names with cookies that stay right while the directory changes
 //! - [`inode`]: the [`Inode`] implementation on both
 //!
-//! All files of one [`TmpFs`] share a budget of bytes and one of inodes; `ENOSPC` at its end.
+//! All files of one [`TmpFs`] share a limit of bytes and one of inodes, and what they hold comes off
+//! the memory of the pod; `ENOSPC` at the end of each.
 
 mod content;
 mod directory;
@@ -20,16 +21,19 @@ use executor::sync::Lock;
 
 use self::content::BLOCK_SIZE;
 use self::inode::TmpInode;
+use crate::budget::{Budget, Class};
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{
     FileSystem, FileSystemStatus, FileType, Inode, NewAttributes, NewNode, Timestamp,
 };
 use crate::vfs::registry::MountRequest;
 
-/// Bytes that a tmpfs may hold unless the mount says otherwise.
+/// Bytes that a tmpfs may hold unless the mount says otherwise, but half of the memory at most.
 pub const DEFAULT_SIZE: u64 = 1 << 30;
 /// Inodes that a tmpfs may hold.
 const MAX_INODES: u64 = 1 << 20;
+/// Bytes of memory that an inode with its name stands for, about.
+const INODE_BYTES: u64 = 1024;
 
 /// A file system in memory.
 #[derive(Debug)]
@@ -50,37 +54,68 @@ struct Shared {
     next_inode: AtomicU64,
     /// Held by rmdir and rename, the two that lock more than one directory.
     structure: Lock<()>,
+    /// The memory of the pod.
+    budget: Arc<Budget>,
 }
 
 impl Shared {
-    /// Takes `bytes` off the budget.
+    /// Takes `bytes` off the limit and off the memory of the pod.
     fn charge(&self, bytes: u64) -> Result<()> {
+        self.take_memory(bytes)?;
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes)
                     .filter(|&used| used <= self.limit_bytes)
             })
             .map(drop)
-            .map_err(|_| Errno::ENOSPC.because("the tmpfs is full"))
+            .map_err(|_| {
+                self.budget.uncharge(Class::Files, bytes);
+                Errno::ENOSPC.because("the tmpfs is full")
+            })
+    }
+
+    /// Takes `bytes` off the memory of the pod; as in Linux, that there is none means no space.
+    fn take_memory(&self, bytes: u64) -> Result<()> {
+        self.budget
+            .try_charge(Class::Files, bytes)
+            .map_err(|error| Errno::ENOSPC.because(error.why))
     }
 
     /// Gives `bytes` back.
     fn discharge(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.uncharge(Class::Files, bytes);
     }
 
-    /// Counts one more inode and returns its number.
-    fn new_inode(&self) -> Result<u64> {
+    /// Counts one more inode, for `node`, and returns its number.
+    fn new_inode(&self, node: &NewNode<'_>) -> Result<u64> {
+        let bytes = match node {
+            NewNode::Symlink(target) => inode_bytes(target.len()),
+            _ => inode_bytes(0),
+        };
+        self.take_memory(bytes)?;
         if self.nr_inodes.fetch_add(1, Ordering::Relaxed) >= MAX_INODES {
-            self.nr_inodes.fetch_sub(1, Ordering::Relaxed);
+            self.drop_inode(bytes);
             return Err(Errno::ENOSPC.because("the tmpfs has no inode left"));
         }
         Ok(self.next_inode.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Counts one inode of `bytes` bytes less.
+    fn drop_inode(&self, bytes: u64) {
+        self.nr_inodes.fetch_sub(1, Ordering::Relaxed);
+        self.budget.uncharge(Class::Files, bytes);
+    }
+}
+
+/// Bytes of memory for an inode that keeps `extra` bytes in itself.
+fn inode_bytes(extra: usize) -> u64 {
+    u64::try_from(extra).map_or(INODE_BYTES, |extra| INODE_BYTES.saturating_add(extra))
 }
 
 impl TmpFs {
-    /// An empty file system for `limit_bytes` bytes, whose root anyone may write, made at `time`.
+    /// An empty file system for `limit_bytes` bytes, whose root anyone may write, made at `time`; its
+    /// contents count as nobody's memory.
     ///
     /// # Errors
     /// None in practice.
@@ -91,10 +126,11 @@ impl TmpFs {
             gid: 0,
             time,
         };
-        Self::with_root("tmpfs", limit_bytes, &root)
+        Self::with_root("tmpfs", limit_bytes, &root, &Budget::unlimited())
     }
 
-    /// An empty file system under another type name and with a root of one's own.
+    /// An empty file system under another type name and with a root of one's own, in the memory of
+    /// `budget`.
     ///
     /// # Errors
     /// None in practice.
@@ -102,6 +138,7 @@ impl TmpFs {
         type_name: &'static str,
         limit_bytes: u64,
         root: &NewAttributes,
+        budget: &Arc<Budget>,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             device: unnamed_device(),
@@ -110,6 +147,7 @@ impl TmpFs {
             nr_inodes: AtomicU64::new(0),
             next_inode: AtomicU64::new(1),
             structure: Lock::new(()),
+            budget: Arc::clone(budget),
         });
         let root = TmpInode::new(&shared, &NewNode::Directory, root)?;
         Ok(Self {
@@ -119,7 +157,7 @@ impl TmpFs {
         })
     }
 
-    /// Makes one for `mount(2)`: options `size` (bytes, with `k`, `m`, `g` or `%` of the default),
+    /// Makes one for `mount(2)`: options `size` (bytes, with `k`, `m`, `g` or `%` of the memory),
     /// `mode` (octal), `uid`, `gid`.
     ///
     /// # Errors
@@ -132,9 +170,13 @@ impl TmpFs {
                 .ok_or(Errno::EINVAL.because("a mount option is no number")),
             None => Ok(default),
         };
+        let budget = request.vfs.budget();
+        let memory = budget.total_bytes();
         let limit = match request.option("size") {
-            Some(text) => parse_size(text).ok_or(Errno::EINVAL.because("size is no number"))?,
-            None => DEFAULT_SIZE,
+            Some(text) => {
+                parse_size(text, memory).ok_or(Errno::EINVAL.because("size is no number"))?
+            }
+            None => DEFAULT_SIZE.min(memory / 2),
         };
         let root = NewAttributes {
             permissions: number("mode", 8, 0o1777)? & 0o7777,
@@ -142,17 +184,17 @@ impl TmpFs {
             gid: number("gid", 10, 0)?,
             time: request.context.now,
         };
-        Ok(Arc::new(Self::with_root("tmpfs", limit, &root)?))
+        Ok(Arc::new(Self::with_root("tmpfs", limit, &root, budget)?))
     }
 }
 
-/// A size as `size=` takes it; 0 means without limit.
-fn parse_size(text: &[u8]) -> Option<u64> {
+/// A size as `size=` takes it, in a pod of `memory` bytes; 0 means without limit.
+fn parse_size(text: &[u8], memory: u64) -> Option<u64> {
     let (digits, scale) = match text.split_last()? {
         (b'k' | b'K', digits) => (digits, 1 << 10),
         (b'm' | b'M', digits) => (digits, 1 << 20),
         (b'g' | b'G', digits) => (digits, 1 << 30),
-        (b'%', digits) => (digits, DEFAULT_SIZE / 50),
+        (b'%', digits) => (digits, memory / 100),
         _ => (text, 1),
     };
     let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;

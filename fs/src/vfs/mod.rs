@@ -34,6 +34,7 @@ use self::device::DeviceRegistry;
 use self::inode::Timestamp;
 use self::mount::MountTable;
 use self::path::Location;
+use crate::budget::Budget;
 use crate::procfs::source::ProcessSource;
 
 pub use self::attributes::{Access, NewTime};
@@ -62,12 +63,19 @@ pub struct Vfs {
     mounts: Lock<MountTable>,
     devices: Arc<dyn DeviceRegistry>,
     processes: OnceLock<Arc<dyn ProcessSource>>,
+    budget: Arc<Budget>,
 }
 
 impl Vfs {
-    /// Nothing mounted yet; device files are served by `devices`.
+    /// Nothing mounted yet; device files are served by `devices`. Memory has no limit.
     pub fn new(devices: Arc<dyn DeviceRegistry>) -> Self {
+        Self::with_budget(devices, Budget::unlimited())
+    }
+
+    /// The same with the memory of `budget`.
+    pub fn with_budget(devices: Arc<dyn DeviceRegistry>, budget: Arc<Budget>) -> Self {
         Self {
+            budget,
             mounts: Lock::new(MountTable::default()),
             devices,
             processes: OnceLock::new(),
@@ -88,6 +96,11 @@ impl Vfs {
     /// Who knows the processes.
     pub fn processes(&self) -> Option<Arc<dyn ProcessSource>> {
         self.processes.get().cloned()
+    }
+
+    /// The memory of the pod.
+    pub const fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// Who serves device files.

@@ -76,7 +76,10 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
 fn new_devfs(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
     match request.vfs.mounted("devtmpfs") {
         Some(known) => Ok(known),
-        None => devfs::devfs(&request.vfs.devices().nodes(), request.context.now),
+        None => {
+            let nodes = request.vfs.devices().nodes();
+            devfs::devfs(&nodes, request.context.now, request.vfs.budget())
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub use program::{LoadedProgram, ProgramCache, ProgramId};
 pub use stack::StackImage;
 
 use crate::kernel::Kernel;
+use crate::memory::AddressSpace;
 use crate::process::Process;
 
 /// A program with its first stack: all that an instance needs to start.
@@ -33,6 +34,8 @@ pub struct Image {
 pub struct Executable {
     /// What runs.
     pub image: Image,
+    /// Its memory map, already charged for.
+    pub space: AddressSpace,
     /// The file that holds the module.
     pub location: Location,
     /// Last component of the path given to `execve`: at most 15 bytes.
@@ -49,7 +52,7 @@ const MAX_INTERPRETERS: usize = 5;
 /// Finds `path` for `process` and prepares it with `argv` and `envp`.
 ///
 /// # Errors
-/// As `execve(2)`: `ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`, `ELOOP`, `ENOTDIR`, `EISDIR`…
+/// As `execve(2)`: `ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`, `ELOOP`, `ENOTDIR`, `EISDIR`, `ENOMEM`…
 ///
 /// # References
 /// execve(2); Linux v6.12 `fs/exec.c`, `fs/binfmt_script.c`.
@@ -72,8 +75,15 @@ pub fn prepare(
                 argv.push(Vec::new());
             }
             let stack = StackImage::build(kernel, &program, process, path, &argv, envp)?;
+            let space = AddressSpace::new(
+                kernel.budget(),
+                program.stack_top(),
+                program.program.heap_base,
+                program.program.memory.max_pages,
+            )?;
             return Ok(Executable {
                 image: Image { program, stack },
+                space,
                 location,
                 comm,
                 cmdline: nul_ended(&argv),

@@ -7,27 +7,50 @@
 //! A guest's memory is one linear memory that only grows. The heap may grow through a reserve
 //! behind `heap_base`; mappings lie above it, lowest fit first. Protection is accepted and not
 //! enforced: WebAssembly has none (a stated limit).
+//!
+//! - `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was ever used
+//! - [`MemoryUsage`]: the pod's memory; its budget is [`fs::budget`]
+//!
+//! What a process is charged for is what it has ever used, but for its stack, which counts as
+//! [`STACK_BYTES`]: a linear memory gives nothing back before exec or exit, however much is
+//! unmapped. So the *resident* size never falls, and the *virtual* size is what is mapped now.
 
+mod extents;
+mod rlimit;
 mod usage;
 
+pub use fs::budget::{Budget, Charge, Class};
 pub use usage::MemoryUsage;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use abi::{Errno, Result};
 use fs::procfs::source::{MemoryArea, MemoryUse};
 
+use self::extents::Extents;
 use crate::platform::UserMemory;
 
 /// Bytes of a page as guests see it.
 pub const PAGE_SIZE: u32 = 4096;
 /// Bytes of a page of linear memory.
 const WASM_PAGE: u32 = 65536;
+/// What a stack counts for at most, in bytes: programs reserve megabytes and touch a few pages.
+pub const STACK_BYTES: u32 = 64 << 10;
 /// How far the heap may grow before `brk` says `ENOMEM` and allocators use `mmap`.
 const HEAP_RESERVE: u32 = 16 << 20;
 
+/// Whether the pod's memory was not enough, and who knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    None,
+    /// This many bytes; the log has not heard of it.
+    New(u64),
+    Told,
+}
+
 /// One process's map of its linear memory.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AddressSpace {
     heap_base: u32,
     brk: u32,
@@ -42,6 +65,16 @@ pub struct AddressSpace {
     limit: u64,
     /// Bytes of the stack, from address 0 up.
     stack_top: u32,
+    /// Bytes of all mappings.
+    mapped: u64,
+    /// The most bytes that there were, stack, data and heap included.
+    virtual_peak: u64,
+    /// Every mapping that there ever was.
+    touched: Extents,
+    /// What is taken from the pod's memory for this.
+    charge: Charge,
+    /// What the pod did not have for this, for the log.
+    refusal: Refusal,
 }
 
 /// Rounds up to whole pages; `None` beyond the address space.
@@ -50,10 +83,39 @@ fn pages_up(len: u32) -> Option<u32> {
         .map(|len| len & !PAGE_SIZE.saturating_sub(1))
 }
 
+/// Bytes up to the end of the page that ends at `address` or contains the byte before it.
+fn pages(address: u32) -> u64 {
+    pages_up(address).map_or(1 << 32, u64::from)
+}
+
 impl AddressSpace {
+    /// No space at all, for a process without a program: it can take nothing.
+    pub fn empty(budget: &Arc<Budget>) -> Self {
+        Self::uncharged(budget, 0, 0, Some(0))
+    }
+
     /// The space of a program whose data ends at `heap_base`, and whose module lets the memory
     /// grow to `max_pages` of 64 KiB.
-    pub fn new(stack_top: u32, heap_base: u32, max_pages: Option<u64>) -> Self {
+    ///
+    /// # Errors
+    /// `ENOMEM` when the memory of `budget` is not enough for its stack and data.
+    pub fn new(
+        budget: &Arc<Budget>,
+        stack_top: u32,
+        heap_base: u32,
+        max_pages: Option<u64>,
+    ) -> Result<Self> {
+        let mut space = Self::uncharged(budget, stack_top, heap_base, max_pages);
+        space.charge.resize(space.fixed_bytes())?;
+        Ok(space)
+    }
+
+    fn uncharged(
+        budget: &Arc<Budget>,
+        stack_top: u32,
+        heap_base: u32,
+        max_pages: Option<u64>,
+    ) -> Self {
         let heap_base = heap_base.saturating_add(15) & !15;
         let mmap_base = pages_up(heap_base.saturating_add(HEAP_RESERVE)).unwrap_or(heap_base);
         Self {
@@ -68,6 +130,11 @@ impl AddressSpace {
                 .min(65536)
                 .saturating_mul(u64::from(WASM_PAGE)),
             stack_top,
+            mapped: 0,
+            virtual_peak: u64::from(heap_base),
+            touched: Extents::default(),
+            charge: Charge::empty(budget, Class::Guests),
+            refusal: Refusal::None,
         }
     }
 
@@ -78,7 +145,10 @@ impl AddressSpace {
         }
         if wanted > self.brk {
             let reused = wanted.min(self.brk_high_water).saturating_sub(self.brk);
-            if self.reserve(memory, wanted).is_err()
+            let more = pages(wanted).saturating_sub(pages(self.brk_high_water));
+            if self
+                .take(more, |space| space.reserve(memory, wanted))
+                .is_err()
                 || (reused > 0 && memory.fill(self.brk, 0, reused).is_err())
             {
                 return self.brk;
@@ -86,6 +156,7 @@ impl AddressSpace {
             self.brk_high_water = self.brk_high_water.max(wanted);
         }
         self.brk = wanted;
+        self.note_peak();
         self.brk
     }
 
@@ -105,20 +176,23 @@ impl AddressSpace {
             Some(address) if address < self.mmap_base => {
                 return Err(Errno::ENOMEM.because("a fixed mapping below the mapping area"));
             }
-            Some(address) => {
-                self.unmap(address, len)?;
-                address
-            }
+            Some(address) => address,
             None => self.find_gap(len).ok_or(Errno::ENOMEM)?,
         };
         let end = address.checked_add(len).ok_or(Errno::ENOMEM)?;
-        self.reserve(memory, end)?;
+        let more = u64::from(self.touched.missing(address, end));
+        self.take(more, |space| space.reserve(memory, end))?;
+        self.touched.insert(address, end);
+        if fixed.is_some() {
+            self.unmap(address, len)?;
+        }
         let reused = self.high_water.min(end).saturating_sub(address);
         if reused > 0 && address < self.high_water {
             memory.fill(address, 0, reused)?;
         }
         self.high_water = self.high_water.max(end);
-        self.mappings.insert(address, len);
+        self.insert_mapping(address, len);
+        self.note_peak();
         Ok(address)
     }
 
@@ -140,12 +214,13 @@ impl AddressSpace {
             .collect();
         for (start, len) in touched {
             self.mappings.remove(&start);
+            self.mapped = self.mapped.saturating_sub(u64::from(len));
             let old_end = start.saturating_add(len);
             if start < address {
-                self.mappings.insert(start, address.saturating_sub(start));
+                self.insert_mapping(start, address.saturating_sub(start));
             }
             if old_end > end {
-                self.mappings.insert(end, old_end.saturating_sub(end));
+                self.insert_mapping(end, old_end.saturating_sub(end));
             }
         }
         Ok(())
@@ -189,7 +264,7 @@ impl AddressSpace {
             .is_some_and(|end| self.mappings.range(old_end..end).next().is_none());
         if free_behind && self.map(memory, more, Some(old_end)).is_ok() {
             self.unmap(old_address, new_len)?;
-            self.mappings.insert(old_address, new_len);
+            self.insert_mapping(old_address, new_len);
             return Ok(old_address);
         }
         if !may_move {
@@ -232,11 +307,58 @@ impl AddressSpace {
 
     /// Bytes in use: stack and data, heap, mappings.
     pub fn used_bytes(&self) -> u64 {
-        self.mappings
-            .values()
-            .fold(u64::from(self.brk), |sum, &len| {
-                sum.saturating_add(u64::from(len))
-            })
+        self.mapped.saturating_add(u64::from(self.brk))
+    }
+
+    /// The most bytes that were in use at a time.
+    pub const fn peak_bytes(&self) -> u64 {
+        self.virtual_peak
+    }
+
+    /// Bytes that the process is charged for: it never falls.
+    pub const fn resident_bytes(&self) -> u64 {
+        self.charge.bytes()
+    }
+
+    /// How many bytes the pod did not have for this program, the first time only.
+    pub(crate) const fn take_refusal(&mut self) -> Option<u64> {
+        let Refusal::New(bytes) = self.refusal else {
+            return None;
+        };
+        self.refusal = Refusal::Told;
+        Some(bytes)
+    }
+
+    /// Bytes that a program is charged for before it has run: its stack, and its data.
+    fn fixed_bytes(&self) -> u64 {
+        let data = pages(self.heap_base).saturating_sub(u64::from(self.stack_top));
+        data.saturating_add(u64::from(self.stack_top.min(STACK_BYTES)))
+    }
+
+    /// Takes `more` bytes of the pod's memory if `grow` succeeds with it.
+    fn take(&mut self, more: u64, grow: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let before = self.charge.bytes();
+        if let Err(error) = self.charge.resize(before.saturating_add(more)) {
+            if self.refusal == Refusal::None {
+                self.refusal = Refusal::New(more);
+            }
+            return Err(error);
+        }
+        let grown = grow(self);
+        if grown.is_err() {
+            // Fewer bytes are never refused.
+            self.charge.resize(before)?;
+        }
+        grown
+    }
+
+    fn insert_mapping(&mut self, address: u32, len: u32) {
+        self.mappings.insert(address, len);
+        self.mapped = self.mapped.saturating_add(u64::from(len));
+    }
+
+    fn note_peak(&mut self) {
+        self.virtual_peak = self.virtual_peak.max(self.used_bytes());
     }
 
     /// What may differ from zero: `(stack top, end of all that was ever used)`.
@@ -251,12 +373,11 @@ impl AddressSpace {
 
     /// What whole pages are used for, ascending; a page that two share counts as the lower one's.
     pub fn areas(&self) -> Vec<MemoryArea> {
-        let up = |address: u32| pages_up(address).map_or(1 << 32, u64::from);
-        let (stack_end, data_end) = (up(self.stack_top), up(self.heap_base));
+        let (stack_end, data_end) = (pages(self.stack_top), pages(self.heap_base));
         let fixed = [
             (0, stack_end, MemoryUse::Stack),
             (stack_end, data_end, MemoryUse::Program),
-            (data_end, up(self.brk), MemoryUse::Heap),
+            (data_end, pages(self.brk), MemoryUse::Heap),
         ];
         let mapped = self.mappings.iter().map(|(&start, &len)| {
             let start = u64::from(start);
@@ -305,7 +426,8 @@ mod tests {
     use crate::testing::FakeMemory;
 
     fn space() -> (AddressSpace, FakeMemory) {
-        (AddressSpace::new(0x8000, 0x9000, None), FakeMemory::new(1))
+        let space = AddressSpace::new(&Budget::unlimited(), 0x8000, 0x9000, None);
+        (space.unwrap(), FakeMemory::new(1))
     }
 
     #[test]
@@ -370,12 +492,85 @@ mod tests {
 
     #[test]
     fn the_modules_maximum_is_a_limit() {
-        let mut space = AddressSpace::new(0x8000, 0x9000, Some(300));
+        let budget = Budget::unlimited();
+        let mut space = AddressSpace::new(&budget, 0x8000, 0x9000, Some(300)).unwrap();
         let memory = FakeMemory::new(1);
         assert_eq!(
             space.map(&memory, 64 << 20, None).unwrap_err().errno,
             Errno::ENOMEM
         );
         assert!(space.map(&memory, 1 << 20, None).is_ok());
+    }
+
+    /// A budget of 1 MiB, less 64 KiB that the kernel keeps.
+    fn small_budget() -> Arc<Budget> {
+        let limits = fs::budget::Limits {
+            memory: Some(1 << 20),
+            ..fs::budget::Limits::NONE
+        };
+        Budget::new(limits, Box::new(|| 0))
+    }
+
+    #[test]
+    fn memory_is_charged_when_it_is_first_used_and_given_back_at_the_end() {
+        let budget = small_budget();
+        let memory = FakeMemory::new(1);
+        let mut space = AddressSpace::new(&budget, 1 << 19, (1 << 19) + 100, None).unwrap();
+        // The stack counts as 64 KiB, the data as a page.
+        assert_eq!(budget.used_bytes(), (64 << 10) + 4096);
+        space.set_brk(&memory, (1 << 19) + 5000);
+        assert_eq!(space.resident_bytes(), (64 << 10) + 8192);
+        let at = space.map(&memory, 10_000, None).unwrap();
+        assert_eq!(space.resident_bytes(), (64 << 10) + 8192 + 12_288);
+        space.unmap(at, 4096).unwrap();
+        assert_eq!(space.map(&memory, 4096, None).unwrap(), at);
+        assert_eq!(space.map(&memory, 4096, Some(at)).unwrap(), at);
+        assert_eq!(space.resident_bytes(), (64 << 10) + 8192 + 12_288);
+        let peak = space.used_bytes();
+        space.unmap(at, 12_288).unwrap();
+        assert_eq!(space.used_bytes() + 12_288, peak);
+        assert_eq!(space.peak_bytes(), peak);
+        drop(space);
+        assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn what_the_pod_does_not_have_is_refused_and_changes_nothing() {
+        let budget = small_budget();
+        let memory = FakeMemory::new(1);
+        assert!(AddressSpace::new(&budget, 0, 2 << 20, None).is_err());
+        let mut space = AddressSpace::new(&budget, 0x8000, 0x9000, None).unwrap();
+        let wall = space.map(&memory, 64 << 10, None).unwrap();
+        let before = (
+            space.used_bytes(),
+            space.resident_bytes(),
+            memory.size_pages(),
+        );
+        let error = space.map(&memory, 1 << 20, None).unwrap_err();
+        assert_eq!(error.errno, Errno::ENOMEM);
+        assert_eq!(space.take_refusal(), Some(1 << 20));
+        // A fixed mapping that fails leaves what it would have replaced.
+        assert!(space.map(&memory, 1 << 20, Some(wall)).is_err());
+        assert!(space.is_mapped(wall, 64 << 10));
+        assert!(space.remap(&memory, wall, 64 << 10, 1 << 20, true).is_err());
+        assert_eq!(space.set_brk(&memory, 1 << 20), 0x9000);
+        let after = (
+            space.used_bytes(),
+            space.resident_bytes(),
+            memory.size_pages(),
+        );
+        assert_eq!(before, after);
+        assert_eq!(space.take_refusal(), None);
+        // A page far away does not make what lies before it free of charge.
+        space.map(&memory, 4096, Some(24 << 20)).unwrap();
+        assert!(space.map(&memory, 1 << 20, None).is_err());
+    }
+
+    #[test]
+    fn the_host_s_refusal_costs_nothing() {
+        let (mut space, memory) = space();
+        let before = space.resident_bytes();
+        assert!(space.map(&memory, 1 << 30, None).is_err());
+        assert_eq!(space.resident_bytes(), before);
     }
 }

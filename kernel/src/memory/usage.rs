@@ -1,19 +1,24 @@
-//! How much memory the guests of a pod have: sysinfo(2), `/proc/meminfo`.
+//! How much memory the pod has and who has it: sysinfo(2), `/proc/meminfo`, `/proc/shoal/memory`.
 
 use std::sync::Arc;
 
-use crate::kernel::Kernel;
+use fs::budget::{Budget, Class};
 
-/// Bytes that count as the memory of a pod: what 32-bit addresses reach. The host may have less.
-const TOTAL_BYTES: u64 = 4 << 30;
+use crate::kernel::Kernel;
+use crate::platform::Level;
+use crate::process::Process;
 
 /// Memory of a pod, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryUsage {
     /// What there is.
     pub total_bytes: u64,
-    /// What the memory maps of all processes have in use.
+    /// What is in use: guests, files in memory, the kernel.
     pub used_bytes: u64,
+    /// The part of it that caches give back when somebody needs it.
+    pub cached_bytes: u64,
+    /// Files in memory.
+    pub shared_bytes: u64,
 }
 
 impl MemoryUsage {
@@ -24,17 +29,35 @@ impl MemoryUsage {
 }
 
 impl Kernel {
-    /// Adds up the memory maps of all processes that have not ended.
+    /// The memory of the pod.
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.vfs.budget()
+    }
+
+    /// How the memory of the pod is used now.
     pub fn memory_usage(&self) -> MemoryUsage {
-        let processes = self.processes.living().into_iter();
-        let mut spaces: Vec<_> = processes.map(|process| process.address_space()).collect();
-        // Between `vfork` and `exec`, a child has its parent's.
-        spaces.sort_unstable_by_key(Arc::as_ptr);
-        spaces.dedup_by(|one, other| Arc::ptr_eq(one, other));
-        let used = spaces.iter().map(|space| space.lock().used_bytes());
+        let budget = self.budget();
         MemoryUsage {
-            total_bytes: TOTAL_BYTES,
-            used_bytes: used.fold(0, u64::saturating_add),
+            total_bytes: budget.total_bytes(),
+            used_bytes: budget.used_bytes(),
+            cached_bytes: budget.cached_bytes(),
+            shared_bytes: budget.used(Class::Files),
         }
+    }
+
+    /// Says in the log that a process was refused memory that the pod does not have, if it was:
+    /// once for each program that it runs.
+    pub fn report_refusal(&self, process: &Process) {
+        let refused = process.address_space().lock().take_refusal();
+        let Some(bytes) = refused else { return };
+        let comm = String::from_utf8_lossy(&process.program.lock().comm).into_owned();
+        let usage = self.memory_usage();
+        let (used, total) = (usage.used_bytes >> 10, usage.total_bytes >> 10);
+        let line = format!(
+            "out of memory: pid {} ({comm}) asked for {} KiB, {used} of {total} KiB are in use",
+            process.pid,
+            bytes >> 10,
+        );
+        self.log(Level::Warning, &line);
     }
 }

@@ -3,11 +3,12 @@
 //! - [`ProcessView`]: answers procfs
 //! - [`current`]: who looks, for `/proc/self`
 //! - `status`: what it says of a process and of the pod; `limits`: the lines of a file
-//! - `load`: load averages
+//! - `load`: load averages; `memory`: who has the memory of the pod
 
 pub mod current;
 mod limits;
 mod load;
+mod memory;
 mod status;
 
 pub use load::LoadAverage;
@@ -151,6 +152,18 @@ impl ProcessSource for ProcessView {
         SystemStatus {
             boot_id: self.boot_id,
             ..status::of_system(&kernel)
+        }
+    }
+
+    fn pod_files(&self) -> &'static [&'static str] {
+        &["memory"]
+    }
+
+    fn pod_file(&self, name: &str) -> Option<Vec<u8>> {
+        let kernel = self.kernel.upgrade()?;
+        match name {
+            "memory" => Some(memory::text(kernel.budget())),
+            _ => None,
         }
     }
 

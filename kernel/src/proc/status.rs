@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use abi::flags::{SIG_DFL, SIG_IGN};
 use abi::types::Fd;
-use fs::procfs::source::{ProcessState, ProcessStatus, SystemStatus};
+use fs::procfs::source::{MemoryStatus, ProcessState, ProcessStatus, SystemStatus};
 
 use super::unsigned;
 use crate::kernel::Kernel;
@@ -60,12 +60,14 @@ pub(super) fn of_process(
     let tty = relations.terminal.and_then(|id| kernel.terminals.find(id));
     let foreground = tty.and_then(|tty| tty.session().1);
     let credentials = process.credentials();
-    let (used_bytes, stack_bytes) = match state {
-        ProcessState::Zombie => (0, 0),
-        _ => {
-            let space = process.address_space();
-            let space = space.lock();
-            (space.used_bytes(), space.stack_bytes())
+    let space = process.address_space();
+    let memory = {
+        let space = space.lock();
+        MemoryStatus {
+            virtual_bytes: space.used_bytes(),
+            virtual_peak_bytes: space.peak_bytes(),
+            resident_bytes: space.resident_bytes(),
+            stack_bytes: space.stack_bytes(),
         }
     };
     let settings = *process.settings.lock();
@@ -110,9 +112,7 @@ pub(super) fn of_process(
         user_ns: ran_ns(process),
         children_user_ns: process.cpu_time.children_ns(),
         nr_voluntary_switches: process.cpu_time.nr_waits(),
-        virtual_bytes: used_bytes,
-        resident_bytes: used_bytes,
-        stack_bytes,
+        memory,
         affinity: process.affinity.load(Ordering::Relaxed),
         has_no_new_privileges: settings.has_no_new_privileges,
         max_pending_signals: max_pending_signals.map_or(0, |limit| limit.soft),
@@ -155,6 +155,8 @@ pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
         booted_seconds: booted_ns.checked_div(1_000_000_000).unwrap_or(0),
         total_bytes: memory.total_bytes,
         free_bytes: memory.free_bytes(),
+        cached_bytes: memory.cached_bytes,
+        shared_bytes: memory.shared_bytes,
         nr_processors,
         load_hundredths: kernel.load_average.sample(uptime_ns, user_ns),
         nr_running: u32::try_from(nr_running).unwrap_or(u32::MAX),

@@ -16,7 +16,7 @@ use super::{
     Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Resource, Settings,
     Task,
 };
-use crate::exec::{self, Executable};
+use crate::exec::{self, Executable, Image};
 use crate::fd_table::FdTable;
 use crate::kernel::Kernel;
 use crate::memory::AddressSpace;
@@ -67,7 +67,7 @@ impl Kernel {
                 umask: 0o022,
             },
             signals: SignalState::default(),
-            memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
+            memory: self.no_memory(),
             program: ProgramInfo::default(),
             limits: Limits::default(),
             affinity: u64::MAX,
@@ -106,7 +106,7 @@ impl Kernel {
                 umask: 0o022,
             },
             signals: SignalState::default(),
-            memory: Arc::new(Lock::new(AddressSpace::new(0, 0, None))),
+            memory: self.no_memory(),
             program: ProgramInfo {
                 comm: b"init".to_vec(),
                 ..ProgramInfo::default()
@@ -247,18 +247,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Gives `process` the memory map and the names of its new program.
-    pub(super) fn install(&self, process: &Process, executable: &Executable) {
-        let program = &executable.image.program.program;
-        let space = AddressSpace::new(
-            executable.image.program.stack_top(),
-            program.heap_base,
-            program.memory.max_pages,
-        );
-        *process.memory.lock() = Arc::new(Lock::new(space));
+    /// Gives `process` the memory map and the names of its new program; what is to be started.
+    pub(super) fn install(&self, process: &Process, executable: Executable) -> Image {
         let mut program = process.program.lock();
-        program.name_after(executable);
+        program.name_after(&executable);
         program.loaded = Some(Arc::clone(&executable.image.program));
+        drop(program);
+        process.note_peak_memory();
+        *process.memory.lock() = Arc::new(Lock::new(executable.space));
+        executable.image
+    }
+
+    /// The memory map of a process without a program.
+    fn no_memory(&self) -> Arc<Lock<AddressSpace>> {
+        Arc::new(Lock::new(AddressSpace::empty(self.budget())))
     }
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
@@ -270,6 +272,9 @@ impl Kernel {
         let Some(ended) = self.processes.end(process.pid, status) else {
             return;
         };
+        // The memory itself goes when its guest has left it.
+        process.note_peak_memory();
+        *process.memory.lock() = self.no_memory();
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
         drop(closed);
@@ -284,6 +289,7 @@ impl Kernel {
         if ended.is_adopted {
             if let Some(init) = &ended.parent {
                 init.cpu_time.add_child(process.cpu_time.total_ns());
+                init.peak_memory.add_child(process.family_peak_bytes());
             }
             self.processes.remove(process.pid);
             return;

@@ -20,6 +20,8 @@ pub struct Limit {
 pub enum Resource {
     /// `RLIMIT_FSIZE`: bytes of a file.
     FileSize = 1,
+    /// `RLIMIT_DATA`: bytes of memory but for the stack.
+    Data = 2,
     /// `RLIMIT_STACK`: bytes.
     Stack = 3,
     /// `RLIMIT_NPROC`: processes of a user.

@@ -13,6 +13,7 @@ mod credentials;
 mod life;
 mod limits;
 mod paths;
+mod peak_memory;
 mod settings;
 mod signals;
 pub mod table;
@@ -32,6 +33,7 @@ pub use credentials::Credentials;
 pub use life::{Spawn, exit_status, signal_status};
 pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
+pub use peak_memory::PeakMemory;
 pub use settings::Settings;
 pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
@@ -112,6 +114,8 @@ pub struct Process {
     pub affinity: AtomicU64,
     /// How long it ran.
     pub cpu_time: CpuTime,
+    /// How much memory it had at most.
+    pub peak_memory: PeakMemory,
     /// What `prctl(2)` and the like have set.
     pub settings: Lock<Settings>,
     /// Nice value.
@@ -144,6 +148,7 @@ impl Process {
             real_timer: Lock::new(IntervalTimer::default()),
             affinity: AtomicU64::new(parts.affinity),
             cpu_time: CpuTime::default(),
+            peak_memory: PeakMemory::default(),
             settings: Lock::new(parts.settings),
             nice: std::sync::atomic::AtomicI32::new(parts.nice),
             is_hosts: parts.is_hosts,

@@ -67,6 +67,8 @@ pub struct WaitEvent {
     pub status: i32,
     /// How long it and its children ran, in nanoseconds.
     pub cpu_ns: u64,
+    /// The most memory that it or one of its children had, in bytes.
+    pub peak_bytes: u64,
 }
 
 /// The status word of a continued child.
@@ -447,11 +449,13 @@ impl ProcessTable {
                 uid: entry.process.credentials().ruid,
                 status,
                 cpu_ns: entry.process.cpu_time.total_ns(),
+                peak_bytes: entry.process.family_peak_bytes(),
             };
             if matches!(entry.state, RunState::Zombie(_)) && !options.keep {
                 tree.remove(pid);
                 if let Some(waiter) = tree.entries.get(&parent) {
                     waiter.process.cpu_time.add_child(event.cpu_ns);
+                    waiter.process.peak_memory.add_child(event.peak_bytes);
                 }
             }
             return Ok(Some(event));

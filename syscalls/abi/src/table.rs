@@ -101,7 +101,7 @@ macro_rules! for_each_syscall {
             (95, now, dir::umask, (mask: u32), full, "umask(2)", linux32 = "umask"),
             (96, now, time::gettimeofday, (time: UserAddr, zone: UserAddr), full, "gettimeofday(2)", linux32 = "gettimeofday"),
             (97, now, system::getrlimit, (resource: u32, limit: UserAddr), full, "getrlimit(2)", linux32 = "getrlimit"),
-            (98, now, system::getrusage, (who: i32, usage: UserAddr), partial("times only"), "getrusage(2)", linux32 = "getrusage"),
+            (98, now, system::getrusage, (who: i32, usage: UserAddr), partial("times and maxrss only"), "getrusage(2)", linux32 = "getrusage"),
             (99, now, system::sysinfo, (info: UserAddr), full, "sysinfo(2)", linux32 = "sysinfo"),
             (100, now, time::times, (buf: UserAddr), full, "times(2)", linux32 = "times"),
             (102, now, credentials::getuid, (), full, "getuid(2)", linux32 = "getuid"),

@@ -85,6 +85,8 @@ pub(crate) fn sysinfo(cx: Cx<'_>, info: UserAddr) -> Result<()> {
         uptime: i32::try_from(uptime_s).unwrap_or(i32::MAX),
         totalram: pages(memory.total_bytes),
         freeram: pages(memory.free_bytes()),
+        sharedram: pages(memory.shared_bytes),
+        bufferram: pages(memory.cached_bytes),
         procs: u16::try_from(cx.kernel.processes.len()).unwrap_or(u16::MAX),
         mem_unit: UNIT,
         ..Sysinfo::default()

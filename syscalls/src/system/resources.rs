@@ -10,10 +10,11 @@ use super::{check_may_change, process_of};
 use crate::context::Cx;
 use crate::time::cpu_ns;
 
-/// `struct rusage` of a processor time. Only times are measured.
-pub(crate) fn usage_of(cpu_ns: u64) -> Rusage32 {
+/// `struct rusage` of a processor time and a peak of resident memory in bytes; no more is measured.
+pub(crate) fn usage_of(cpu_ns: u64, peak_bytes: u64) -> Rusage32 {
     Rusage32 {
         utime: Timeval32::from_nanoseconds(cpu_ns),
+        maxrss: i32::try_from(peak_bytes >> 10).unwrap_or(i32::MAX),
         ..Rusage32::default()
     }
 }
@@ -21,12 +22,15 @@ pub(crate) fn usage_of(cpu_ns: u64) -> Rusage32 {
 /// getrusage(2).
 pub(crate) fn getrusage(cx: Cx<'_>, who: i32, usage: UserAddr) -> Result<()> {
     let process = cx.process();
-    let run_ns = match who {
-        RUSAGE_SELF | RUSAGE_THREAD => cpu_ns(&process),
-        RUSAGE_CHILDREN => process.cpu_time.children_ns(),
+    let (run_ns, peak_bytes) = match who {
+        RUSAGE_SELF | RUSAGE_THREAD => (cpu_ns(&process), process.peak_resident_bytes()),
+        RUSAGE_CHILDREN => (
+            process.cpu_time.children_ns(),
+            process.peak_memory.children_bytes(),
+        ),
         _ => return Err(Errno::EINVAL.into()),
     };
-    cx.copy_out(usage, &usage_of(run_ns).to_bytes())
+    cx.copy_out(usage, &usage_of(run_ns, peak_bytes).to_bytes())
 }
 
 fn limit_of(process: &Process, resource: u32) -> Result<Rlimit64> {

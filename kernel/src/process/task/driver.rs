@@ -26,8 +26,8 @@ impl Task {
             let Some(executable) = self.state.lock().next.take() else {
                 break;
             };
-            kernel.install(&self.process(), &executable);
-            if let Err(error) = kernel.platform.start_guest(self.slot, &executable.image) {
+            let image = kernel.install(&self.process(), executable);
+            if let Err(error) = kernel.platform.start_guest(self.slot, &image) {
                 let reason = format!("pid {}: {error}", self.pid());
                 kernel.log(Level::Error, &reason);
                 kernel.exit_process(&self.process(), signal_status(signal::KILL));

@@ -1,0 +1,508 @@
+//! The memory of a pod: who has how much of it, and when there is no more.
+//!
+//! [`Budget`] counts; a [`Charge`] is a number of bytes that somebody has taken from it, and gives
+//! them back when it is dropped. Whoever makes memory grow for a guest asks first: a refusal is an
+//! error number for that guest, and nobody else notices.
+//!
+//! ```text
+//!  limit  =  reserve  +  free  +  committed (guests, idle frames excepted)  +  kernel heap
+//!                                                         tmpfs, pipes, programs ┘ charged before
+//!                                                         swap, caches, tables     they are there
+//!                                                         (without the disk image)
+//! ```
+//! There is no overcommit, as with `vm.overcommit_memory=2`: memory counts from the call that
+//! promised it, because WebAssembly has no page faults at which a promise could be broken. What a
+//! guest has in swap it was charged for when it took it, so swap is counted and never refused.
+//! Before anything is refused, caches give back ([`Reclaim`]).
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use abi::{Errno, Result};
+use executor::sync::Lock;
+
+/// Bytes that only the kernel itself may use, at most: a refusal needs memory too.
+const MAX_RESERVE: u64 = 4 << 20;
+/// The part of a small pod's memory that is this reserve.
+const RESERVE_DIVISOR: u64 = 16;
+/// Memory is short when less than this part of it is free.
+const SHORT_DIVISOR: u64 = 4;
+
+/// What memory is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Class {
+    /// Guests' memories: stack, data, heap, mappings.
+    Guests,
+    /// Zeroed memories that wait for the next guest. They give way to everything else, so they are
+    /// reported and never stand against a charge.
+    IdleFrames,
+    /// Contents of files in memory. In the kernel's heap.
+    Files,
+    /// Contents of pipes. In the kernel's heap.
+    Pipes,
+    /// Loaded programs. In the kernel's heap.
+    Programs,
+    /// Contents of guests without a frame. In the kernel's heap; covered by what their guests are
+    /// charged.
+    Swap,
+}
+
+/// How many classes there are.
+const NR_CLASSES: usize = 6;
+
+impl Class {
+    #[expect(clippy::as_conversions, reason = "the discriminant")]
+    const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether the bytes lie in the kernel's own heap.
+    const fn is_in_heap(self) -> bool {
+        matches!(
+            self,
+            Self::Files | Self::Pipes | Self::Programs | Self::Swap
+        )
+    }
+
+    /// Whether the bytes stand against the limit on their own account.
+    const fn is_committed(self) -> bool {
+        !matches!(self, Self::IdleFrames | Self::Swap)
+    }
+}
+
+/// How much there may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the pod; `None`: as much as the host gives.
+    pub memory: Option<u64>,
+    /// What a pod without a limit says that it has.
+    pub shown: u64,
+    /// Of the kernel's heap, which cannot grow beyond its memory's maximum.
+    pub heap: u64,
+}
+
+impl Limits {
+    /// No limit at all.
+    pub const NONE: Self = Self {
+        memory: None,
+        shown: 4 << 30,
+        heap: u64::MAX,
+    };
+}
+
+/// A cache that can do with less.
+pub trait Reclaim: Send + Sync + fmt::Debug {
+    /// Bytes that it has now.
+    fn held_bytes(&self) -> u64;
+
+    /// Gives back up to `bytes` bytes; returns how many. Never waits for a lock.
+    fn give_back(&self, bytes: u64) -> u64;
+}
+
+/// Measures the kernel's heap: bytes in use, disk images included.
+pub type HeapGauge = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// The memory of one pod.
+pub struct Budget {
+    limits: Limits,
+    heap: HeapGauge,
+    /// Sum of all classes that stand against the limit.
+    committed: AtomicU64,
+    by_class: [AtomicU64; NR_CLASSES],
+    peak: AtomicU64,
+    nr_refused: AtomicU64,
+    caches: Lock<Vec<Weak<dyn Reclaim>>>,
+    /// Bytes of disk images in the kernel's heap.
+    disk_image: AtomicU64,
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget")
+            .field("limits", &self.limits)
+            .field("by_class", &self.by_class)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Budget {
+    /// A budget of which nothing is used but what `heap` says.
+    pub fn new(limits: Limits, heap: HeapGauge) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            heap,
+            committed: AtomicU64::new(0),
+            by_class: Default::default(),
+            peak: AtomicU64::new(0),
+            nr_refused: AtomicU64::new(0),
+            caches: Lock::default(),
+            disk_image: AtomicU64::new(0),
+        })
+    }
+
+    /// A budget that counts and never refuses.
+    pub fn unlimited() -> Arc<Self> {
+        Self::new(Limits::NONE, Box::new(|| 0))
+    }
+
+    /// From now on `cache` gives back before anything is refused; asked in this order.
+    pub fn add_cache(&self, cache: &Arc<impl Reclaim + 'static>) {
+        let cache = Arc::downgrade(cache);
+        let cache: Weak<dyn Reclaim> = cache;
+        let mut caches = self.caches.lock();
+        caches.retain(|known| known.strong_count() > 0);
+        caches.push(cache);
+    }
+
+    /// Takes `bytes` bytes for `class`.
+    ///
+    /// # Errors
+    /// `ENOMEM` when they are not there, even after caches have given back.
+    pub fn try_charge(&self, class: Class, bytes: u64) -> Result<()> {
+        if self.commit(class, bytes) {
+            return Ok(());
+        }
+        self.reclaim(self.missing(class, bytes));
+        if self.commit(class, bytes) {
+            return Ok(());
+        }
+        self.nr_refused.fetch_add(1, Ordering::Relaxed);
+        Err(Errno::ENOMEM.because("the pod's memory is used up"))
+    }
+
+    /// Takes `bytes` bytes that are used already.
+    pub fn charge(&self, class: Class, bytes: u64) {
+        if class.is_committed() {
+            self.committed.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.count(class, bytes);
+    }
+
+    /// Gives back what was charged.
+    pub fn uncharge(&self, class: Class, bytes: u64) {
+        if let Some(used) = self.by_class.get(class.index()) {
+            used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        if class.is_committed() {
+            self.committed.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that `class` has now.
+    pub fn used(&self, class: Class) -> u64 {
+        let used = self.by_class.get(class.index());
+        used.map_or(0, |used| used.load(Ordering::Relaxed))
+    }
+
+    /// Bytes in use: all of the above and the kernel's heap, idle frames excepted.
+    pub fn used_bytes(&self) -> u64 {
+        let committed = self.committed.load(Ordering::Relaxed);
+        committed.saturating_add(self.kernel_bytes())
+    }
+
+    /// Bytes of the kernel's heap that belong to no class: caches, tables, buffers.
+    pub fn kernel_bytes(&self) -> u64 {
+        let classes = [Class::Files, Class::Pipes, Class::Programs, Class::Swap];
+        let charged = classes.map(|class| self.used(class));
+        let charged = charged.into_iter().fold(0, u64::saturating_add);
+        (self.heap)()
+            .saturating_sub(self.disk_image_bytes())
+            .saturating_sub(charged)
+    }
+
+    /// The most bytes that were in use at a time, as far as anybody looked.
+    pub fn peak_bytes(&self) -> u64 {
+        let used = self.used_bytes();
+        self.peak.fetch_max(used, Ordering::Relaxed).max(used)
+    }
+
+    /// Bytes that caches hold and can do without.
+    pub fn cached_bytes(&self) -> u64 {
+        let held = self.caches().into_iter().map(|cache| cache.held_bytes());
+        held.fold(0, u64::saturating_add)
+    }
+
+    /// The kernel's heap holds a disk image of `bytes` bytes: a disk, and not memory in use.
+    pub fn set_disk_image(&self, bytes: u64) {
+        self.disk_image.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the disk image in the kernel's heap.
+    pub fn disk_image_bytes(&self) -> u64 {
+        self.disk_image.load(Ordering::Relaxed)
+    }
+
+    /// What the pod has, as it tells its guests.
+    pub fn total_bytes(&self) -> u64 {
+        self.limits.memory.unwrap_or(self.limits.shown)
+    }
+
+    /// What nobody uses; the reserve is part of it.
+    pub fn free_bytes(&self) -> u64 {
+        self.total_bytes().saturating_sub(self.used_bytes())
+    }
+
+    /// The limit that the pod was made with.
+    pub const fn limit(&self) -> Option<u64> {
+        self.limits.memory
+    }
+
+    /// How often something was refused.
+    pub fn nr_refused(&self) -> u64 {
+        self.nr_refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to save: less than a quarter of a limited memory is free.
+    pub fn is_short(&self) -> bool {
+        let quarter = self.total_bytes() / SHORT_DIVISOR;
+        self.limits.memory.is_some() && self.free_bytes() < quarter
+    }
+
+    /// How much may be kept idle: half of what is free, so that idle frames never crowd out a
+    /// charge; without a limit, anything.
+    pub fn idle_room(&self) -> u64 {
+        match self.limits.memory {
+            None => u64::MAX,
+            Some(_) => (self.free_bytes() / 2).saturating_sub(self.used(Class::IdleFrames)),
+        }
+    }
+
+    /// Asks the caches for `bytes` bytes.
+    pub fn reclaim(&self, bytes: u64) {
+        let mut missing = bytes;
+        for cache in self.caches() {
+            if missing == 0 {
+                return;
+            }
+            missing = missing.saturating_sub(cache.give_back(missing));
+        }
+    }
+
+    fn caches(&self) -> Vec<Arc<dyn Reclaim>> {
+        self.caches
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// What charges may add up to, the heap included.
+    fn ceiling(&self) -> u64 {
+        self.limits.memory.map_or(u64::MAX, |limit| {
+            limit.saturating_sub(MAX_RESERVE.min(limit / RESERVE_DIVISOR))
+        })
+    }
+
+    /// How many bytes must be given back before `bytes` more fit.
+    fn missing(&self, class: Class, bytes: u64) -> u64 {
+        let over = |used: u64, limit: u64| used.saturating_add(bytes).saturating_sub(limit);
+        let of_pod = over(self.used_bytes(), self.ceiling());
+        let of_heap = over((self.heap)(), self.limits.heap);
+        if class.is_in_heap() {
+            of_pod.max(of_heap)
+        } else {
+            of_pod
+        }
+    }
+
+    fn commit(&self, class: Class, bytes: u64) -> bool {
+        if class.is_in_heap() && (self.heap)().saturating_add(bytes) > self.limits.heap {
+            return false;
+        }
+        if !class.is_committed() {
+            self.count(class, bytes);
+            return true;
+        }
+        let room = self.ceiling().saturating_sub(self.kernel_bytes());
+        let add = |committed: u64| committed.checked_add(bytes).filter(|&sum| sum <= room);
+        let is_taken = self
+            .committed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .is_ok();
+        if is_taken {
+            self.count(class, bytes);
+        }
+        is_taken
+    }
+
+    fn count(&self, class: Class, bytes: u64) {
+        if let Some(used) = self.by_class.get(class.index()) {
+            used.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.peak.fetch_max(self.used_bytes(), Ordering::Relaxed);
+    }
+}
+
+/// Bytes that somebody has taken from a budget; dropping gives them back.
+#[derive(Debug)]
+pub struct Charge {
+    budget: Arc<Budget>,
+    class: Class,
+    bytes: u64,
+}
+
+impl Charge {
+    /// Takes `bytes` bytes.
+    ///
+    /// # Errors
+    /// `ENOMEM`
+    pub fn take(budget: &Arc<Budget>, class: Class, bytes: u64) -> Result<Self> {
+        let mut charge = Self::empty(budget, class);
+        charge.resize(bytes)?;
+        Ok(charge)
+    }
+
+    /// Nothing yet.
+    pub fn empty(budget: &Arc<Budget>, class: Class) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            class,
+            bytes: 0,
+        }
+    }
+
+    /// Bytes taken.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The budget that they are from.
+    pub const fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Makes the charge `bytes` bytes, more or fewer than before.
+    ///
+    /// # Errors
+    /// `ENOMEM`; the charge is then as it was. Fewer bytes never fail.
+    pub fn resize(&mut self, bytes: u64) -> Result<()> {
+        if bytes > self.bytes {
+            let more = bytes.saturating_sub(self.bytes);
+            self.budget.try_charge(self.class, more)?;
+        } else {
+            let fewer = self.bytes.saturating_sub(bytes);
+            self.budget.uncharge(self.class, fewer);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.uncharge(self.class, self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A budget of 64 MiB whose kernel heap a test sets.
+    fn budget() -> (Arc<Budget>, Arc<AtomicU64>) {
+        let heap = Arc::new(AtomicU64::new(0));
+        let gauge = Arc::clone(&heap);
+        let limits = Limits {
+            memory: Some(64 * MIB),
+            shown: 0,
+            heap: 32 * MIB,
+        };
+        let read = move || gauge.load(Ordering::Relaxed);
+        (Budget::new(limits, Box::new(read)), heap)
+    }
+
+    #[derive(Debug)]
+    struct Cache(Arc<AtomicU64>);
+
+    impl Reclaim for Cache {
+        fn held_bytes(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        fn give_back(&self, bytes: u64) -> u64 {
+            let given = bytes.min(self.held_bytes());
+            self.0.fetch_sub(given, Ordering::Relaxed);
+            given
+        }
+    }
+
+    #[test]
+    fn charges_end_at_the_limit_less_the_reserve() {
+        let (budget, _) = budget();
+        let mut charge = Charge::take(&budget, Class::Guests, 60 * MIB).unwrap();
+        let error = budget.try_charge(Class::Guests, 1).unwrap_err();
+        assert_eq!(error.errno, Errno::ENOMEM);
+        assert_eq!(budget.nr_refused(), 1);
+        charge.resize(59 * MIB).unwrap();
+        assert!(charge.resize(61 * MIB).is_err());
+        assert_eq!(charge.bytes(), 59 * MIB);
+        drop(charge);
+        assert_eq!((budget.used_bytes(), budget.peak_bytes()), (0, 60 * MIB));
+    }
+
+    #[test]
+    fn the_heap_counts_once() {
+        let (budget, heap) = budget();
+        budget.try_charge(Class::Files, 10 * MIB).unwrap();
+        assert_eq!(budget.used_bytes(), 10 * MIB);
+        heap.store(15 * MIB, Ordering::Relaxed);
+        assert_eq!(budget.kernel_bytes(), 5 * MIB);
+        assert_eq!(budget.used_bytes(), 15 * MIB);
+        assert!(budget.try_charge(Class::Guests, 46 * MIB).is_err());
+        budget.try_charge(Class::Guests, 45 * MIB).unwrap();
+        budget.uncharge(Class::Guests, 45 * MIB);
+        // The heap has a limit of its own.
+        assert!(budget.try_charge(Class::Pipes, 18 * MIB).is_err());
+        budget.set_disk_image(4 * MIB);
+        assert_eq!(budget.kernel_bytes(), MIB);
+    }
+
+    #[test]
+    fn caches_give_back_before_anything_is_refused() {
+        let (budget, heap) = budget();
+        heap.store(20 * MIB, Ordering::Relaxed);
+        let cache = Arc::new(Cache(Arc::clone(&heap)));
+        budget.add_cache(&cache);
+        assert_eq!(budget.cached_bytes(), 20 * MIB);
+        budget.try_charge(Class::Guests, 50 * MIB).unwrap();
+        assert_eq!(cache.held_bytes(), 10 * MIB);
+        drop(cache);
+        assert!(budget.try_charge(Class::Guests, MIB).is_err());
+        assert_eq!(budget.cached_bytes(), 0);
+    }
+
+    #[test]
+    fn swap_and_idle_frames_are_never_refused() {
+        let (budget, heap) = budget();
+        budget.try_charge(Class::Guests, 60 * MIB).unwrap();
+        budget.charge(Class::Swap, 30 * MIB);
+        heap.store(30 * MIB, Ordering::Relaxed);
+        assert_eq!(budget.used_bytes(), 60 * MIB);
+        assert!(budget.is_short());
+        budget.charge(Class::IdleFrames, 2 * MIB);
+        assert_eq!(budget.idle_room(), 0);
+        assert_eq!(budget.used_bytes(), 60 * MIB);
+    }
+
+    #[test]
+    fn concurrent_charges_never_exceed_the_limit() {
+        let (budget, _) = budget();
+        let taken: u64 = std::thread::scope(|scope| {
+            let worker = || {
+                let count = (0..40_000).filter(|_| budget.try_charge(Class::Guests, 4096).is_ok());
+                u64::try_from(count.count()).unwrap() * 4096
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        assert_eq!(taken, 60 * MIB);
+        assert_eq!(budget.used(Class::Guests), taken);
+    }
+}
