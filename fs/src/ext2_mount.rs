@@ -262,6 +262,23 @@ impl Ext2Inode {
             .map(|inode| inode.number)
             .ok_or(Errno::EXDEV.into())
     }
+
+    fn write(
+        &self,
+        state: &mut State,
+        offset: u64,
+        source: &mut dyn Source,
+        time: Timestamp,
+    ) -> Result<usize> {
+        let len = source.remaining();
+        let mut take = |place: &mut [u8]| source.take(place);
+        let written = state
+            .ext2
+            .write_from(self.number, offset, len, to_disk(time), &mut take);
+        // A write that failed may have changed a part.
+        state.changed(self.number, time);
+        written
+    }
 }
 
 impl Drop for Ext2Inode {
@@ -458,15 +475,13 @@ impl Inode for Ext2Inode {
     }
 
     fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
-        let len = source.remaining();
-        let mut take = |place: &mut [u8]| source.take(place);
+        self.write(&mut self.shared.state(), offset, source, time)
+    }
+
+    fn append(&self, source: &mut dyn Source, time: Timestamp) -> Result<(u64, usize)> {
         let mut state = self.shared.state();
-        let written = state
-            .ext2
-            .write_from(self.number, offset, len, to_disk(time), &mut take);
-        // A write that failed may have changed a part.
-        state.changed(self.number, time);
-        written
+        let start = state.ext2.stat(self.number)?.size;
+        Ok((start, self.write(&mut state, start, source, time)?))
     }
 
     fn sync(&self) -> Result<()> {

@@ -8,11 +8,13 @@ mod common;
 use std::sync::Arc;
 
 use abi::flags::{O_CREAT, RENAME_EXCHANGE};
-use common::{NOW, Random, Scratch, check_image, ext2_image};
+use common::{NOW, Random, Scratch, StdFiles, check_image, ext2_image};
 use fs::ext2_mount::Ext2Fs;
+use fs::hostfs::{HostFs, HostOptions};
+use fs::io::VecSink;
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
-use fs::vfs::inode::FileSystem;
+use fs::vfs::inode::{FileSystem, NewAttributes, NewNode};
 use fs::vfs::{Caller, Context, Follow, Vfs};
 use fs_block::MemDisk;
 use fs_ext2::MountOptions;
@@ -102,4 +104,50 @@ fn threads_share_a_disk() {
     let ext2 = Ext2Fs::mount(Box::new(shared), MountOptions::default()).unwrap();
     work_in(Arc::new(ext2), 2_000);
     check_image(&scratch, &disk.lock().snapshot());
+}
+
+/// Four threads append records of one byte value each to one file; none gets into another.
+fn append_in(file_system: &dyn FileSystem) {
+    const RECORD: usize = 100;
+    const NR_RECORDS: usize = 300;
+    let attributes = NewAttributes {
+        permissions: 0o644,
+        uid: 0,
+        gid: 0,
+        time: NOW,
+    };
+    let root = file_system.root();
+    let file = root.create(b"log", &NewNode::Regular, &attributes).unwrap();
+    std::thread::scope(|scope| {
+        for letter in *b"abcd" {
+            let file = &file;
+            scope.spawn(move || {
+                for _ in 0..NR_RECORDS {
+                    let record = [letter; RECORD];
+                    let (start, moved) = file.append(&mut record.as_slice(), NOW).unwrap();
+                    assert_eq!(moved, RECORD);
+                    let mut found = VecSink::new(RECORD);
+                    file.read_at(start, &mut found).unwrap();
+                    assert_eq!(found.bytes, record);
+                }
+            });
+        }
+    });
+    let mut sink = VecSink::new(usize::MAX);
+    file.read_at(0, &mut sink).unwrap();
+    assert_eq!(sink.bytes.len(), 4 * NR_RECORDS * RECORD);
+    for record in sink.bytes.chunks(RECORD) {
+        assert!(record.iter().all(|byte| *byte == record[0]));
+    }
+}
+
+#[test]
+fn threads_append_to_one_file_without_loss() {
+    append_in(&TmpFs::new(1 << 20, NOW).unwrap());
+    let scratch = Scratch::new();
+    let image = ext2_image(&scratch, 1 << 10);
+    append_in(&Ext2Fs::mount(Box::new(MemDisk::new(image)), MountOptions::default()).unwrap());
+    let files = Arc::new(StdFiles::default());
+    let folder = scratch.path().as_os_str().as_encoded_bytes();
+    append_in(&HostFs::new(files, folder, HostOptions::default()).unwrap());
 }

@@ -345,8 +345,7 @@ impl OpenFile {
             Backing::Ops(ops) => ops.try_write(source),
             Backing::Inode(inode) => {
                 let mut offset = self.offset.lock();
-                let start = self.start_of_write(&**inode, *offset)?;
-                let moved = write_inode(&**inode, start, source, now)?;
+                let (start, moved) = self.write_inode(&**inode, *offset, source, now)?;
                 *offset = start.saturating_add(widen(moved));
                 Ok(moved)
             }
@@ -367,8 +366,8 @@ impl OpenFile {
         self.check_writable()?;
         match &self.backing {
             Backing::Inode(inode) => {
-                let start = self.start_of_write(&**inode, offset)?;
-                Ok(write_inode(&**inode, start, source, now)?)
+                let (_, moved) = self.write_inode(&**inode, offset, source, now)?;
+                Ok(moved)
             }
             Backing::Ops(ops) => ops.try_write(source),
             Backing::Pipe(_) | Backing::Path => Err(Errno::ESPIPE.into()),
@@ -382,18 +381,31 @@ impl OpenFile {
     pub fn write_offset(&self) -> Result<Option<u64>> {
         match &self.backing {
             Backing::Inode(inode) if self.file_type == FileType::Regular => {
-                let offset = *self.offset.lock();
-                self.start_of_write(&**inode, offset).map(Some)
+                if self.flags() & O_APPEND == 0 {
+                    Ok(Some(*self.offset.lock()))
+                } else {
+                    Ok(Some(inode.metadata()?.size))
+                }
             }
             _ => Ok(None),
         }
     }
 
-    fn start_of_write(&self, inode: &dyn Inode, offset: u64) -> Result<u64> {
-        if self.flags() & O_APPEND == 0 {
-            Ok(offset)
+    /// Writes at byte `offset` of the inode, or with `O_APPEND` at its end; returns where it
+    /// went, and bytes moved. Nothing to write changes nothing.
+    fn write_inode(
+        &self,
+        inode: &dyn Inode,
+        offset: u64,
+        source: &mut dyn Source,
+        now: Timestamp,
+    ) -> Result<(u64, usize)> {
+        if source.remaining() == 0 {
+            Ok((offset, 0))
+        } else if self.flags() & O_APPEND == 0 {
+            Ok((offset, inode.write_at(offset, source, now)?))
         } else {
-            Ok(inode.metadata()?.size)
+            inode.append(source, now)
         }
     }
 
@@ -531,18 +543,6 @@ fn read_inode(inode: &dyn Inode, offset: u64, sink: &mut dyn Sink) -> Result<usi
         0 => result,
         moved => result.or(Ok(moved)),
     }
-}
-
-fn write_inode(
-    inode: &dyn Inode,
-    offset: u64,
-    source: &mut dyn Source,
-    now: Timestamp,
-) -> Result<usize> {
-    if source.remaining() == 0 {
-        return Ok(0);
-    }
-    inode.write_at(offset, source, now)
 }
 
 /// `usize` is never wider than 64 bits.

@@ -118,6 +118,32 @@ impl HostInode {
         act(handle)
     }
 
+    /// Writes at byte `offset` of an open file; what was written before an error counts.
+    fn write(&self, handle: u64, mut offset: u64, source: &mut dyn Source) -> Result<usize> {
+        let files = &*self.shared.files;
+        let mut buffer = vec![0; source.remaining().min(PIECE)];
+        let mut moved = 0_usize;
+        while source.remaining() > 0 {
+            let wanted = source.remaining().min(buffer.len());
+            let piece = buffer.get_mut(..wanted).unwrap_or_default();
+            let result = source
+                .take(piece)
+                .and_then(|()| files.write(handle, offset, piece).map_err(from_host));
+            match result {
+                Ok(len) => {
+                    moved = moved.saturating_add(len);
+                    offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
+                    if len < wanted {
+                        break;
+                    }
+                }
+                Err(error) if moved == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(moved)
+    }
+
     fn stat(&self) -> Result<HostStat> {
         let files = &*self.shared.files;
         let place = self.place.lock();
@@ -379,31 +405,19 @@ impl Inode for HostInode {
         })
     }
 
-    fn write_at(&self, mut offset: u64, source: &mut dyn Source, _: Timestamp) -> Result<usize> {
+    fn write_at(&self, offset: u64, source: &mut dyn Source, _: Timestamp) -> Result<usize> {
         self.shared.check_writable()?;
-        let files = &*self.shared.files;
         self.with_handle(HostAccess::ReadWrite, |handle| {
-            let mut buffer = vec![0; source.remaining().min(PIECE)];
-            let mut moved = 0_usize;
-            while source.remaining() > 0 {
-                let wanted = source.remaining().min(buffer.len());
-                let piece = buffer.get_mut(..wanted).unwrap_or_default();
-                let result = source
-                    .take(piece)
-                    .and_then(|()| files.write(handle, offset, piece).map_err(from_host));
-                match result {
-                    Ok(len) => {
-                        moved = moved.saturating_add(len);
-                        offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
-                        if len < wanted {
-                            break;
-                        }
-                    }
-                    Err(error) if moved == 0 => return Err(error),
-                    Err(_) => break,
-                }
-            }
-            Ok(moved)
+            self.write(handle, offset, source)
+        })
+    }
+
+    /// One step for the programs of the pod; the host's own may come in between.
+    fn append(&self, source: &mut dyn Source, _: Timestamp) -> Result<(u64, usize)> {
+        self.shared.check_writable()?;
+        self.with_handle(HostAccess::ReadWrite, |handle| {
+            let start = self.shared.files.fstat(handle).map_err(from_host)?.size;
+            Ok((start, self.write(handle, start, source)?))
         })
     }
 

@@ -167,6 +167,26 @@ impl TmpInode {
         Ok(())
     }
 
+    /// Writes at byte `offset`, or at the end; returns where, and bytes moved.
+    fn write(
+        &self,
+        offset: Option<u64>,
+        source: &mut dyn Source,
+        time: Timestamp,
+    ) -> Result<(u64, usize)> {
+        let mut state = self.state.lock();
+        let content = match &mut state.body {
+            Body::Regular(content) => content,
+            Body::Directory(_) => return Err(Errno::EISDIR.into()),
+            Body::Symlink(_) | Body::Nothing => return Err(Errno::EINVAL.into()),
+        };
+        let start = offset.unwrap_or(content.size());
+        let moved = content.write(start, source, &|bytes| self.shared.charge(bytes))?;
+        state.touch(time);
+        self.changed();
+        Ok((start, moved))
+    }
+
     fn add_link(&self, time: Timestamp) {
         let mut state = self.state.lock();
         state.nr_links = state.nr_links.saturating_add(1);
@@ -425,19 +445,12 @@ impl Inode for TmpInode {
     }
 
     fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
-        let mut state = self.state.lock();
-        let written = match &mut state.body {
-            Body::Regular(content) => {
-                content.write(offset, source, &|bytes| self.shared.charge(bytes))
-            }
-            Body::Directory(_) => Err(Errno::EISDIR.into()),
-            Body::Symlink(_) | Body::Nothing => Err(Errno::EINVAL.into()),
-        };
-        if written.is_ok() {
-            state.touch(time);
-            self.changed();
-        }
-        written
+        let (_, moved) = self.write(Some(offset), source, time)?;
+        Ok(moved)
+    }
+
+    fn append(&self, source: &mut dyn Source, time: Timestamp) -> Result<(u64, usize)> {
+        self.write(None, source, time)
     }
 
     fn version(&self) -> Option<u64> {

@@ -372,6 +372,17 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Err(Errno::EINVAL.into())
     }
 
+    /// Writes all of `source` behind the last byte (`O_APPEND`); returns where it went and bytes
+    /// moved. A file system in which files grow makes this one step, so that nobody else's bytes
+    /// come in between; the default is for those in which they do not.
+    ///
+    /// # Errors
+    /// As [`Inode::write_at`].
+    fn append(&self, source: &mut dyn Source, time: Timestamp) -> Result<(u64, usize)> {
+        let start = self.metadata()?.size;
+        Ok((start, self.write_at(start, source, time)?))
+    }
+
     /// Makes what was written durable.
     ///
     /// # Errors
