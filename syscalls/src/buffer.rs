@@ -91,6 +91,27 @@ impl UserBuffer {
             .min(usize::try_from(max).unwrap_or(usize::MAX));
     }
 
+    /// Takes away what lies behind the first byte that is not there: calls on regular files move
+    /// the bytes before it, and fail with `EFAULT` only when there are none.
+    pub(crate) fn cut_at_fault(&mut self) {
+        let end = u64::from(self.memory.size_pages()) << 16;
+        let mut sound = 0_u64;
+        for segment in std::iter::once(&self.first).chain(self.rest.iter().rev()) {
+            let room = match segment.address {
+                0 => 0,
+                address => end.saturating_sub(u64::from(address)),
+            };
+            let len = u64::try_from(segment.len).unwrap_or(u64::MAX);
+            sound = sound.saturating_add(len.min(room));
+            if room < len {
+                break;
+            }
+        }
+        if sound > 0 {
+            self.cut(sound);
+        }
+    }
+
     /// Calls `move_part` with (address, offset into the bytes, length) until `len` are done.
     fn advance(
         &mut self,

@@ -24,6 +24,13 @@ fn now(cx: Cx<'_>, file: &OpenFile) -> Timestamp {
     }
 }
 
+/// As in Linux, pipes, terminals and devices take a bad buffer in other ways, which are theirs.
+fn cut_at_fault(file: &OpenFile, buffer: &mut UserBuffer) {
+    if file.ops().is_none() {
+        buffer.cut_at_fault();
+    }
+}
+
 /// read(2): may give less than `count` bytes; 0 is the end of the file.
 pub(crate) fn read(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<u32>> {
     let file = cx.file(fd)?;
@@ -99,17 +106,20 @@ pub(crate) fn pwritev(
 }
 
 fn read_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> Result<usize> {
+    cut_at_fault(file, &mut buffer);
     at_once(file.read_at(offset, &mut buffer, now(cx, file)))
 }
 
 fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> Result<usize> {
+    cut_at_fault(file, &mut buffer);
     if file.is_writable() {
         limit::cut(cx, file, Some(offset), &mut buffer)?;
     }
     at_once(file.write_at(offset, &mut buffer, now(cx, file)))
 }
 
-fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, buffer: UserBuffer) -> Outcome<u32> {
+fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Outcome<u32> {
+    cut_at_fault(file, &mut buffer);
     if file.terminal().is_some()
         && let Err(fault) = cx
             .kernel
@@ -128,6 +138,7 @@ fn write_from(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Resul
     {
         return Ok(Outcome::Ready(Err(fault)));
     }
+    cut_at_fault(file, &mut buffer);
     if file.is_writable() && file.ops().is_none() {
         limit::cut(cx, file, None, &mut buffer)?;
     }
