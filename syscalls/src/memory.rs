@@ -3,8 +3,10 @@
 use abi::flags::{MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_TYPE, PROT_WRITE};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
-use fs::io::VecSink;
+use fs::io::{Stall, VecSink};
+use fs::vfs::inode::FileType;
 use kernel::memory::AddressSpace;
+use kernel::open_file::OpenFile;
 use kernel::process::Limits;
 
 use crate::context::Cx;
@@ -70,7 +72,7 @@ pub(crate) fn mmap2(
         if !file.is_readable() {
             return Err(Errno::EACCES.because("the file is not open for reading"));
         }
-        if file.is_stream() {
+        if file.is_stream() || file.file_type() == FileType::Directory {
             return Err(Errno::ENODEV.because("the file cannot be mapped"));
         }
         if flags & MAP_TYPE == MAP_SHARED && protection & PROT_WRITE != 0 {
@@ -86,27 +88,37 @@ pub(crate) fn mmap2(
         space.map(&**cx.memory(), len, fixed)
     })?;
     if let Some(file) = file {
-        let mut offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
-        let mut done = 0;
-        while done < len {
-            let room = usize::try_from(len.saturating_sub(done))
-                .unwrap_or(PIECE)
-                .min(PIECE);
-            let mut sink = VecSink::new(room);
-            match file.read_at(offset, &mut sink, cx.kernel.now()) {
-                Ok(0) => break,
-                Ok(count) => {
-                    cx.copy_out(UserAddr(mapped.saturating_add(done)), &sink.bytes)?;
-                    let count = len_of(count)?;
-                    done = done.saturating_add(count);
-                    offset = offset.saturating_add(u64::from(count));
-                }
-                Err(fs::io::Stall::Failed(error)) => return Err(error),
-                Err(fs::io::Stall::WouldBlock) => return Err(Errno::ENODEV.into()),
-            }
+        let offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
+        if let Err(error) = fill(cx, &file, offset, mapped, len) {
+            cx.process().address_space().lock().unmap(mapped, len)?;
+            return Err(error);
         }
     }
     Ok(UserAddr(mapped))
+}
+
+/// Copies `len` bytes of `file` from byte `offset` on to the mapping at `start`, as far as it has
+/// them; the rest stays zero.
+fn fill(cx: Cx<'_>, file: &OpenFile, mut offset: u64, start: u32, len: u32) -> Result<()> {
+    let mut done = 0;
+    while done < len {
+        let room = usize::try_from(len.saturating_sub(done))
+            .unwrap_or(PIECE)
+            .min(PIECE);
+        let mut sink = VecSink::new(room);
+        match file.read_at(offset, &mut sink, cx.kernel.now()) {
+            Ok(0) => break,
+            Ok(count) => {
+                cx.copy_out(UserAddr(start.saturating_add(done)), &sink.bytes)?;
+                let count = len_of(count)?;
+                done = done.saturating_add(count);
+                offset = offset.saturating_add(u64::from(count));
+            }
+            Err(Stall::Failed(error)) => return Err(error),
+            Err(Stall::WouldBlock) => return Err(Errno::ENODEV.into()),
+        }
+    }
+    Ok(())
 }
 
 /// munmap(2).
@@ -138,9 +150,10 @@ pub(crate) fn mremap(
     Ok(UserAddr(moved))
 }
 
-/// Whether the range is page-aligned and below 4 GiB.
+/// The length in whole pages of a range that starts with a page and ends below 4 GiB.
 fn check_range(address: UserAddr, len: usize) -> Result<u32> {
-    let len = len_of(len)?;
+    let len = len_of(len)?.checked_next_multiple_of(PAGE);
+    let len = len.ok_or(Errno::ENOMEM)?;
     if address.0.checked_rem(PAGE) != Some(0) {
         return Err(Errno::EINVAL.because("not the address of a page"));
     }
@@ -160,7 +173,11 @@ pub(crate) fn mprotect(_cx: Cx<'_>, address: UserAddr, len: usize, protection: u
 /// madvise(2): `MADV_DONTNEED` zeroes; the rest is advice.
 pub(crate) fn madvise(cx: Cx<'_>, address: UserAddr, len: usize, advice: i32) -> Result<()> {
     const DONTNEED: i32 = 4;
-    let len = check_range(address, len)?;
+    // `MADV_FREE` to `MADV_COLLAPSE`, without the number that no advice has.
+    if !matches!(advice, 0..=DONTNEED | 8 | 10..25) {
+        return Err(Errno::EINVAL.because("no such advice"));
+    }
+    let len = check_range(address, len).map_err(|_| Errno::EINVAL)?;
     if advice == DONTNEED {
         if !cx
             .process()

@@ -36,6 +36,12 @@ static void anonymous(void)
 	SHOW_BOOL(p != MAP_FAILED && p[0] == 1 && is_zero(p + 4096, 63 * 4096));
 	SHOW(madvise(p, 4096, MADV_DONTNEED));
 	SHOW_BOOL(p[0] == 0);
+	memset(p, 7, 2 * 4096);
+	SHOW(madvise(p, 10, MADV_DONTNEED));
+	SHOW_BOOL(is_zero(p, 4096) && p[4096] == 7);
+	SHOW(madvise(p + 1, 4095, MADV_DONTNEED));
+	SHOW(madvise(p, 4096, 5));
+	SHOW(madvise(p, 0, 99));
 	SHOW(mprotect(p, 4096, PROT_READ));
 	SHOW(munmap(p, 64 * 4096));
 }
@@ -78,6 +84,9 @@ static void errors(void)
 	SHOW_MAP(0, 4096, PROT_READ, MAP_PRIVATE, fd, 100);
 	SHOW(munmap((void *)1, 4096));
 	SHOW(munmap(0, 0));
+	MUST(close(fd));
+	MUST(fd = open(".", O_RDONLY));
+	SHOW_MAP(0, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
 	MUST(close(fd));
 	int p[2];
 	MUST(pipe(p));

@@ -26,6 +26,18 @@ int main(void)
 	SHOW(syscall(SYS_writev, fd, out, IOV_MAX + 1));
 	show_file("file");
 
+	// What lies before a bad buffer is moved.
+	struct iovec bad[] = { { (char *)"xyz", 3 }, { (void *)0xfff00000u, 9 } };
+	SHOW(pwritev(fd, bad, 2, 0));
+	SHOW(pwritev(fd, bad + 1, 1, 0));
+	bad[0].iov_base = b;
+	SHOW(preadv(fd, bad, 2, 0));
+	printf("[%.3s]\n", b);
+	SHOW(preadv(fd, bad + 1, 1, 0));
+	int ends[2];
+	MUST(pipe(ends));
+	SHOW(writev(ends[1], bad, 2));
+
 	int to = open("copy", O_RDWR | O_CREAT | O_TRUNC, 0644);
 	MUST(to);
 	off_t offset = 2;
