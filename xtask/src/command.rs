@@ -78,13 +78,6 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
-/// Whether a program of this name can be found.
-pub(crate) fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
-}
-
 /// The command line, for messages.
 fn line(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();

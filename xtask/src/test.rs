@@ -10,14 +10,15 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::build::{Part, build};
+use crate::check::{self, Check};
 use crate::command::cargo;
 use crate::tally::{Tally, count};
-use crate::{generate, node, race, tidy};
+use crate::{node, race};
 
 /// Which tests to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
-    /// What needs no pod: the crates on this machine, the tree's rules, the SDK's own tests
+    /// What needs no pod: formatting, lints, types, the crates on this machine, the SDK's own tests
     Unit,
     /// Guest programs in a pod in Node
     Guest,
@@ -68,6 +69,18 @@ impl Reports {
         });
     }
 
+    /// Checks of the sources, each a test; a machine may lack the tool for one.
+    fn add_all(&mut self, checks: &[Check]) {
+        for check in checks {
+            match check.missing() {
+                Some(tool) => {
+                    eprintln!("shoal: {}: left out, there is no cargo {tool}", check.name);
+                }
+                None => self.add_check(&check.name, || check.run()),
+            }
+        }
+    }
+
     /// The `test` script of a workspace, if the tree has it.
     fn add_workspace(&mut self, workspace: &str) {
         if node::has_script(workspace, "test") {
@@ -110,8 +123,7 @@ fn print_total(total: Tally) {
 pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
     let mut reports = Reports::default();
     if matches!(suite, Suite::Unit | Suite::All) {
-        reports.add_check("tidy", tidy::tidy);
-        reports.add_check("generated files", || generate::generate(true));
+        reports.add_all(&check::rust());
         reports.add("crates", || {
             count(cargo().args(["test", "--quiet", "--workspace", "--no-fail-fast"]))
         });
@@ -123,6 +135,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         build(Part::All)?;
     }
     if matches!(suite, Suite::Unit | Suite::All) {
+        reports.add_all(&check::typescript());
         reports.add_workspace("sdk");
     }
     if matches!(suite, Suite::Guest | Suite::All) {
