@@ -10,7 +10,7 @@ use abi::layout::{CapData, CapHeader};
 use abi::limits::NGROUPS_MAX;
 use abi::types::UserAddr;
 use abi::{Errno, Result};
-use kernel::process::Credentials;
+use kernel::process::{Credentials, Ids};
 
 use crate::context::Cx;
 
@@ -19,191 +19,152 @@ const UNCHANGED: u32 = u32::MAX;
 
 /// getuid(2).
 pub(crate) fn getuid(cx: Cx<'_>) -> Result<u32> {
-    Ok(cx.process().credentials().ruid)
+    Ok(cx.process().credentials().user.real)
 }
 
 /// geteuid(2).
 pub(crate) fn geteuid(cx: Cx<'_>) -> Result<u32> {
-    Ok(cx.process().credentials().euid)
+    Ok(cx.process().credentials().user.effective)
 }
 
 /// getgid(2).
 pub(crate) fn getgid(cx: Cx<'_>) -> Result<u32> {
-    Ok(cx.process().credentials().rgid)
+    Ok(cx.process().credentials().group.real)
 }
 
 /// getegid(2).
 pub(crate) fn getegid(cx: Cx<'_>) -> Result<u32> {
-    Ok(cx.process().credentials().egid)
+    Ok(cx.process().credentials().group.effective)
 }
 
-/// Real, effective and saved id; what the set-id calls compute with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ids {
-    real: u32,
-    effective: u32,
-    saved: u32,
+/// Which ids of a process a call is about.
+type Which = fn(&mut Credentials) -> &mut Ids;
+
+const USER: Which = |credentials| &mut credentials.user;
+const GROUP: Which = |credentials| &mut credentials.group;
+
+fn has(ids: Ids, id: u32) -> bool {
+    id == ids.real || id == ids.effective || id == ids.saved
 }
 
-impl Ids {
-    const fn has(self, id: u32) -> bool {
-        id == self.real || id == self.effective || id == self.saved
+/// As `setuid(2)` changes them.
+fn set(ids: Ids, id: u32, is_privileged: bool) -> Result<Ids> {
+    if is_privileged {
+        Ok(Ids {
+            real: id,
+            effective: id,
+            saved: id,
+            files: id,
+        })
+    } else if id == ids.real || id == ids.saved {
+        Ok(Ids {
+            effective: id,
+            files: id,
+            ..ids
+        })
+    } else {
+        Err(Errno::EPERM.into())
     }
+}
 
-    /// As `setuid(2)` changes them.
-    fn set(self, id: u32, is_privileged: bool) -> Result<Self> {
-        if is_privileged {
-            Ok(Self {
-                real: id,
-                effective: id,
-                saved: id,
-            })
-        } else if id == self.real || id == self.saved {
-            Ok(Self {
-                effective: id,
-                ..self
-            })
-        } else {
-            Err(Errno::EPERM.into())
-        }
-    }
-
-    /// As `setreuid(2)` changes them.
-    fn set_two(self, real: u32, effective: u32, is_privileged: bool) -> Result<Self> {
-        let mut new = self;
-        if real != UNCHANGED {
-            if real != self.real && real != self.effective && !is_privileged {
-                return Err(Errno::EPERM.into());
-            }
-            new.real = real;
-        }
-        if effective != UNCHANGED {
-            if !self.has(effective) && !is_privileged {
-                return Err(Errno::EPERM.into());
-            }
-            new.effective = effective;
-        }
-        if real != UNCHANGED || (effective != UNCHANGED && effective != self.real) {
-            new.saved = new.effective;
-        }
-        Ok(new)
-    }
-
-    /// As `setresuid(2)` changes them.
-    fn set_three(self, wanted: [u32; 3], is_privileged: bool) -> Result<Self> {
-        if wanted
-            .iter()
-            .any(|&id| id != UNCHANGED && !self.has(id) && !is_privileged)
-        {
+/// As `setreuid(2)` changes them.
+fn set_two(ids: Ids, real: u32, effective: u32, is_privileged: bool) -> Result<Ids> {
+    let mut new = ids;
+    if real != UNCHANGED {
+        if real != ids.real && real != ids.effective && !is_privileged {
             return Err(Errno::EPERM.into());
         }
-        let [real, effective, saved] = wanted;
-        let or = |id, old| if id == UNCHANGED { old } else { id };
-        Ok(Self {
-            real: or(real, self.real),
-            effective: or(effective, self.effective),
-            saved: or(saved, self.saved),
-        })
+        new.real = real;
     }
+    if effective != UNCHANGED {
+        if !has(ids, effective) && !is_privileged {
+            return Err(Errno::EPERM.into());
+        }
+        new.effective = effective;
+    }
+    if real != UNCHANGED || (effective != UNCHANGED && effective != ids.real) {
+        new.saved = new.effective;
+    }
+    new.files = new.effective;
+    Ok(new)
 }
 
-fn user_ids(credentials: &Credentials) -> Ids {
-    Ids {
-        real: credentials.ruid,
-        effective: credentials.euid,
-        saved: credentials.suid,
+/// As `setresuid(2)` changes them.
+fn set_three(ids: Ids, wanted: [u32; 3], is_privileged: bool) -> Result<Ids> {
+    if wanted
+        .iter()
+        .any(|&id| id != UNCHANGED && !has(ids, id) && !is_privileged)
+    {
+        return Err(Errno::EPERM.into());
     }
+    let or = |id, old| if id == UNCHANGED { old } else { id };
+    let [real, effective, saved] = wanted;
+    let effective = or(effective, ids.effective);
+    Ok(Ids {
+        real: or(real, ids.real),
+        effective,
+        saved: or(saved, ids.saved),
+        files: effective,
+    })
 }
 
-fn group_ids(credentials: &Credentials) -> Ids {
-    Ids {
-        real: credentials.rgid,
-        effective: credentials.egid,
-        saved: credentials.sgid,
-    }
-}
-
-fn change_users(cx: Cx<'_>, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
+fn change(cx: Cx<'_>, which: Which, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
     let process = cx.process();
-    let old = process.credentials();
-    let new = change(user_ids(&old), old.is_privileged())?;
-    process.set_credentials(Credentials {
-        ruid: new.real,
-        euid: new.effective,
-        suid: new.saved,
-        fsuid: new.effective,
-        ..(*old).clone()
-    });
+    let mut credentials = (*process.credentials()).clone();
+    let is_privileged = credentials.is_privileged();
+    let ids = which(&mut credentials);
+    *ids = change(*ids, is_privileged)?;
+    process.set_credentials(credentials);
     Ok(())
 }
 
-fn change_groups(cx: Cx<'_>, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
-    let process = cx.process();
-    let old = process.credentials();
-    let new = change(group_ids(&old), old.is_privileged())?;
-    process.set_credentials(Credentials {
-        rgid: new.real,
-        egid: new.effective,
-        sgid: new.saved,
-        fsgid: new.effective,
-        ..(*old).clone()
-    });
-    Ok(())
-}
-
-fn check_id(id: u32) -> Result<()> {
+fn set_one(cx: Cx<'_>, which: Which, id: u32) -> Result<()> {
     if id == UNCHANGED {
-        Err(Errno::EINVAL.because("not an id"))
-    } else {
-        Ok(())
+        return Err(Errno::EINVAL.because("not an id"));
     }
+    change(cx, which, |ids, is_privileged| set(ids, id, is_privileged))
 }
 
 /// setuid(2).
 pub(crate) fn setuid(cx: Cx<'_>, uid: u32) -> Result<()> {
-    check_id(uid)?;
-    change_users(cx, |ids, is_privileged| ids.set(uid, is_privileged))
+    set_one(cx, USER, uid)
 }
 
 /// setgid(2).
 pub(crate) fn setgid(cx: Cx<'_>, gid: u32) -> Result<()> {
-    check_id(gid)?;
-    change_groups(cx, |ids, is_privileged| ids.set(gid, is_privileged))
+    set_one(cx, GROUP, gid)
 }
 
 /// setreuid(2).
 pub(crate) fn setreuid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
-    change_users(cx, |ids, is_privileged| {
-        ids.set_two(real, effective, is_privileged)
+    change(cx, USER, |ids, is_privileged| {
+        set_two(ids, real, effective, is_privileged)
     })
 }
 
 /// setregid(2).
 pub(crate) fn setregid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
-    change_groups(cx, |ids, is_privileged| {
-        ids.set_two(real, effective, is_privileged)
+    change(cx, GROUP, |ids, is_privileged| {
+        set_two(ids, real, effective, is_privileged)
     })
 }
 
 /// setresuid(2).
 pub(crate) fn setresuid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
-    change_users(cx, |ids, is_privileged| {
-        ids.set_three([real, effective, saved], is_privileged)
+    change(cx, USER, |ids, is_privileged| {
+        set_three(ids, [real, effective, saved], is_privileged)
     })
 }
 
 /// setresgid(2).
 pub(crate) fn setresgid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
-    change_groups(cx, |ids, is_privileged| {
-        ids.set_three([real, effective, saved], is_privileged)
+    change(cx, GROUP, |ids, is_privileged| {
+        set_three(ids, [real, effective, saved], is_privileged)
     })
 }
 
 fn show(cx: Cx<'_>, ids: Ids, addresses: [UserAddr; 3]) -> Result<()> {
-    for (address, id) in addresses
-        .into_iter()
-        .zip([ids.real, ids.effective, ids.saved])
-    {
+    for (address, id) in addresses.into_iter().zip(ids.to_array()) {
         cx.copy_out(address, &id.to_le_bytes())?;
     }
     Ok(())
@@ -218,7 +179,7 @@ pub(crate) fn getresuid(
 ) -> Result<()> {
     show(
         cx,
-        user_ids(&cx.process().credentials()),
+        cx.process().credentials().user,
         [real, effective, saved],
     )
 }
@@ -232,35 +193,30 @@ pub(crate) fn getresgid(
 ) -> Result<()> {
     show(
         cx,
-        group_ids(&cx.process().credentials()),
+        cx.process().credentials().group,
         [real, effective, saved],
     )
 }
 
-/// setfsuid(2): the old id; nothing changes when the new one is not allowed.
-pub(crate) fn setfsuid(cx: Cx<'_>, uid: u32) -> Result<u32> {
-    let process = cx.process();
-    let old = process.credentials();
-    if uid != UNCHANGED && (old.is_privileged() || user_ids(&old).has(uid) || uid == old.fsuid) {
-        process.set_credentials(Credentials {
-            fsuid: uid,
-            ..(*old).clone()
-        });
-    }
-    Ok(old.fsuid)
+/// The old id for files; nothing changes when the new one is not allowed.
+fn set_for_files(cx: Cx<'_>, which: Which, id: u32) -> Result<u32> {
+    let mut old = UNCHANGED;
+    change(cx, which, |ids, is_privileged| {
+        old = ids.files;
+        let may = id != UNCHANGED && (is_privileged || has(ids, id));
+        Ok(if may { Ids { files: id, ..ids } } else { ids })
+    })?;
+    Ok(old)
 }
 
-/// setfsgid(2): the old id; nothing changes when the new one is not allowed.
+/// setfsuid(2).
+pub(crate) fn setfsuid(cx: Cx<'_>, uid: u32) -> Result<u32> {
+    set_for_files(cx, USER, uid)
+}
+
+/// setfsgid(2).
 pub(crate) fn setfsgid(cx: Cx<'_>, gid: u32) -> Result<u32> {
-    let process = cx.process();
-    let old = process.credentials();
-    if gid != UNCHANGED && (old.is_privileged() || group_ids(&old).has(gid) || gid == old.fsgid) {
-        process.set_credentials(Credentials {
-            fsgid: gid,
-            ..(*old).clone()
-        });
-    }
-    Ok(old.fsgid)
+    set_for_files(cx, GROUP, gid)
 }
 
 /// getgroups(2): with a size of 0, how many there are.
@@ -392,26 +348,29 @@ mod tests {
         real: 10,
         effective: 20,
         saved: 30,
+        files: 20,
     };
 
     #[test]
     fn superuser_sets_all_three_and_others_choose_among_theirs() {
         assert_eq!(
-            PLAIN.set(7, true),
+            set(PLAIN, 7, true),
             Ok(Ids {
                 real: 7,
                 effective: 7,
-                saved: 7
+                saved: 7,
+                files: 7
             })
         );
         assert_eq!(
-            PLAIN.set(30, false),
+            set(PLAIN, 30, false),
             Ok(Ids {
                 effective: 30,
+                files: 30,
                 ..PLAIN
             })
         );
-        assert!(PLAIN.set(20, false).is_err());
+        assert!(set(PLAIN, 20, false).is_err());
     }
 
     #[test]
@@ -420,16 +379,18 @@ mod tests {
             real: 20,
             effective: 10,
             saved: 10,
+            files: 10,
         };
-        assert_eq!(PLAIN.set_two(20, 10, false), Ok(swapped));
+        assert_eq!(set_two(PLAIN, 20, 10, false), Ok(swapped));
         assert_eq!(
-            PLAIN.set_two(UNCHANGED, 10, false),
+            set_two(PLAIN, UNCHANGED, 10, false),
             Ok(Ids {
                 effective: 10,
+                files: 10,
                 ..PLAIN
             })
         );
-        assert!(PLAIN.set_two(30, UNCHANGED, false).is_err());
+        assert!(set_two(PLAIN, 30, UNCHANGED, false).is_err());
     }
 
     #[test]
@@ -438,8 +399,9 @@ mod tests {
             real: 30,
             effective: 20,
             saved: 10,
+            files: 20,
         };
-        assert_eq!(PLAIN.set_three([30, UNCHANGED, 10], false), Ok(new));
-        assert!(PLAIN.set_three([1, UNCHANGED, UNCHANGED], false).is_err());
+        assert_eq!(set_three(PLAIN, [30, UNCHANGED, 10], false), Ok(new));
+        assert!(set_three(PLAIN, [1, UNCHANGED, UNCHANGED], false).is_err());
     }
 }

@@ -28,7 +28,13 @@ pub(crate) fn pipe2(cx: Cx<'_>, fds: UserAddr, flags: OpenFlags) -> Result<()> {
     let now = cx.kernel.now();
     let open = |end, mode| {
         let flags = mode | flags.0 & O_NONBLOCK;
-        OpenFile::from_anonymous_pipe(end, flags, credentials.fsuid, credentials.fsgid, now)
+        OpenFile::from_anonymous_pipe(
+            end,
+            flags,
+            credentials.user.files,
+            credentials.group.files,
+            now,
+        )
     };
     let (reader, writer) = new_pipe();
     let (reader, writer) = (open(reader, O_RDONLY), open(writer, O_WRONLY));

@@ -187,7 +187,7 @@ pub(crate) fn rt_sigtimedwait_time64(
 }
 
 fn own_info(cx: Cx<'_>, number: u8, code: i32) -> SignalInfo {
-    let uid = cx.process().credentials().ruid;
+    let uid = cx.process().credentials().user.real;
     SignalInfo {
         number,
         code,

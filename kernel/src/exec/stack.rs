@@ -50,12 +50,18 @@ impl StackImage {
         let auxv = |strings: &Strings| {
             [
                 (6, PAGE_SIZE),
-                (11, ids.ruid),
-                (12, ids.euid),
-                (13, ids.rgid),
-                (14, ids.egid),
+                (11, ids.user.real),
+                (12, ids.user.effective),
+                (13, ids.group.real),
+                (14, ids.group.effective),
                 (17, CLOCK_TICKS_PER_SECOND),
-                (23, u32::from(ids.ruid != ids.euid || ids.rgid != ids.egid)),
+                (
+                    23,
+                    u32::from(
+                        ids.user.real != ids.user.effective
+                            || ids.group.real != ids.group.effective,
+                    ),
+                ),
                 (25, strings.random),
                 (31, strings.path),
                 (0, 0),

@@ -6,25 +6,42 @@ use fs::vfs::inode::Metadata;
 
 use super::Settings;
 
-/// Real, effective, saved and file-system ids, and the supplementary groups.
+/// The ids of a process as a user, or as a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// Who started it.
+    pub real: u32,
+    /// Who it acts as.
+    pub effective: u32,
+    /// Who it may act as again.
+    pub saved: u32,
+    /// Who it accesses files as (`fsuid`, `fsgid`).
+    pub files: u32,
+}
+
+impl Ids {
+    /// Real, effective, saved, and for files: the order of `/proc/PID/status`.
+    pub const fn to_array(self) -> [u32; 4] {
+        [self.real, self.effective, self.saved, self.files]
+    }
+
+    /// What execve(2) leaves: the effective id is saved, and used for files.
+    const fn settled(self) -> Self {
+        Self {
+            saved: self.effective,
+            files: self.effective,
+            ..self
+        }
+    }
+}
+
+/// User, group, and the supplementary groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// Real user.
-    pub ruid: u32,
-    /// Effective user.
-    pub euid: u32,
-    /// Saved set-user-id.
-    pub suid: u32,
-    /// User for file access.
-    pub fsuid: u32,
-    /// Real group.
-    pub rgid: u32,
-    /// Effective group.
-    pub egid: u32,
-    /// Saved set-group-id.
-    pub sgid: u32,
-    /// Group for file access.
-    pub fsgid: u32,
+    /// The user.
+    pub user: Ids,
+    /// The group.
+    pub group: Ids,
     /// Supplementary groups.
     pub groups: Arc<[u32]>,
 }
@@ -33,34 +50,28 @@ impl Credentials {
     /// The superuser.
     pub fn root() -> Self {
         Self {
-            ruid: 0,
-            euid: 0,
-            suid: 0,
-            fsuid: 0,
-            rgid: 0,
-            egid: 0,
-            sgid: 0,
-            fsgid: 0,
+            user: Ids::default(),
+            group: Ids::default(),
             groups: Arc::from([]),
         }
     }
 
     /// Whether the effective user is the superuser.
     pub const fn is_privileged(&self) -> bool {
-        self.euid == 0
+        self.user.effective == 0
     }
 
     /// Whether `gid` is the group for file access or a supplementary one.
     pub fn is_in_group(&self, gid: u32) -> bool {
-        self.fsgid == gid || self.groups.contains(&gid)
+        self.group.files == gid || self.groups.contains(&gid)
     }
 
     /// Whether a file of these attributes may be executed; the superuser needs one x bit.
     pub fn may_execute(&self, metadata: &Metadata) -> bool {
-        if self.fsuid == 0 {
+        if self.user.files == 0 {
             return metadata.permissions & 0o111 != 0;
         }
-        let bit = if self.fsuid == metadata.uid {
+        let bit = if self.user.files == metadata.uid {
             0o100
         } else if self.is_in_group(metadata.gid) {
             0o010
@@ -76,15 +87,13 @@ impl Credentials {
         let mut new = self.clone();
         let may_gain = !settings.has_no_new_privileges;
         if may_gain && metadata.permissions & 0o4000 != 0 {
-            new.euid = metadata.uid;
+            new.user.effective = metadata.uid;
         }
         if may_gain && metadata.permissions & 0o2010 == 0o2010 {
-            new.egid = metadata.gid;
+            new.group.effective = metadata.gid;
         }
-        new.suid = new.euid;
-        new.fsuid = new.euid;
-        new.sgid = new.egid;
-        new.fsgid = new.egid;
+        new.user = new.user.settled();
+        new.group = new.group.settled();
         new
     }
 }

@@ -372,7 +372,7 @@ impl Kernel {
             number: signal::CHLD,
             code,
             pid: child.pid,
-            uid: child.credentials().ruid,
+            uid: child.credentials().user.real,
             value,
         };
         parent.post_signal(self, info);

@@ -29,7 +29,7 @@ use executor::wait_queue::WaitQueue;
 use fs::vfs::path::Location;
 
 pub use cpu_time::CpuTime;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Ids};
 pub use life::{Spawn, exit_status, signal_status};
 pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;

@@ -46,8 +46,8 @@ impl PathContext {
     /// The same with the permissions of the real user and group: `access(2)`.
     pub fn vfs_as_real_user(&self) -> Context<'_> {
         let caller = Caller {
-            uid: self.credentials.ruid,
-            gid: self.credentials.rgid,
+            uid: self.credentials.user.real,
+            gid: self.credentials.group.real,
             groups: &self.credentials.groups,
         };
         Context {
@@ -81,8 +81,8 @@ impl Credentials {
     /// Whose permissions count for access to files.
     pub fn caller(&self) -> Caller<'_> {
         Caller {
-            uid: self.fsuid,
-            gid: self.fsgid,
+            uid: self.user.files,
+            gid: self.group.files,
             groups: &self.groups,
         }
     }

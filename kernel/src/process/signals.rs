@@ -125,9 +125,9 @@ impl Kernel {
         let from = sender.credentials();
         let to = target.credentials();
         from.is_privileged()
-            || [from.ruid, from.euid]
+            || [from.user.real, from.user.effective]
                 .iter()
-                .any(|&uid| uid == to.ruid || uid == to.suid)
+                .any(|&uid| uid == to.user.real || uid == to.user.saved)
             || (number == signal::CONT
                 && self.processes.session_of(sender.pid) == self.processes.session_of(target.pid))
     }

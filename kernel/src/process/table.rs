@@ -446,7 +446,7 @@ impl ProcessTable {
             };
             let event = WaitEvent {
                 pid,
-                uid: entry.process.credentials().ruid,
+                uid: entry.process.credentials().user.real,
                 status,
                 cpu_ns: entry.process.cpu_time.total_ns(),
                 peak_bytes: entry.process.family_peak_bytes(),

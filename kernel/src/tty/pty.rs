@@ -413,7 +413,7 @@ impl Kernel {
         )?;
         let credentials = process.credentials();
         node.inode.set_attributes(&SetAttributes {
-            uid: Some(credentials.euid),
+            uid: Some(credentials.user.effective),
             gid: Some(TTY_GROUP),
             ..SetAttributes::default()
         })?;

@@ -35,7 +35,7 @@ fn raise_sigpipe(kernel: &Kernel, task: &Task, answer: &Answer<usize>) {
     let info = SignalInfo {
         number: signal::PIPE,
         pid: process.pid,
-        uid: process.credentials().ruid,
+        uid: process.credentials().user.real,
         ..SignalInfo::default()
     };
     process.post_signal(kernel, info);

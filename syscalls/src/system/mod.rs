@@ -50,7 +50,10 @@ fn process_of(cx: Cx<'_>, pid: i32) -> Result<Arc<Process>> {
 /// `EPERM`
 fn check_may_change(cx: Cx<'_>, target: &Process) -> Result<()> {
     let (caller, target) = (cx.process().credentials(), target.credentials());
-    if caller.is_privileged() || caller.euid == target.ruid || caller.euid == target.euid {
+    if caller.is_privileged()
+        || caller.user.effective == target.user.real
+        || caller.user.effective == target.user.effective
+    {
         Ok(())
     } else {
         Err(Errno::EPERM.because("a process of somebody else"))

@@ -47,7 +47,7 @@ fn chosen(cx: Cx<'_>, who: &Who, id: i32) -> Result<Vec<Arc<Process>>> {
     let own = table.relations(cx.task.pid()).ok_or(Errno::ESRCH)?;
     let group = if id == 0 { own.group } else { id };
     let user = if id == 0 {
-        cx.process().credentials().ruid
+        cx.process().credentials().user.real
     } else {
         id.cast_unsigned()
     };
@@ -64,7 +64,7 @@ fn chosen(cx: Cx<'_>, who: &Who, id: i32) -> Result<Vec<Arc<Process>>> {
         }
         Who::User => {
             let all = table.pids().into_iter().filter_map(|pid| table.find(pid));
-            all.filter(|process| process.credentials().ruid == user)
+            all.filter(|process| process.credentials().user.real == user)
                 .collect()
         }
     };
