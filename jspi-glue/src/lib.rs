@@ -9,12 +9,14 @@
 //! - [`guest_memory`]: calls through the function table into the memory helpers of a frame
 //! - [`platform`]: the kernel's seam, on top of the imports
 //! - [`pod`]: the one kernel of the module, made at boot
+//! - [`heap`]: the allocator, counted
 //! - [`disk`]: the root file system's
 //! - [`screen`]: the host's end of terminals
 //! - [`streams`]: standard input and output that are no terminal
 //! - [`host_files`]: a folder of the machine (Node)
 //!
-//! All `unsafe` code of the project is in this crate, in `imports`, `exports` and `guest_memory`.
+//! All `unsafe` code of the project is in this crate, in `imports`, `exports`, `guest_memory` and
+//! `heap`.
 
 #![expect(
     unsafe_code,
@@ -24,6 +26,7 @@
 mod disk;
 pub mod exports;
 mod guest_memory;
+mod heap;
 mod host_files;
 mod imports;
 mod platform;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::{Executor, WorkerId};
+use fs::budget::{Budget, Limits};
 use fs::ext2_mount::Ext2Fs;
 use fs::vfs::device::make_device;
 use fs::vfs::{Context, Follow, Vfs};
@@ -16,6 +17,7 @@ use kernel::{Kernel, Parts};
 use kernel_loader::{Copy, MemoryLimits, Options};
 
 use crate::disk::SharedDisk;
+use crate::heap;
 use crate::host_files;
 use crate::platform::{Doorbell, WebClock, WebPlatform};
 use crate::screen::Screen;
@@ -28,7 +30,7 @@ pub(crate) const MAX_WORKERS: usize = 64;
 pub(crate) const TTY_MAJOR: u32 = 4;
 
 /// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
-const MAX_PAGES: u64 = 16384;
+pub(crate) const MAX_PAGES: u64 = 16384;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 
@@ -77,14 +79,25 @@ pub(crate) fn boot(
     let mut reader = Reader(request);
     let broken = |error: abi::Error| format!("the boot request: {error}");
     let hostname = reader.bytes().map_err(broken)?.to_vec();
+    let kib = |words: u32| u64::from(words) << 10;
+    let memory = kib(reader.word().map_err(broken)?);
+    let shown = kib(reader.word().map_err(broken)?);
+    let limits = Limits {
+        memory: (memory > 0).then_some(memory),
+        shown,
+        heap: heap::LIMIT_BYTES,
+    };
+    let budget = Budget::new(limits, Box::new(heap::used_bytes));
+    budget.set_disk_image(u64::try_from(image.len()).unwrap_or(u64::MAX));
 
     let terminals = Terminals::default();
     let random = Arc::new(|bytes: &mut [u8]| crate::imports::random(bytes));
     let devices = Arc::new(Devices::new(random, terminals.clone()));
-    let vfs = Arc::new(Vfs::new(devices));
+    let vfs = Arc::new(Vfs::with_budget(devices, Arc::clone(&budget)));
     let disk = SharedDisk::new(image);
     let root = Ext2Fs::mount(Box::new(disk.clone()), MountOptions::default())
         .map_err(|error| format!("the root image: {error}"))?;
+    root.share_memory(&budget);
     let failed = |what: &'static str| move |error: abi::Error| format!("mounting {what}: {error}");
     vfs.mount_root(Arc::new(root), b"/dev/root", 0)
         .map_err(failed("the root"))?;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use abi::flags::O_WRONLY;
+use fs::budget::Budget;
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
 use fs::vfs::inode::Timestamp;
@@ -41,7 +42,7 @@ fn measure(name: &str, nr_runs: u32, mut operation: impl FnMut()) {
 }
 
 fn main() {
-    let (reader, writer) = pipe();
+    let (reader, writer) = pipe(&Budget::unlimited());
     let reader = OpenFile::from_anonymous_pipe(reader, 0, 0, 0, NOW);
     let writer = OpenFile::from_anonymous_pipe(writer, O_WRONLY, 0, 0, NOW);
     for size in [1, 64, 4096, 65_536] {
@@ -63,7 +64,7 @@ fn main() {
         );
     }
     measure("pipe: make and close", 200_000, || {
-        black_box(pipe());
+        black_box(pipe(&Budget::unlimited()));
     });
 
     let vfs = Vfs::new(Arc::new(NoDevices));

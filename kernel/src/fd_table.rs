@@ -276,7 +276,7 @@ mod tests {
     const LIMIT: u64 = 40;
 
     fn file() -> Arc<OpenFile> {
-        let end = crate::ipc::pipe::pipe().0;
+        let end = crate::ipc::pipe::pipe(&fs::budget::Budget::unlimited()).0;
         OpenFile::from_anonymous_pipe(end, 0, 0, 0, fs::vfs::inode::Timestamp::default())
     }
 

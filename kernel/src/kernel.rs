@@ -30,7 +30,7 @@ pub struct Kernel {
     /// All processes.
     pub processes: ProcessTable,
     /// All loaded programs.
-    pub programs: ProgramCache,
+    pub programs: Arc<ProgramCache>,
     /// All terminals.
     pub terminals: Terminals,
     /// The named pipes that are open.
@@ -80,14 +80,17 @@ pub struct Parts {
 impl Kernel {
     /// A kernel without processes but init.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let programs = ProgramCache::new(parts.loader, Arc::clone(&parts.platform));
+        let budget = parts.vfs.budget();
+        let platform = Arc::clone(&parts.platform);
+        let programs = Arc::new(ProgramCache::new(parts.loader, platform, budget));
+        budget.add_cache(&programs);
         Arc::new(Self {
             booted_ns: parts.platform.monotonic_ns(),
             platform: parts.platform,
             processes: ProcessTable::new(),
             programs,
             terminals: parts.terminals,
-            fifos: Fifos::new(),
+            fifos: Fifos::new(parts.vfs.budget()),
             file_locks: FileLocks::new(),
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),

@@ -311,6 +311,7 @@ pub(crate) mod tests {
     use abi::Errno;
     use executor::clock::FakeClock;
     use executor::{Clock, CountingPender, Executor, WorkerId};
+    use fs::budget::Budget;
     use fs::io::VecSink;
     use fs::vfs::file::FileOps;
     use fs::vfs::inode::Timestamp;
@@ -406,7 +407,7 @@ pub(crate) mod tests {
 
     #[test]
     fn ready_attempt_never_becomes_a_future() {
-        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe());
+        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe(&Budget::unlimited()));
         assert_eq!(writer.try_write(&mut b"now".as_slice()), Ok(3));
         let outcome = read(&sleeper, &reader, None);
         assert!(matches!(outcome, Outcome::Ready(Ok(bytes)) if bytes == b"now"));
@@ -414,7 +415,7 @@ pub(crate) mod tests {
 
     #[test]
     fn write_wakes_a_waiting_reader() {
-        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe());
+        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe(&Budget::unlimited()));
         let (waker, wakes) = counting_waker();
         let mut outcome = read(&sleeper, &reader, None);
         assert_eq!(poll(&mut outcome, &waker), None);
@@ -428,7 +429,7 @@ pub(crate) mod tests {
 
     #[test]
     fn signal_interrupts_but_data_wins() {
-        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe());
+        let (sleeper, (reader, writer)) = (TestSleeper::new(), pipe(&Budget::unlimited()));
         let (waker, _) = counting_waker();
         let mut outcome = read(&sleeper, &reader, None);
         assert_eq!(poll(&mut outcome, &waker), None);
@@ -444,7 +445,7 @@ pub(crate) mod tests {
 
     #[test]
     fn deadline_ends_the_wait_and_wakes_it() {
-        let (sleeper, (reader, _writer)) = (TestSleeper::new(), pipe());
+        let (sleeper, (reader, _writer)) = (TestSleeper::new(), pipe(&Budget::unlimited()));
         let (waker, wakes) = counting_waker();
         let mut outcome = read(&sleeper, &reader, Some(1000));
         assert_eq!(poll(&mut outcome, &waker), None);
@@ -494,7 +495,7 @@ pub(crate) mod tests {
     fn poll_waits_for_any_of_its_files() {
         let sleeper = TestSleeper::new();
         let (waker, wakes) = counting_waker();
-        let ((first, _keep), (second, writer)) = (pipe(), pipe());
+        let ((first, _keep), (second, writer)) = (pipe(&Budget::unlimited()), pipe(&Budget::unlimited()));
         let (first, second) = (open(first, 0), open(second, 0));
         let items = vec![
             item(&first, Events::IN),
@@ -513,7 +514,7 @@ pub(crate) mod tests {
     #[test]
     fn poll_reports_hang_up_unasked_and_bad_fds_at_once() {
         let sleeper = TestSleeper::new();
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         let reader = open(reader, 0);
         drop(writer);
         let bad = PollItem {
@@ -533,7 +534,7 @@ pub(crate) mod tests {
 
     #[test]
     fn poll_without_time_answers_nothing() {
-        let (sleeper, (reader, _writer)) = (TestSleeper::new(), pipe());
+        let (sleeper, (reader, _writer)) = (TestSleeper::new(), pipe(&Budget::unlimited()));
         let items = vec![item(&open(reader, 0), Events::IN)];
         let outcome = poll_files(&sleeper, items, Some(0), Restart::NoHandler);
         assert!(matches!(outcome, Outcome::Ready(Ok(items)) if items[0].ready.is_empty()));

@@ -166,6 +166,7 @@ mod tests {
     use abi::flags::{O_NONBLOCK, O_WRONLY};
     use abi::limits::PIPE_SIZE;
     use executor::sync::Lock;
+    use fs::budget::Budget;
 
     use super::*;
     use crate::device::null::Null;
@@ -210,7 +211,7 @@ mod tests {
     }
 
     fn files(flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         (
             OpenFile::from_anonymous_pipe(reader, flags, 0, 0, NOW),
             OpenFile::from_anonymous_pipe(writer, O_WRONLY | flags, 0, 0, NOW),

@@ -13,6 +13,7 @@ export function boot(options: BootOptions): Promise<Pod> {
 
 export { KernelError, PodError } from "./host/errors.js";
 export type { DirectoryEntry, FileStatus, Files } from "./host/files.js";
+export type { MemoryUsage } from "./host/memory_usage.js";
 export type { BootOptions } from "./host/pod.js";
 export { Pod } from "./host/pod.js";
 export type { ExitStatus, Process, ProcessStdio, RunOptions } from "./host/process.js";

@@ -21,6 +21,10 @@ export interface BootMessage {
 /** Options of the kernel itself. */
 export interface KernelOptions {
   readonly hostname: string;
+  /** The most memory of the pod in bytes; absent: as much as the host gives. */
+  readonly memory?: number;
+  /** What a pod without a limit says that it has, in bytes. */
+  readonly shownMemory: number;
   readonly mounts: readonly HostMount[];
   /** Copies between memories in JavaScript, for engines without multi-memory. */
   readonly copyInJavaScript: boolean;

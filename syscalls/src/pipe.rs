@@ -36,7 +36,7 @@ pub(crate) fn pipe2(cx: Cx<'_>, fds: UserAddr, flags: OpenFlags) -> Result<()> {
             now,
         )
     };
-    let (reader, writer) = new_pipe();
+    let (reader, writer) = new_pipe(cx.kernel.budget());
     let (reader, writer) = (open(reader, O_RDONLY), open(writer, O_WRONLY));
     let (on_exec, limit) = (on_exec(flags.0), limit(&process));
     let install = |file: &Arc<OpenFile>| process.files().install(Arc::clone(file), on_exec, limit);

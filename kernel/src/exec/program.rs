@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use abi::{Errno, Result};
 use executor::sync::Lock;
+use fs::budget::{Budget, Charge, Class, Reclaim};
 use fs::io::VecSink;
 use fs::vfs::inode::{FileType, Inode};
 use fs::vfs::path::Location;
@@ -26,6 +27,8 @@ pub struct LoadedProgram {
     pub id: ProgramId,
     /// The rewritten guest, its shim and what is known of its memory.
     pub program: Program,
+    /// The memory that both take.
+    charge: Charge,
 }
 
 impl LoadedProgram {
@@ -38,48 +41,56 @@ impl LoadedProgram {
 /// Which contents a file had: (`st_dev`, `st_ino`, version).
 type Key = (u64, u64, u64);
 
-/// Programs by the file that holds them, and by their contents.
+/// Programs by their contents, and which contents files have. What nobody runs goes when memory is
+/// short.
 #[derive(Debug)]
 pub struct ProgramCache {
-    by_file: Lock<HashMap<Key, Arc<LoadedProgram>>>,
+    by_file: Lock<HashMap<Key, u128>>,
     by_contents: Lock<HashMap<u128, Arc<LoadedProgram>>>,
     next_id: AtomicU32,
     options: Options,
     platform: Arc<dyn Platform>,
+    budget: Arc<Budget>,
 }
 
+/// How much more memory than the file loading takes at most, about: its bytes in a vector that has
+/// doubled, and the rewritten module.
+const LOADING_FACTOR: u64 = 4;
 /// The largest file that is taken for a program.
 const MAX_MODULE_LEN: u64 = 512 << 20;
 
 impl ProgramCache {
-    /// An empty cache whose programs are loaded with `options`.
-    pub fn new(options: Options, platform: Arc<dyn Platform>) -> Self {
+    /// An empty cache whose programs are loaded with `options`, into the memory of `budget`.
+    pub fn new(options: Options, platform: Arc<dyn Platform>, budget: &Arc<Budget>) -> Self {
         Self {
             by_file: Lock::new(HashMap::new()),
             by_contents: Lock::new(HashMap::new()),
             next_id: AtomicU32::new(1),
             options,
             platform,
+            budget: Arc::clone(budget),
         }
     }
 
     /// The program in the file at `location`, loaded at most once for the same contents.
     ///
     /// # Errors
-    /// `ENOEXEC` when the loader refuses it (the reason goes to the log), `EIO`.
+    /// `ENOEXEC` when the loader refuses it (the reason goes to the log), `EIO`, `ENOMEM`.
     pub fn load(&self, location: &Location) -> Result<Arc<LoadedProgram>> {
         let inode = location.inode();
         let metadata = inode.metadata()?;
         let key = inode
             .version()
             .map(|version| (metadata.device, metadata.inode, version));
-        if let Some(found) = key.and_then(|key| self.by_file.lock().get(&key).cloned()) {
+        let known = key.and_then(|key| self.by_file.lock().get(&key).copied());
+        if let Some(found) = known.and_then(|hash| self.with_contents(hash)) {
             return Ok(found);
         }
+        let room = metadata.size.saturating_mul(LOADING_FACTOR);
+        let mut charge = Charge::take(&self.budget, Class::Programs, room)?;
         let bytes = read_all(&**inode, metadata.size)?;
         let hash = content_hash(&bytes);
-        let known = self.by_contents.lock().get(&hash).cloned();
-        let program = match known {
+        let program = match self.with_contents(hash) {
             Some(program) => program,
             None => {
                 let program = kernel_loader::load(&bytes, &self.options).map_err(|refusal| {
@@ -88,7 +99,13 @@ impl ProgramCache {
                     Errno::ENOEXEC.because("the loader refused the module")
                 })?;
                 let id = ProgramId(self.next_id.fetch_add(1, Ordering::Relaxed));
-                let program = Arc::new(LoadedProgram { id, program });
+                let len = program.guest.len().saturating_add(program.shim.len());
+                charge.resize(u64::try_from(len).unwrap_or(u64::MAX))?;
+                let program = Arc::new(LoadedProgram {
+                    id,
+                    program,
+                    charge,
+                });
                 self.by_contents.lock().insert(hash, Arc::clone(&program));
                 program
             }
@@ -96,9 +113,49 @@ impl ProgramCache {
         if let Some(key) = key {
             let mut by_file = self.by_file.lock();
             by_file.retain(|&(device, inode, _), _| (device, inode) != (key.0, key.1));
-            by_file.insert(key, Arc::clone(&program));
+            by_file.insert(key, hash);
         }
         Ok(program)
+    }
+
+    /// The program whose module has this hash, if it is there.
+    fn with_contents(&self, hash: u128) -> Option<Arc<LoadedProgram>> {
+        self.by_contents.lock().get(&hash).cloned()
+    }
+}
+
+impl LoadedProgram {
+    /// Whether only the cache has it.
+    fn is_idle(this: &Arc<Self>) -> bool {
+        Arc::strong_count(this) == 1
+    }
+}
+
+impl Reclaim for ProgramCache {
+    /// Bytes of the programs that nobody runs.
+    fn held_bytes(&self) -> u64 {
+        let Some(programs) = self.by_contents.try_lock() else {
+            return 0;
+        };
+        let idle = programs
+            .values()
+            .filter(|program| LoadedProgram::is_idle(program));
+        idle.fold(0, |sum, program| sum.saturating_add(program.charge.bytes()))
+    }
+
+    fn give_back(&self, bytes: u64) -> u64 {
+        let Some(mut programs) = self.by_contents.try_lock() else {
+            return 0;
+        };
+        let mut given = 0_u64;
+        programs.retain(|_, program| {
+            let goes = given < bytes && LoadedProgram::is_idle(program);
+            if goes {
+                given = given.saturating_add(program.charge.bytes());
+            }
+            !goes
+        });
+        given
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
+use fs::budget::Budget;
 use fs::io::{Stall, Try};
 
 use super::pipe::{Direction, Pipe, PipeEnd};
@@ -27,12 +28,7 @@ pub type FifoKey = (u64, u64);
 #[derive(Debug)]
 pub struct Fifos {
     pipes: Lock<HashMap<FifoKey, Weak<Pipe>>>,
-}
-
-impl Default for Fifos {
-    fn default() -> Self {
-        Self::new()
-    }
+    budget: Arc<Budget>,
 }
 
 /// An `open(2)` of a FIFO under way. Dropping it takes the opening back.
@@ -53,9 +49,10 @@ pub enum FifoWait {
 }
 
 impl Fifos {
-    /// No open FIFO.
-    pub fn new() -> Self {
+    /// No open FIFO. What they will hold is taken from `budget`.
+    pub fn new(budget: &Arc<Budget>) -> Self {
         Self {
+            budget: Arc::clone(budget),
             pipes: Lock::new(HashMap::new()),
         }
     }
@@ -71,7 +68,7 @@ impl Fifos {
                 Some(pipe) => pipe,
                 None => {
                     pipes.retain(|_, pipe| pipe.strong_count() > 0);
-                    let pipe = Pipe::new();
+                    let pipe = Pipe::new(&self.budget);
                     pipes.insert(key, Arc::downgrade(&pipe));
                     pipe
                 }
@@ -134,7 +131,7 @@ mod tests {
 
     #[test]
     fn open_waits_for_the_other_side() {
-        let fifos = Fifos::new();
+        let fifos = Fifos::new(&Budget::unlimited());
         let reading = fifos.open(KEY, Direction::Read, FifoWait::Block).unwrap();
         assert!(matches!(reading.try_finish(), Err(Stall::WouldBlock)));
         let writing = fifos.open(KEY, Direction::Write, FifoWait::Block).unwrap();
@@ -149,7 +146,7 @@ mod tests {
 
     #[test]
     fn writer_that_came_and_went_lets_the_reader_in() {
-        let fifos = Fifos::new();
+        let fifos = Fifos::new(&Budget::unlimited());
         let reading = fifos.open(KEY, Direction::Read, FifoWait::Block).unwrap();
         drop(fifos.open(KEY, Direction::Write, FifoWait::Block).unwrap());
         assert!(reading.try_finish().is_ok());
@@ -157,7 +154,7 @@ mod tests {
 
     #[test]
     fn nonblocking_open_succeeds_for_reading_only() {
-        let fifos = Fifos::new();
+        let fifos = Fifos::new(&Budget::unlimited());
         let error = fifos
             .open(KEY, Direction::Write, FifoWait::NonBlock)
             .unwrap_err();
@@ -177,7 +174,7 @@ mod tests {
 
     #[test]
     fn both_directions_open_at_once_and_see_neither_end_nor_error() {
-        let fifos = Fifos::new();
+        let fifos = Fifos::new(&Budget::unlimited());
         let end = fifos
             .open(KEY, Direction::Both, FifoWait::Block)
             .unwrap()
@@ -191,7 +188,7 @@ mod tests {
 
     #[test]
     fn contents_go_with_the_last_end() {
-        let fifos = Fifos::new();
+        let fifos = Fifos::new(&Budget::unlimited());
         let end = fifos
             .open(KEY, Direction::Both, FifoWait::Block)
             .unwrap()

@@ -23,6 +23,7 @@ use abi::limits::{PIPE_BUF, PIPE_MAX_SIZE, PIPE_SIZE};
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
+use fs::budget::Budget;
 use fs::io::{Sink, Source, Stall, Try};
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 
@@ -85,9 +86,10 @@ impl fmt::Debug for Pipe {
     }
 }
 
-/// Makes a pipe; returns its read end and its write end. Storage comes with the first write.
-pub fn pipe() -> (Arc<PipeEnd>, Arc<PipeEnd>) {
-    let pipe = Pipe::new();
+/// Makes a pipe; returns its read end and its write end. Storage comes with the first write, from
+/// the memory of `budget`.
+pub fn pipe(budget: &Arc<Budget>) -> (Arc<PipeEnd>, Arc<PipeEnd>) {
+    let pipe = Pipe::new(budget);
     (
         PipeEnd::open(&pipe, Direction::Read),
         PipeEnd::open(&pipe, Direction::Write),
@@ -96,10 +98,10 @@ pub fn pipe() -> (Arc<PipeEnd>, Arc<PipeEnd>) {
 
 impl Pipe {
     /// A pipe without ends.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(budget: &Arc<Budget>) -> Arc<Self> {
         Arc::new(Self {
             state: Lock::new(State {
-                ring: Ring::new(PIPE_SIZE),
+                ring: Ring::charged(PIPE_SIZE, budget),
                 nr_readers: 0,
                 nr_writers: 0,
                 nr_both: 0,
@@ -209,6 +211,8 @@ impl Pipe {
             if state.nr_readers == 0 {
                 return Err(Errno::EPIPE.into());
             }
+            // Where memory is short, this makes the pipe smaller.
+            state.ring.reserve(wanted)?;
             let free = state.ring.free();
             let least = if wanted <= PIPE_BUF { wanted } else { 1 };
             if free < least {
@@ -396,7 +400,7 @@ mod tests {
 
     #[test]
     fn pipe_behaves_like_a_queue_with_atomic_small_writes() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         let mut model = VecDeque::new();
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next_byte = 0_u8;
@@ -436,7 +440,7 @@ mod tests {
 
     #[test]
     fn closed_write_end_gives_the_rest_and_then_the_end_of_file() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         assert_eq!(write(&writer, b"last"), Ok(4));
         drop(writer);
         assert_eq!(reader.events(), Events::IN | Events::HUP);
@@ -447,7 +451,7 @@ mod tests {
 
     #[test]
     fn write_without_readers_fails_with_epipe() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         reader.release();
         assert_eq!(write(&writer, b"x"), Err(Errno::EPIPE.into()));
         assert_eq!(write(&writer, b""), Ok(0));
@@ -456,14 +460,14 @@ mod tests {
 
     #[test]
     fn ends_move_bytes_one_way_only() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         assert_eq!(write(&reader, b"x"), Err(Errno::EBADF.into()));
         assert_eq!(read(&writer, 1), Err(Errno::EBADF.into()));
     }
 
     #[test]
     fn capacity_changes_in_powers_of_two_and_never_below_the_contents() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         let pipe = Arc::clone(reader.pipe());
         assert_eq!(pipe.capacity(), 65_536);
         assert_eq!(pipe.set_capacity(5000), Ok(8192));
@@ -480,7 +484,7 @@ mod tests {
 
     #[test]
     fn stalled_small_writer_is_woken_only_by_enough_room() {
-        let (reader, writer) = pipe();
+        let (reader, writer) = pipe(&Budget::unlimited());
         assert_eq!(write(&writer, &[0; PIPE_SIZE]), Ok(PIPE_SIZE));
         assert_eq!(write(&writer, &[1; 10]), Err(Stall::WouldBlock));
         let (waker, wakes) = crate::poll::tests::counting_waker();

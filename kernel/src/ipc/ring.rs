@@ -9,7 +9,10 @@
     reason = "positions are masked by the power-of-two length, lengths bounded by the capacity"
 )]
 
+use std::sync::Arc;
+
 use abi::Result;
+use fs::budget::{Budget, Charge, Class};
 use fs::io::{Sink, Source};
 
 /// The first allocation, in bytes.
@@ -28,6 +31,8 @@ pub(crate) struct Ring {
     len: usize,
     /// The most that it may hold: a power of two, at least `MIN_STORAGE`.
     capacity: usize,
+    /// What the storage is taken from; `None`: nobody counts it.
+    charge: Option<Charge>,
 }
 
 impl Ring {
@@ -38,6 +43,15 @@ impl Ring {
             head: 0,
             len: 0,
             capacity: Self::rounded(capacity),
+            charge: None,
+        }
+    }
+
+    /// The same with storage that is taken from `budget`.
+    pub(crate) fn charged(capacity: usize, budget: &Arc<Budget>) -> Self {
+        Self {
+            charge: Some(Charge::empty(budget, Class::Pipes)),
+            ..Self::new(capacity)
         }
     }
 
@@ -73,26 +87,35 @@ impl Ring {
             return false;
         }
         self.capacity = capacity;
-        if self.storage.len() > capacity {
-            self.move_to(capacity);
-        }
-        true
+        // Less storage is never refused.
+        self.storage.len() <= capacity || self.move_to(capacity).is_ok()
     }
 
     /// Drops the contents and the storage.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.capacity);
+        self.storage = Box::default();
+        (self.head, self.len) = (0, 0);
+        if let Some(charge) = &mut self.charge {
+            *charge = Charge::empty(charge.budget(), Class::Pipes);
+        }
     }
 
     /// Moves the contents to new storage of `size` bytes (a power of two that holds them).
+    ///
+    /// # Errors
+    /// `ENOMEM` when the pod has no memory for it; nothing has changed then.
     #[cold]
-    fn move_to(&mut self, size: usize) {
+    fn move_to(&mut self, size: usize) -> Result<()> {
+        if let Some(charge) = &mut self.charge {
+            charge.resize(u64::try_from(size).unwrap_or(u64::MAX))?;
+        }
         let mut storage = vec![0; size].into_boxed_slice();
         let (first, second) = self.filled();
         storage[..first.len()].copy_from_slice(first);
         storage[first.len()..first.len() + second.len()].copy_from_slice(second);
         self.storage = storage;
         self.head = 0;
+        Ok(())
     }
 
     /// The contents, oldest first, in two pieces.
@@ -144,24 +167,36 @@ impl Ring {
         };
     }
 
-    /// Makes the storage large enough for `more` bytes, which fit.
-    fn reserve(&mut self, more: usize) {
-        let needed = self.len + more;
-        if needed > self.storage.len() {
-            self.move_to(Self::rounded(needed).min(self.capacity));
-        }
-    }
-
-    /// Takes up to `limit` bytes, and no more than fit, from `source`; returns how many.
+    /// Makes the storage large enough for `more` bytes as far as they fit. What gets no more
+    /// storage makes do with what it has: the capacity sinks.
     ///
     /// # Errors
-    /// What the source says, when nothing was taken.
+    /// `ENOMEM` when it gets no storage at all.
+    pub(crate) fn reserve(&mut self, more: usize) -> Result<()> {
+        let needed = self.len + more.min(self.free());
+        if needed <= self.storage.len() {
+            return Ok(());
+        }
+        if let Err(error) = self.move_to(Self::rounded(needed).min(self.capacity)) {
+            if self.storage.is_empty() && self.move_to(MIN_STORAGE).is_err() {
+                return Err(error);
+            }
+            self.capacity = self.storage.len();
+        }
+        Ok(())
+    }
+
+    /// Takes up to `limit` bytes, and no more than fit, from `source`; returns how many. Fewer fit
+    /// after [`Self::reserve`] has not got what it wanted.
+    ///
+    /// # Errors
+    /// What the source says, when nothing was taken; `ENOMEM` without any storage.
     pub(crate) fn push_from(&mut self, limit: usize, source: &mut dyn Source) -> Result<usize> {
+        self.reserve(limit.min(source.remaining()))?;
         let wanted = limit.min(self.free()).min(source.remaining());
         if wanted == 0 {
             return Ok(0);
         }
-        self.reserve(wanted);
         let mask = self.storage.len() - 1;
         let tail = (self.head + self.len) & mask;
         let first = wanted.min(self.storage.len() - tail);
@@ -228,6 +263,28 @@ mod tests {
             assert_eq!(ring.len(), model.len());
             assert_eq!(ring.is_empty(), model.is_empty());
         }
+    }
+
+    #[test]
+    fn storage_that_nobody_has_makes_the_capacity_sink() {
+        let limits = fs::budget::Limits {
+            memory: Some(10 << 10),
+            ..fs::budget::Limits::NONE
+        };
+        let budget = Budget::new(limits, Box::new(|| 0));
+        let mut ring = Ring::charged(65_536, &budget);
+        assert_eq!(
+            ring.push_from(usize::MAX, &mut [1; 9000].as_slice()),
+            Ok(4096)
+        );
+        assert_eq!((ring.capacity(), ring.free()), (4096, 0));
+        let mut other = Ring::charged(65_536, &budget);
+        assert!(other.push_all(&[2; 4096]));
+        let error = Ring::charged(65_536, &budget).push_from(1, &mut [3].as_slice());
+        assert_eq!(error.unwrap_err().errno, abi::Errno::ENOMEM);
+        other.clear();
+        drop(ring);
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]

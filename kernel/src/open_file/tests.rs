@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use abi::flags::{O_CREAT, O_NOATIME, O_RDONLY, S_IFCHR, S_IFIFO};
+use fs::budget::Budget;
 use fs::io::{Stall, VecSink};
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::make_device;
@@ -44,7 +45,7 @@ impl World {
         Self {
             vfs,
             root,
-            fifos: Fifos::new(),
+            fifos: Fifos::new(&Budget::unlimited()),
             terminals,
             sleeper: TestSleeper::new(),
         }
@@ -287,7 +288,7 @@ fn devices_serve_reads_and_have_no_offset() {
 
 #[test]
 fn pipe_descriptions_are_streams_with_a_name() {
-    let (reader, writer) = crate::ipc::pipe::pipe();
+    let (reader, writer) = crate::ipc::pipe::pipe(&Budget::unlimited());
     let reader = OpenFile::from_anonymous_pipe(reader, 0, 5, 6, BIRTH);
     let writer = OpenFile::from_anonymous_pipe(writer, O_WRONLY, 5, 6, BIRTH);
     assert_eq!(

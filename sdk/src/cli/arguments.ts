@@ -6,6 +6,7 @@ import type { HostMount } from "../protocol.js";
 
 export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --workers N              Workers of the pool (default 2)
+  --memory SIZE            most memory of the pod: a number with K, M or G (default: no limit)
   --image FILE             root file system, an Ext2 image
   --mount HOST:GUEST[:ro]  shows a folder of this machine; may be repeated
   --env NAME=VALUE         sets a variable; may be repeated
@@ -18,6 +19,8 @@ export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
 /** What `shoal run` was asked to do. */
 export interface Arguments {
   readonly workers: number;
+  /** Bytes; absent: no limit. */
+  readonly memory?: number;
   readonly image: string;
   readonly mounts: readonly HostMount[];
   readonly env: Readonly<Record<string, string>>;
@@ -51,6 +54,7 @@ export function parseArguments(args: readonly string[], defaultImage: string): A
   }
   return {
     workers: parseWorkers(values.workers),
+    ...(values.memory === undefined ? {} : { memory: parseSize(values.memory) }),
     image: values.image,
     mounts: values.mount.map(parseMount),
     env: { ...DEFAULT_ENVIRONMENT, TERM: process.env.TERM ?? "dumb", ...parseEnvironment(values.env) },
@@ -69,6 +73,7 @@ function parseOptions(args: readonly string[], defaultImage: string) {
       args: [...args],
       options: {
         workers: { type: "string", default: "2" },
+        memory: { type: "string" },
         image: { type: "string", default: defaultImage },
         mount: { type: "string", multiple: true, default: [] },
         env: { type: "string", multiple: true, default: [] },
@@ -90,6 +95,15 @@ function parseWorkers(text: string): number {
     throw new UsageError(`--workers ${text}: not a number`);
   }
   return Number(text);
+}
+
+/** A number of bytes, or of KiB, MiB or GiB. */
+function parseSize(text: string): number {
+  const [, digits, unit] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new UsageError(`--memory ${text}: not a number with K, M or G`);
+  }
+  return Number(digits) * 1024 ** ["", "K", "M", "G"].indexOf((unit ?? "").toUpperCase());
 }
 
 function parseEnvironment(assignments: readonly string[]): Record<string, string> {

@@ -3,12 +3,18 @@ import { PodError } from "./errors.js";
 import type { Host } from "./pod.js";
 import type { PoolPort } from "./pool.js";
 
+const GIB = 1 << 30;
+
 /** The page as a host. */
 export function browserHost(): Host {
   return {
     newPort,
     loadKernel: () => WebAssembly.compileStreaming(fetchOk(new URL("./shoal_kernel.wasm", import.meta.url))),
     loadImage: async (location) => new Uint8Array(await (await fetchOk(location)).arrayBuffer()),
+    memory() {
+      const limit = memoryLimit();
+      return { limit, shown: limit };
+    },
     obstacle() {
       if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated) {
         return (
@@ -22,6 +28,15 @@ export function browserHost(): Host {
       return undefined;
     },
   };
+}
+
+/**
+ * Half of the device's memory where the browser tells it (a power of two in GiB, 8 at most), else 2 GiB:
+ * a page that takes more is likely to be ended by the browser.
+ */
+function memoryLimit(): number {
+  const { deviceMemory } = navigator as Navigator & { deviceMemory?: number };
+  return deviceMemory === undefined ? 2 * GIB : Math.max(deviceMemory / 2, 0.25) * GIB;
 }
 
 async function fetchOk(location: string | URL): Promise<Response> {

@@ -1,5 +1,6 @@
 /** What a pod needs of Node. */
 import { readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Host } from "./pod.js";
@@ -11,6 +12,12 @@ export function nodeHost(): Host {
     newPort,
     loadKernel: async () => WebAssembly.compile(await readFile(new URL("./shoal_kernel.wasm", import.meta.url))),
     loadImage: (location) => readFile(typeof location === "string" ? location : fileURLToPath(location)),
+    memory() {
+      // 0 or absurdly much where no control group limits this process.
+      const allowed = process.constrainedMemory();
+      const all = totalmem();
+      return { shown: allowed > 0 && allowed < all ? allowed : all };
+    },
     obstacle() {
       if (!("Suspending" in WebAssembly)) {
         return `Node ${process.versions.node} has no JavaScript Promise Integration (JSPI): Node 26 or later has it`;

@@ -2,6 +2,7 @@
 import type { HostMount, KernelOptions, LogLevel } from "../protocol.js";
 import { KernelError, PodError } from "./errors.js";
 import { Files } from "./files.js";
+import { type MemoryUsage, parseMemoryUsage } from "./memory_usage.js";
 import { Pool, type PoolPort } from "./pool.js";
 import { Process, type ProcessStdio, type RunOptions } from "./process.js";
 import { InputStream, OutputStream } from "./streams.js";
@@ -13,6 +14,12 @@ export interface BootOptions {
   readonly image: Uint8Array | string | URL;
   /** How many Workers the pool has for the pod's whole life; 2 by default. */
   readonly workers?: number;
+  /**
+   * The most memory that the pod takes, in bytes: its programs' memories, its files in memory and
+   * the kernel, but not the image. At least 8 MiB. By default a pod in Node has no limit, and one in
+   * a page has half of what `navigator.deviceMemory` says, or 2 GiB.
+   */
+  readonly memory?: number;
   /** The name that `uname -n` shows. */
   readonly hostname?: string;
   /** Folders of the machine that guests see (Node only). */
@@ -28,8 +35,18 @@ export interface Host {
   newPort(index: number): PoolPort;
   loadKernel(): Promise<WebAssembly.Module>;
   loadImage(location: string | URL): Promise<Uint8Array>;
+  /** How much memory this host has for a pod. */
+  memory(): HostMemory;
   /** Why this host cannot run a pod, if it cannot. */
   obstacle(): string | undefined;
+}
+
+/** Memory of a host, in bytes. */
+export interface HostMemory {
+  /** The limit of a pod for which nobody sets one. */
+  readonly limit?: number;
+  /** What a pod without a limit says that it has. */
+  readonly shown: number;
 }
 
 /** What a program finds in its environment if nobody says otherwise. */
@@ -40,6 +57,7 @@ export const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 const DEFAULT_WORKERS = 2;
 const MAX_WORKERS = 64;
+const MIN_MEMORY = 8 << 20;
 
 /** A running pod. */
 export class Pod {
@@ -71,6 +89,11 @@ export class Pod {
     if (!Number.isInteger(nrWorkers) || nrWorkers < 1 || nrWorkers > MAX_WORKERS) {
       throw new PodError(`workers must be a whole number from 1 to ${MAX_WORKERS}`);
     }
+    const hostMemory = host.memory();
+    const memory = options.memory ?? hostMemory.limit;
+    if (memory !== undefined && !(Number.isSafeInteger(memory) && memory >= MIN_MEMORY)) {
+      throw new PodError(`memory must be a whole number of bytes from ${MIN_MEMORY} on`);
+    }
     const { image } = options;
     const [module, bytes] = await Promise.all([
       host.loadKernel(),
@@ -78,6 +101,8 @@ export class Pod {
     ]);
     const kernelOptions: KernelOptions = {
       hostname: options.hostname ?? "shoal",
+      ...(memory === undefined ? {} : { memory }),
+      shownMemory: hostMemory.shown,
       mounts: options.mounts ?? [],
       copyInJavaScript: options.copyInJavaScript ?? false,
       epoch: performance.timeOrigin + performance.now(),
@@ -137,6 +162,11 @@ export class Pod {
     const close = () => this.#closeStdio(stdio);
     exit.promise.then(close, close);
     return new Process(this.#pool, pid, exit.promise, stdio);
+  }
+
+  /** How the pod's memory is used now: `/proc/shoal/memory`. */
+  async memoryUsage(): Promise<MemoryUsage> {
+    return parseMemoryUsage(await this.files.read("/proc/shoal/memory"));
   }
 
   /** The number of Workers, which does not change. */

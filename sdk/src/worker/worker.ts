@@ -12,6 +12,9 @@ const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, s
 /** 0: multi-memory; 1: copies in JavaScript. */
 const copyMode = (inJavaScript: boolean): number => (inJavaScript ? 1 : 0);
 
+/** Bytes as the boot request has them: whole KiB, 4 TiB at most. */
+const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xffffffff);
+
 /** What differs between a Worker of a page and one of Node. */
 export interface WorkerHost {
   post(message: WorkerMessage, transfer?: Transferable[]): void;
@@ -95,6 +98,8 @@ export class PoolWorker {
       .word(address)
       .word(image.length)
       .text(message.options.hostname)
+      .word(toKib(message.options.memory ?? 0))
+      .word(toKib(message.options.shownMemory))
       .word(message.options.mounts.length);
     for (const mount of message.options.mounts) {
       request
