@@ -119,7 +119,7 @@ describe("memory and time", () => {
     const script = [
       "sleep 99 &",
       "ps -o comm,vsz,rss | awk '$1 == \"sleep\" { print ($3 > 0) }'",
-      "free | awk '/Mem/ { print ($3 > 0 && $3 + $4 == $2) }'",
+      "free | awk '/Mem/ { print ($3 > 0 && $3 + $4 + $6 == $2) }'",
       "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done",
       "awk '{ print ($14 > 0) }' /proc/$$/stat",
       "awk '/^cpu / { print ($2 > 0) }' /proc/stat",
