@@ -495,7 +495,8 @@ pub(crate) mod tests {
     fn poll_waits_for_any_of_its_files() {
         let sleeper = TestSleeper::new();
         let (waker, wakes) = counting_waker();
-        let ((first, _keep), (second, writer)) = (pipe(&Budget::unlimited()), pipe(&Budget::unlimited()));
+        let ((first, _keep), (second, writer)) =
+            (pipe(&Budget::unlimited()), pipe(&Budget::unlimited()));
         let (first, second) = (open(first, 0), open(second, 0));
         let items = vec![
             item(&first, Events::IN),
