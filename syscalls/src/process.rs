@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    __WALL, __WCLONE, __WNOTHREAD, CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, P_ALL,
-    P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+    __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_EXITED,
+    CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED,
+    WUNTRACED,
 };
 use abi::types::{Fd, Pid, UserAddr};
 use abi::{Errno, Result};
+use fs::vfs::inode::FileType;
 use kernel::call::{Outcome, Restart};
 use kernel::poll::wait_for;
 use kernel::process::{WaitEvent, WaitFor, WaitOptions, exit_status};
@@ -100,8 +102,14 @@ pub(crate) fn execveat(
     envp: UserAddr,
     flags: u32,
 ) -> Result<i32> {
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
     let path = cx.path(path)?;
     let location = crate::dir::locate(cx, dir, &path, flags)?;
+    if location.file_type() == FileType::Symlink {
+        return Err(Errno::ELOOP.because("a symbolic link that is not followed"));
+    }
     let name = if path.starts_with(b"/") || dir == Fd::CWD {
         path
     } else {

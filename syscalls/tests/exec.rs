@@ -289,10 +289,46 @@ fn set_id_bits_change_the_effective_ids() {
     };
     let guest = run(&world, &parent, b"/su", &[b"su"], &[]);
     assert_eq!(ids(&guest), [0, 33, 0, 44]);
+    // Those of a script mean nothing.
+    let path = parent.put_string(STRINGS, b"/script");
+    assert_eq!(parent.sys("chown", &[path, 33, 44]), Ok(0));
+    assert_eq!(parent.sys("chmod", &[path, 0o6755]), Ok(0));
+    let guest = run(&world, &parent, b"/script", &[b"script"], &[]);
+    assert_eq!(ids(&guest), [0, 0, 0, 0]);
     // prctl(PR_SET_NO_NEW_PRIVS)
     assert_eq!(parent.sys("prctl", &[38, 1, 0, 0, 0]), Ok(0));
     let guest = run(&world, &parent, b"/su", &[b"su"], &[]);
     assert_eq!(ids(&guest), [0, 0, 0, 0]);
+}
+
+#[test]
+fn mounts_refuse_programs_or_their_set_id_bits() {
+    const MS_NOSUID: u32 = 2;
+    const MS_NOEXEC: u32 = 8;
+    let world = world();
+    let parent = world.guest();
+    for (target, flags) in [(&b"/nosuid"[..], MS_NOSUID), (b"/noexec", MS_NOEXEC)] {
+        let kind = parent.put_string(DATA, b"tmpfs");
+        let target = parent.put_string(STRINGS, target);
+        assert_eq!(parent.sys("mkdir", &[target, 0o755]), Ok(0));
+        let mounted = parent.sys("mount", &[kind, target, kind, flags, 0]);
+        assert_eq!(mounted, Ok(0));
+    }
+    for path in [&b"/nosuid/su"[..], b"/noexec/su"] {
+        world.write_file(path, 0o755, PROGRAM).unwrap();
+        let path = parent.put_string(STRINGS, path);
+        assert_eq!(parent.sys("chown", &[path, 33, 44]), Ok(0));
+        assert_eq!(parent.sys("chmod", &[path, 0o6755]), Ok(0));
+    }
+    world
+        .write_file(b"/refused", 0o755, b"#!/noexec/su\n")
+        .unwrap();
+    for path in [&b"/noexec/su"[..], b"/refused"] {
+        assert_eq!(parent.exec(path, &[b"x"], &[]), Err(Errno::EACCES));
+    }
+    let guest = run(&world, &parent, b"/nosuid/su", &[b"su"], &[]);
+    assert_eq!(guest.sys("geteuid", &[]), Ok(0));
+    assert_eq!(guest.sys("getegid", &[]), Ok(0));
 }
 
 #[test]
@@ -334,6 +370,8 @@ fn execveat_runs_an_open_file() {
         assert_eq!(parent.sys("vfork", &[]), Ok(0));
         let refused = parent.sys("execveat", &[fd, empty, list, 0, 0]);
         assert_eq!(refused, Err(Errno::ENOENT));
+        let unknown = parent.sys("execveat", &[fd, empty, list, 0, AT_EMPTY_PATH | 1]);
+        assert_eq!(unknown, Err(Errno::EINVAL));
         let child = parent.sys("execveat", &[fd, empty, list, 0, AT_EMPTY_PATH]);
         assert_eq!(argv_of(&world.running(child.unwrap())), argv);
     }

@@ -170,6 +170,9 @@ pub(super) fn check_and_read_head(
         FileType::Regular => {}
         _ => return Err(Errno::EACCES.because("only a regular file can be executed")),
     }
+    if !location.mount.may_execute() {
+        return Err(Errno::EACCES.because("the mount has no programs"));
+    }
     if !credentials.may_execute(&metadata) {
         return Err(Errno::EACCES.because("no execute permission"));
     }

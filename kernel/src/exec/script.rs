@@ -23,10 +23,8 @@ pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
         return Ok(None);
     };
     let end = rest.iter().position(|&byte| byte == b'\n');
-    let line = rest
-        .get(..end.unwrap_or(rest.len()))
-        .unwrap_or(rest)
-        .trim_ascii();
+    let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+    let line = trim(line);
     if line.is_empty() {
         return Err(Errno::ENOEXEC.because("a #! line without an interpreter"));
     }
@@ -41,11 +39,19 @@ pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
         }));
     };
     let (interpreter, argument) = line.split_at(split);
-    let argument = argument.trim_ascii();
+    let argument = trim(argument);
     Ok(Some(ScriptLine {
         interpreter,
         argument: (!argument.is_empty()).then_some(argument),
     }))
+}
+
+/// Without the blanks around it. A carriage return is a part of the name, as in Linux.
+fn trim(mut line: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
 }
 
 #[cfg(test)]
@@ -69,6 +75,12 @@ mod tests {
         let line = parse(b"#! /usr/bin/env  -S a b \n").unwrap().unwrap();
         assert_eq!(line.interpreter, b"/usr/bin/env");
         assert_eq!(line.argument, Some(&b"-S a b"[..]));
+    }
+
+    #[test]
+    fn a_carriage_return_belongs_to_the_name() {
+        let line = parse(b"#! /bin/sh\r\necho").unwrap().unwrap();
+        assert_eq!(line.interpreter, b"/bin/sh\r");
     }
 
     #[test]

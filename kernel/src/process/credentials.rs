@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use fs::vfs::inode::Metadata;
 
-use super::Settings;
-
 /// The ids of a process as a user, or as a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ids {
@@ -81,11 +79,10 @@ impl Credentials {
         metadata.permissions & bit != 0
     }
 
-    /// What `execve` of a file with set-id bits makes of them.
+    /// What `execve` of a file makes of them, whose set-id bits count if `may_gain`.
     #[must_use]
-    pub fn after_exec(&self, metadata: &Metadata, settings: Settings) -> Self {
+    pub fn after_exec(&self, metadata: &Metadata, may_gain: bool) -> Self {
         let mut new = self.clone();
-        let may_gain = !settings.has_no_new_privileges;
         if may_gain && metadata.permissions & 0o4000 != 0 {
             new.user.effective = metadata.uid;
         }

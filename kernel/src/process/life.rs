@@ -180,14 +180,17 @@ impl Kernel {
         if let Some(status) = self.fatal_signal(task, &process) {
             return Ok(self.leave(task, status));
         }
-        let metadata = location.inode().metadata()?;
         let executable = exec::prepare(self, &process, location, path, argv, envp)?;
+        // Of the program itself: the set-id bits of a script mean nothing.
+        let metadata = executable.location.inode().metadata()?;
         let settings = {
             let mut settings = process.settings.lock();
             *settings = settings.after_exec();
             *settings
         };
-        let credentials = process.credentials().after_exec(&metadata, settings);
+        let may_gain =
+            !settings.has_no_new_privileges && executable.location.mount.honours_set_id();
+        let credentials = process.credentials().after_exec(&metadata, may_gain);
         if credentials != *process.credentials() {
             process.set_credentials(credentials);
         }
