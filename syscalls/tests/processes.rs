@@ -593,3 +593,29 @@ fn pids_are_not_used_again_at_once_and_wrap_around() {
     assert!(has_wrapped);
     assert!(last > 2);
 }
+
+#[test]
+fn pids_that_come_round_again_are_nobodys_group() {
+    let world = World::new();
+    let parent = world.guest();
+    // The pid of a child that ends at once.
+    let fleeting = || {
+        assert_eq!(parent.sys("vfork", &[]), Ok(0));
+        let pid = parent.sys("exit_group", &[0]).unwrap();
+        assert_eq!(parent.wait(pid, 0), Ok((pid, 0)));
+        pid
+    };
+    // Pids below 300 are given once only.
+    while fleeting() < 300 {}
+    let leader = world.child(&parent);
+    assert_eq!(leader.sys("setpgid", &[0, 0]), Ok(0));
+    let member = world.child(&leader);
+    assert_eq!(leader.sys("exit_group", &[0]), Err(Errno::ECANCELED));
+    world.run();
+    assert_eq!(parent.wait(leader.id(), 0), Ok((leader.id(), 0)));
+    while fleeting() > 301 {}
+    for _ in 0..9 {
+        assert_ne!(fleeting(), leader.id());
+    }
+    assert_eq!(member.sys("getpgid", &[0]), Ok(leader.id()));
+}

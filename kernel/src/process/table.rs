@@ -20,6 +20,8 @@ use super::{Pid, Process};
 pub const INIT: Pid = 1;
 /// As Linux's default `kernel.pid_max`.
 const PID_MAX: Pid = 32768;
+/// Where pids begin again after the highest, as in Linux.
+const RESERVED_PIDS: Pid = 300;
 
 /// What a process is doing, as far as others can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,15 +265,7 @@ impl ProcessTable {
     /// `EPERM` when it leads a process group already, `ESRCH`.
     pub fn new_session(&self, pid: Pid) -> Result<Pid> {
         let mut tree = self.tree.lock();
-        if tree
-            .entries
-            .values()
-            .any(|entry| entry.group == pid && entry.session != pid)
-            || tree
-                .entries
-                .get(&pid)
-                .is_some_and(|entry| entry.group == pid)
-        {
+        if tree.entries.values().any(|entry| entry.group == pid) {
             return Err(Errno::EPERM.because("it leads a process group"));
         }
         let entry = tree.entries.get_mut(&pid).ok_or(Errno::ESRCH)?;
@@ -584,11 +578,9 @@ impl Tree {
                     .any(|entry| entry.group == *pid || entry.session == *pid)
         };
         let next = self.last_pid.saturating_add(1);
-        let quick = |pid: Pid| !self.entries.contains_key(&pid);
-        if next < PID_MAX && quick(next) {
-            return Some(next);
-        }
-        (300..PID_MAX).find(is_free)
+        (next..PID_MAX)
+            .find(is_free)
+            .or_else(|| (RESERVED_PIDS..PID_MAX).find(is_free))
     }
 
     fn remove(&mut self, pid: Pid) {
