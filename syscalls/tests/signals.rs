@@ -437,6 +437,46 @@ fn interval_timer_fires_until_it_is_stopped() {
 }
 
 #[test]
+fn timers_that_are_called_off_or_end_with_their_process_leave_nothing() {
+    let world = World::new();
+    let (parent, guest) = (world.guest(), world.guest());
+    let deadline = || {
+        world.run();
+        world.kernel.executors()[0].next_deadline_ns()
+    };
+    assert_eq!(deadline(), None);
+    guest.sys("alarm", &[500]).unwrap();
+    let first = deadline().unwrap();
+    guest.sys("alarm", &[1000]).unwrap();
+    assert!(deadline().unwrap() > first);
+    assert_eq!(guest.sys("alarm", &[0]), Ok(1000));
+    assert_eq!(deadline(), None);
+    guest.sys("alarm", &[5]).unwrap();
+    assert!(deadline().is_some());
+    assert_eq!(parent.kill(guest.id(), SIGKILL), Ok(0));
+    assert_eq!(guest.breathe().result(), Err(Errno::ECANCELED));
+    assert_eq!(deadline(), None);
+}
+
+#[test]
+fn timer_with_a_tiny_interval_leaves_time_for_others() {
+    let world = World::new();
+    let guest = world.guest();
+    guest.on(SIGALRM, HANDLER, 0);
+    let timer = Itimerval32 {
+        interval: Timeval32 { sec: 0, usec: 1 },
+        value: Timeval32 { sec: 0, usec: 1 },
+    };
+    guest.put(DATA, &timer.to_bytes()).unwrap();
+    assert_eq!(guest.sys("setitimer", &[0, DATA, 0]), Ok(0));
+    for _ in 0..3 {
+        world.advance(3600 * SECOND);
+        guest.breathe().result().unwrap();
+        assert_eq!(guest.take_handled().len(), 1);
+    }
+}
+
+#[test]
 fn alarm_survives_exec_and_is_not_inherited() {
     let world = World::new();
     let parent = world.guest();

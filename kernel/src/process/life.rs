@@ -275,6 +275,7 @@ impl Kernel {
         let Some(ended) = self.processes.end(process.pid, status) else {
             return;
         };
+        process.stop_real_timer();
         // The memory itself goes when its guest has left it.
         process.note_peak_memory();
         *process.memory.lock() = self.no_memory();

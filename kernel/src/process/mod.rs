@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use executor::JoinHandle;
 use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
 use fs::vfs::path::Location;
@@ -124,6 +125,8 @@ pub struct Process {
     is_hosts: bool,
     credentials: Lock<Arc<Credentials>>,
     task: Lock<Weak<Task>>,
+    /// What waits for `real_timer`.
+    timer_sleeper: Lock<Option<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Process {
@@ -154,6 +157,7 @@ impl Process {
             is_hosts: parts.is_hosts,
             credentials: Lock::new(parts.credentials),
             task: Lock::new(Weak::new()),
+            timer_sleeper: Lock::new(None),
         })
     }
 

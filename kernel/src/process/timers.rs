@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use abi::flags::SI_KERNEL;
+use executor::JoinHandle;
 
 use super::Process;
 use crate::kernel::Kernel;
 use crate::signal::{self, SignalInfo};
+
+/// Signals of one timer do not come closer than this, in nanoseconds: whatever fires before the
+/// program gets to see the last one is one with it anyway.
+const MIN_PERIOD_NS: u64 = 100_000;
 
 /// The real-time interval timer of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,45 +46,89 @@ impl Process {
             };
             (old, generation)
         };
-        if let (Some(expires_ns), Some(task)) = (expires_ns, self.task()) {
+        let sleeper = expires_ns.zip(self.task()).map(|(expires_ns, task)| {
             let executor = Arc::clone(task.executor());
             let sleeping = Arc::clone(&executor);
             let process = Arc::downgrade(self);
             let kernel = Arc::clone(kernel);
-            executor
-                .spawn(async move {
-                    let mut next = expires_ns;
-                    loop {
-                        sleeping.sleep_until(next).await;
-                        let Some(process) = process.upgrade() else {
-                            return;
-                        };
-                        let Some(after) = process.timer_fired(generation, next) else {
-                            return;
-                        };
-                        let info = SignalInfo {
-                            number: signal::ALRM,
-                            code: SI_KERNEL,
-                            ..SignalInfo::default()
-                        };
-                        process.post_signal(&kernel, info);
-                        let Some(after) = after else { return };
-                        next = after;
-                    }
-                })
-                .detach();
-        }
+            executor.spawn(async move {
+                let mut next = expires_ns;
+                loop {
+                    sleeping.sleep_until(next).await;
+                    let Some(process) = process.upgrade() else {
+                        return;
+                    };
+                    let now_ns = kernel.platform.monotonic_ns();
+                    let Some(after) = process.timer_fired(generation, next, now_ns) else {
+                        return;
+                    };
+                    let info = SignalInfo {
+                        number: signal::ALRM,
+                        code: SI_KERNEL,
+                        ..SignalInfo::default()
+                    };
+                    process.post_signal(&kernel, info);
+                    let Some(after) = after else { return };
+                    next = after;
+                }
+            })
+        });
+        self.replace_sleeper(sleeper);
         old
     }
 
+    /// Ends the sleeper of the timer, and keeps another: a program may set its timer before every
+    /// call, to some time that never comes.
+    fn replace_sleeper(&self, new: Option<JoinHandle<()>>) {
+        let old = std::mem::replace(&mut *self.timer_sleeper.lock(), new);
+        if let Some(old) = old {
+            old.cancel();
+        }
+    }
+
+    /// Nobody will want its signals any more.
+    pub(super) fn stop_real_timer(&self) {
+        self.replace_sleeper(None);
+    }
+
     /// `None`: the setting has changed. `Some(next)`: fire, and again at `next` if there is one.
-    fn timer_fired(&self, generation: u64, fired_ns: u64) -> Option<Option<u64>> {
+    fn timer_fired(&self, generation: u64, fired_ns: u64, now_ns: u64) -> Option<Option<u64>> {
         let mut timer = self.real_timer.lock();
         if timer.generation != generation {
             return None;
         }
-        timer.expires_ns =
-            (timer.interval_ns != 0).then(|| fired_ns.saturating_add(timer.interval_ns));
+        timer.expires_ns = next_after(fired_ns, timer.interval_ns, now_ns);
         Some(timer.expires_ns)
+    }
+}
+
+/// When a timer that was due at `fired_ns` is due again; the times that it missed are left out.
+fn next_after(fired_ns: u64, interval_ns: u64, now_ns: u64) -> Option<u64> {
+    let late_ns = now_ns
+        .saturating_add(MIN_PERIOD_NS)
+        .saturating_sub(fired_ns);
+    let periods = match late_ns.checked_div(interval_ns)? {
+        whole if whole.saturating_mul(interval_ns) == late_ns => whole,
+        whole => whole.saturating_add(1),
+    };
+    Some(fired_ns.saturating_add(periods.max(1).saturating_mul(interval_ns)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_keep_their_pace_and_missed_ones_are_left_out() {
+        const MS: u64 = 1_000_000;
+        assert_eq!(next_after(50 * MS, 0, 50 * MS), None);
+        assert_eq!(next_after(50 * MS, 10 * MS, 50 * MS), Some(60 * MS));
+        assert_eq!(next_after(50 * MS, 10 * MS, 54 * MS), Some(60 * MS));
+        assert_eq!(next_after(50 * MS, 10 * MS, 95 * MS), Some(100 * MS));
+        assert_eq!(
+            next_after(50 * MS, 1000, 50 * MS),
+            Some(50 * MS + MIN_PERIOD_NS)
+        );
+        assert_eq!(next_after(u64::MAX, 10, u64::MAX), Some(u64::MAX));
     }
 }
