@@ -82,13 +82,16 @@ impl LineDiscipline {
 
     /// Whether another byte is taken: no, when finished lines fill the buffer.
     pub(super) fn has_room(&self, termios: &Termios) -> bool {
-        // A line that fills the buffer alone takes its end, and overwrites its last byte until then.
-        self.bytes.len() < CAPACITY - 1 || (termios.has_local(ICANON) && self.lines.is_empty())
+        // A line that fills the buffer alone takes its end, and overwrites its last byte until
+        // then. Ends of file have no bytes, and are kept nevertheless.
+        (self.bytes.len() < CAPACITY - 1 && self.lines.len() < CAPACITY)
+            || (termios.has_local(ICANON) && self.lines.is_empty())
     }
 
     /// How many more bytes are taken for sure.
     pub(super) fn room(&self, termios: &Termios) -> usize {
         let room = (CAPACITY - 1).saturating_sub(self.bytes.len());
+        let room = room.min(CAPACITY.saturating_sub(self.lines.len()));
         room.max(usize::from(self.has_room(termios)))
     }
 

@@ -454,6 +454,7 @@ impl FileOps for Tty {
             return Err(Errno::EIO.into());
         }
         let mut moved = 0_usize;
+        let mut refused = None;
         let mut chunk = [0; CHUNK];
         loop {
             let wanted = source.remaining().min(CHUNK).min(state.write_room());
@@ -461,11 +462,8 @@ impl FileOps for Tty {
                 break;
             };
             if let Err(error) = source.take(bytes) {
-                return if moved > 0 {
-                    Ok(moved)
-                } else {
-                    Err(error.into())
-                };
+                refused = Some(error);
+                break;
             }
             for &byte in &*bytes {
                 state.output.put(&state.termios, byte);
@@ -474,10 +472,11 @@ impl FileOps for Tty {
             self.show(state);
         }
         self.unlock(guard);
-        if moved == 0 && source.remaining() > 0 {
-            Err(Stall::WouldBlock)
-        } else {
-            Ok(moved)
+        match refused {
+            _ if moved > 0 => Ok(moved),
+            Some(error) => Err(error.into()),
+            None if source.remaining() > 0 => Err(Stall::WouldBlock),
+            None => Ok(0),
         }
     }
 

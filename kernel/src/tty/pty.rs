@@ -31,7 +31,7 @@ use crate::process::{Pid, Process};
 use crate::signal;
 
 /// Major number of slaves.
-const SLAVE_MAJOR: u32 = 136;
+pub(super) const SLAVE_MAJOR: u32 = 136;
 /// The most pairs at once (`/proc/sys/kernel/pty/max`).
 const MAX_PAIRS: u32 = 4096;
 /// Bytes of output that wait for the master.
@@ -323,6 +323,10 @@ impl FileOps for PtyMaster {
             TIOCSIG => {
                 let number = i32::try_from(argument).map_err(|_| Errno::EINVAL)?;
                 let signal = Signal::new(number)?;
+                let is_typed = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP].contains(&signal);
+                if !is_typed {
+                    return Err(Errno::EINVAL.because("not a signal that a key sends"));
+                }
                 if let Some(group) = self.tty.session().1 {
                     self.screen.owner.signal_group(group, signal);
                 }
@@ -393,15 +397,9 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC` when there are too many pairs, and what making the node says.
     pub fn open_pty(self: &Arc<Self>, process: &Process) -> Result<Arc<PtyMaster>> {
-        let is_free = |number: &u32| {
-            self.terminals
-                .find(make_device(SLAVE_MAJOR, *number))
-                .is_none()
-        };
-        let number = (0..MAX_PAIRS).find(is_free).ok_or(Errno::ENOSPC)?;
-        let owner = Arc::downgrade(self);
-        let master = PtyMaster::new(number, Arc::new(owner));
-        self.terminals.add(Arc::clone(master.tty()));
+        let make = |number| PtyMaster::new(number, Arc::new(Arc::downgrade(self)));
+        let master = self.terminals.add_pair(MAX_PAIRS, make)?;
+        let number = master.number();
         let root = self.root()?;
         let context = self.root_context(&root);
         let path = format!("/dev/pts/{number}");
@@ -526,6 +524,36 @@ mod tests {
     }
 
     #[test]
+    fn master_hears_of_what_came_before_a_bad_buffer() {
+        struct Torn(usize);
+
+        impl Source for Torn {
+            fn remaining(&self) -> usize {
+                1000 - self.0
+            }
+
+            fn take(&mut self, bytes: &mut [u8]) -> Result<()> {
+                bytes.fill(b'x');
+                if self.0 > 0 {
+                    return Err(Errno::EFAULT.into());
+                }
+                self.0 += bytes.len();
+                Ok(())
+            }
+        }
+
+        let (master, slave, _) = pair();
+        let (waker, wakes) = counting_waker();
+        let _registration = master.wait_queue().unwrap().register(&waker);
+        let moved = slave.try_write(&mut Torn(0)).unwrap();
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        let mut sink = VecSink::new(2000);
+        assert_eq!(master.try_read(&mut sink), Ok(moved));
+        let torn = slave.try_write(&mut Torn(1));
+        assert_eq!(torn, Err(Errno::EFAULT.into()));
+    }
+
+    #[test]
     fn full_input_holds_the_master_up() {
         let (master, slave, _) = pair();
         let lines = b"1234567\n".repeat(1000);
@@ -542,7 +570,7 @@ mod tests {
 
     #[test]
     fn master_requests_reach_the_pair() {
-        let (master, slave, _) = pair();
+        let (master, slave, owner) = pair();
         let memory = FakeMemory::new(1);
         let word = |address: u32| {
             let mut bytes = [0; 4];
@@ -560,6 +588,13 @@ mod tests {
         assert_eq!(word(16), 80 << 16 | 24);
         master.ioctl(TIOCGPGRP, 0, &memory).unwrap();
         assert_eq!(word(0), 100);
+        master.ioctl(TIOCSIG, 20, &memory).unwrap();
+        let refused = master.ioctl(TIOCSIG, 9, &memory).unwrap_err();
+        assert_eq!(refused.errno, Errno::EINVAL);
+        assert_eq!(
+            *owner.signals.lock(),
+            [(100, Signal::SIGWINCH), (100, Signal::SIGTSTP)]
+        );
         assert_eq!(slave.terminal(), Some(make_device(136, 3)));
         assert_eq!(master.terminal(), None);
     }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use abi::{Errno, Result};
 use executor::sync::Lock;
+use fs::vfs::device::make_device;
 
 use super::Tty;
+use super::pty::{PtyMaster, SLAVE_MAJOR};
 use crate::process::Pid;
 
 /// The terminals that exist now; clones share them.
@@ -18,6 +21,25 @@ impl Terminals {
     /// Adds a terminal; returns the one that had its device number.
     pub fn add(&self, tty: Arc<Tty>) -> Option<Arc<Tty>> {
         self.by_id.lock().insert(tty.id(), tty)
+    }
+
+    /// Makes a pseudo-terminal with the lowest free number below `max`, and adds its slave.
+    ///
+    /// # Errors
+    /// `ENOSPC` when all numbers are taken.
+    pub(super) fn add_pair(
+        &self,
+        max: u32,
+        make: impl FnOnce(u32) -> Arc<PtyMaster>,
+    ) -> Result<Arc<PtyMaster>> {
+        let mut by_id = self.by_id.lock();
+        let id = |number: u32| make_device(SLAVE_MAJOR, number);
+        let number = (0..max)
+            .find(|&number| !by_id.contains_key(&id(number)))
+            .ok_or(Errno::ENOSPC)?;
+        let master = make(number);
+        by_id.insert(id(number), Arc::clone(master.tty()));
+        Ok(master)
     }
 
     /// Removes a terminal; open descriptions keep it.
@@ -45,5 +67,50 @@ impl Terminals {
     /// Takes terminal `id` from `session`; returns the foreground group, to be hung up.
     pub fn detach(&self, id: u64, session: Pid) -> Option<Pid> {
         self.find(id)?.detach(session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use abi::Signal;
+
+    use super::super::pty::PtyOwner;
+    use super::*;
+
+    struct Nobody;
+
+    impl PtyOwner for Nobody {
+        fn signal_group(&self, _: Pid, _: Signal) {}
+
+        fn now_ns(&self) -> u64 {
+            0
+        }
+
+        fn master_closed(&self, _: u32, _: Option<Pid>) {}
+    }
+
+    #[test]
+    fn pairs_made_at_once_have_numbers_of_their_own() {
+        let terminals = Terminals::default();
+        let make = |number| PtyMaster::new(number, Arc::new(Nobody));
+        let add = || {
+            let masters = (0..50).map(|_| terminals.add_pair(200, make).unwrap());
+            masters.collect::<Vec<_>>()
+        };
+        let masters: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(add)).collect();
+            let made = threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap());
+            made.collect()
+        });
+        let numbers: BTreeSet<u32> = masters.iter().map(|master| master.number()).collect();
+        assert_eq!(numbers.len(), 200);
+        let full = terminals.add_pair(200, make).unwrap_err();
+        assert_eq!(full.errno, Errno::ENOSPC);
+        terminals.remove(make_device(SLAVE_MAJOR, 77));
+        assert_eq!(terminals.add_pair(200, make).unwrap().number(), 77);
     }
 }

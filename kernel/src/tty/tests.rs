@@ -10,6 +10,7 @@ use abi::flags::{
     TAB3, TCFLSH, TCGETS, TCIFLUSH, TCOOFF, TCOON, TCSETS, TCXONC, TIOCGPGRP, TIOCGWINSZ,
     TIOCNOTTY, TIOCSCTTY, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, VEOL, VEOL2, VERASE, VINTR, VMIN, VTIME,
 };
+use abi::limits::N_TTY_BUF_SIZE;
 use fs::io::VecSink;
 
 use super::*;
@@ -271,6 +272,16 @@ fn full_buffer_of_lines_pushes_back() {
     assert!(!tty.has_room());
     assert_eq!(read(&tty, 99).unwrap(), b"1234567\n");
     assert_eq!(tty.input(&lines[taken..]), 8);
+}
+
+#[test]
+fn ends_of_file_that_nobody_reads_fill_the_buffer_too() {
+    let (tty, _screen) = terminal();
+    let taken = tty.input(&[4; 3 * N_TTY_BUF_SIZE]);
+    assert_eq!(taken, N_TTY_BUF_SIZE);
+    assert!(!tty.has_room());
+    assert_eq!(read(&tty, 10), Ok(Vec::new()));
+    assert_eq!(tty.input(b"\x04\x04"), 1);
 }
 
 #[test]
