@@ -155,6 +155,27 @@ impl Content {
         Ok(len)
     }
 
+    /// Makes a hole from byte `start` to byte `end`; returns bytes that went off the budget.
+    pub(super) fn punch(&mut self, start: u64, end: u64) -> u64 {
+        let before = self.charged;
+        let (first, last) = (start.div_ceil(CHUNK_SIZE), end / CHUNK_SIZE);
+        if first < last {
+            let whole: Vec<u64> = self.chunks.range(first..last).map(|(&at, _)| at).collect();
+            for chunk in whole.iter().filter_map(|at| self.chunks.remove(at)) {
+                self.charged -= occupied(chunk.len());
+            }
+        }
+        for number in [start / CHUNK_SIZE, last] {
+            if let Some(chunk) = self.chunks.get_mut(&number) {
+                let within =
+                    |at: u64| narrow(at.saturating_sub(number * CHUNK_SIZE)).min(chunk.len());
+                let (from, to) = (within(start), within(end));
+                chunk.get_mut(from..to).unwrap_or_default().fill(0);
+            }
+        }
+        before - self.charged
+    }
+
     /// Sets the size; returns bytes that went off the budget.
     ///
     /// # Errors
@@ -225,6 +246,22 @@ mod tests {
         assert!(bytes[70_000..].iter().all(|&byte| byte == 0));
         content.resize(0).unwrap();
         assert_eq!(content.charged(), 0);
+    }
+
+    #[test]
+    fn punched_holes_read_as_zeros_and_give_their_memory_back() {
+        let mut content = Content::default();
+        write(&mut content, 0, &[7; 300_000]).unwrap();
+        assert_eq!(content.punch(1000, 2000), 0);
+        assert_eq!(content.punch(100_000, 270_000), 2 * CHUNK_SIZE);
+        content.punch(299_990, 1 << 40);
+        let mut expected = vec![7; 300_000];
+        for hole in [1000..2000, 100_000..270_000, 299_990..300_000] {
+            expected[hole].fill(0);
+        }
+        assert!(read(&content, 0, 400_000) == expected);
+        content.punch(0, u64::MAX);
+        assert_eq!((content.size(), content.charged()), (300_000, 0));
     }
 
     #[test]

@@ -449,6 +449,18 @@ impl Inode for TmpInode {
         Ok(moved)
     }
 
+    fn punch(&self, start: u64, end: u64, time: Timestamp) -> Result<()> {
+        let mut state = self.state.lock();
+        let Body::Regular(content) = &mut state.body else {
+            return Err(Errno::EINVAL.into());
+        };
+        let freed = content.punch(start, end);
+        self.shared.discharge(freed);
+        state.touch(time);
+        self.changed();
+        Ok(())
+    }
+
     fn append(&self, source: &mut dyn Source, time: Timestamp) -> Result<(u64, usize)> {
         self.write(None, source, time)
     }

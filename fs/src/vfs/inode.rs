@@ -383,6 +383,15 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Ok((start, self.write_at(start, source, time)?))
     }
 
+    /// Makes a hole from byte `start` to byte `end`; the size stays.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where the file system cannot, as Linux's ext2.
+    fn punch(&self, start: u64, end: u64, time: Timestamp) -> Result<()> {
+        let _ = (start, end, time);
+        Err(Errno::EOPNOTSUPP.because("no holes are made in this file system"))
+    }
+
     /// Makes what was written durable.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ use crate::budget::Budget;
 use crate::procfs::source::ProcessSource;
 
 pub use self::attributes::{Access, NewTime};
-pub use self::open::Opened;
+pub use self::open::{Opened, permissions_after_write};
 pub use self::permission::Caller;
 pub use self::walk::Follow;
 

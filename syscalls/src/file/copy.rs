@@ -12,7 +12,7 @@ use kernel::open_file::{OpenFile, Whence};
 use kernel::poll::{Attempt, wait_on};
 
 use super::sigpipe::with_sigpipe;
-use super::{at_once, limit, not_negative};
+use super::{at_once, drop_set_id, limit, not_negative};
 use crate::context::Cx;
 
 /// Bytes of the buffer.
@@ -70,6 +70,7 @@ pub(crate) fn sendfile64(
     if let Some(to) = output.write_offset()? {
         count = limit::room(cx, to, count)?;
     }
+    drop_set_id(cx, &output)?;
     let queue = output.wait_queue().cloned();
     let transfer = Transfer {
         input: Arc::clone(&input),
@@ -140,7 +141,7 @@ impl Transfer {
             let moved = self.output.try_write(&mut piece, self.now)?;
             self.taken = self.taken.saturating_add(moved);
             self.moved = self.moved.saturating_add(moved);
-            if moved < wanted && !self.output.is_stream() {
+            if moved == 0 || moved < wanted && !self.output.is_stream() {
                 return Ok(self.moved);
             }
         }
@@ -207,6 +208,7 @@ pub(crate) fn copy_file_range(
     if is_same && from < to.saturating_add(count) && to < from.saturating_add(count) {
         return Err(Errno::EINVAL.because("the ranges overlap"));
     }
+    drop_set_id(cx, &output)?;
     let moved = copy(cx, (&input, from), (&output, to), count)?;
     finish(cx, &input, in_offset, from.saturating_add(widen(moved)))?;
     finish(cx, &output, out_offset, to.saturating_add(widen(moved)))?;

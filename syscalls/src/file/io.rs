@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use abi::Result;
 use abi::types::{Fd, UserAddr};
+use fs::io::Source;
 use fs::vfs::inode::Timestamp;
 use kernel::call::Outcome;
 use kernel::open_file::OpenFile;
@@ -11,7 +12,7 @@ use kernel::transfer;
 use kernel::tty::TerminalUse;
 
 use super::sigpipe::with_sigpipe;
-use super::{at_once, limit, not_negative};
+use super::{at_once, drop_set_id, limit, not_negative};
 use crate::buffer::UserBuffer;
 use crate::context::Cx;
 
@@ -112,8 +113,9 @@ fn read_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> 
 
 fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> Result<usize> {
     cut_at_fault(file, &mut buffer);
-    if file.is_writable() {
+    if file.is_writable() && Source::remaining(&buffer) > 0 {
         limit::cut(cx, file, Some(offset), &mut buffer)?;
+        drop_set_id(cx, file)?;
     }
     at_once(file.write_at(offset, &mut buffer, now(cx, file)))
 }
@@ -139,8 +141,9 @@ fn write_from(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Resul
         return Ok(Outcome::Ready(Err(fault)));
     }
     cut_at_fault(file, &mut buffer);
-    if file.is_writable() && file.ops().is_none() {
+    if file.is_writable() && file.ops().is_none() && Source::remaining(&buffer) > 0 {
         limit::cut(cx, file, None, &mut buffer)?;
+        drop_set_id(cx, file)?;
     }
     Ok(with_sigpipe(
         cx,

@@ -27,6 +27,11 @@ pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};
 
 use abi::{Errno, Result};
 use fs::io::{Stall, Try};
+use fs::vfs::inode::{FileType, SetAttributes};
+use fs::vfs::permissions_after_write;
+use kernel::open_file::OpenFile;
+
+use crate::context::Cx;
 
 /// The result of an attempt by a call that never waits.
 ///
@@ -45,4 +50,27 @@ fn at_once<T>(result: Try<T>) -> Result<T> {
 /// `EINVAL`.
 fn not_negative(value: i64) -> Result<u64> {
     u64::try_from(value).map_err(|_| Errno::EINVAL.because("a negative offset or length"))
+}
+
+/// Takes the set-id bits off a regular file whose contents an ordinary user is about to change.
+///
+/// # Errors
+/// Those of the file system.
+fn drop_set_id(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
+    let Some(location) = file.location().filter(|_| file.ops().is_none()) else {
+        return Ok(());
+    };
+    let credentials = cx.process().credentials();
+    let caller = credentials.caller();
+    if caller.is_privileged() || file.file_type() != FileType::Regular {
+        return Ok(());
+    }
+    match permissions_after_write(&caller, &location.metadata()?) {
+        Some(permissions) => location.inode.set_attributes(&SetAttributes {
+            permissions: Some(permissions),
+            ctime: Some(cx.kernel.now()),
+            ..SetAttributes::default()
+        }),
+        None => Ok(()),
+    }
 }

@@ -1,12 +1,11 @@
 //! The length of files and the space they take: truncate(2), fallocate(2).
 
-use abi::flags::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
+use abi::flags::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
-use fs::io::Source;
-use fs::vfs::inode::{FileType, Inode};
+use fs::vfs::inode::FileType;
 
-use super::{limit, not_negative};
+use super::{drop_set_id, limit, not_negative};
 use crate::context::Cx;
 
 /// truncate(2): `len` in bytes.
@@ -24,12 +23,13 @@ pub(crate) fn ftruncate64(cx: Cx<'_>, fd: Fd, len: i64) -> Result<()> {
     let file = cx.file(fd)?;
     if file.is_writable() && file.file_type() == FileType::Regular {
         limit::check(cx, len)?;
+        drop_set_id(cx, &file)?;
     }
     file.truncate(len, cx.kernel.now())
 }
 
 /// fallocate(2): `offset` and `len` in bytes. Space is found when it is written, so that the
-/// default mode only extends the file; a punched hole reads as zeros.
+/// default mode only extends the file. Holes are punched in tmpfs alone.
 pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) -> Result<()> {
     let file = cx.file(fd)?;
     let offset = not_negative(offset)?;
@@ -38,11 +38,7 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
         len => len,
     };
     const PUNCH: u32 = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    const ZERO_KEEP: u32 = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
-    if !matches!(
-        mode,
-        0 | FALLOC_FL_KEEP_SIZE | PUNCH | FALLOC_FL_ZERO_RANGE | ZERO_KEEP
-    ) {
+    if !matches!(mode, 0 | FALLOC_FL_KEEP_SIZE | PUNCH) {
         return Err(Errno::EOPNOTSUPP.because("no such mode of fallocate"));
     }
     if !file.is_writable() {
@@ -58,40 +54,13 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
     if i64::try_from(end).is_err() {
         return Err(Errno::EFBIG.into());
     }
-    let size = inode.metadata()?.size;
-    let grows = mode & FALLOC_FL_KEEP_SIZE == 0 && end > size;
-    if grows {
+    drop_set_id(cx, &file)?;
+    if mode == PUNCH {
+        return inode.punch(offset, end, cx.kernel.now());
+    }
+    if mode & FALLOC_FL_KEEP_SIZE == 0 && end > inode.metadata()?.size {
         limit::check(cx, end)?;
-    }
-    if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) != 0 {
-        clear(cx, &**inode, offset, end.min(size))?;
-    }
-    if grows {
         file.truncate(end, cx.kernel.now())?;
     }
     Ok(())
-}
-
-/// Writes zeros from `start` to `end`.
-fn clear(cx: Cx<'_>, inode: &dyn Inode, start: u64, end: u64) -> Result<()> {
-    let len = usize::try_from(end.saturating_sub(start)).map_err(|_| Errno::EFBIG)?;
-    if len > 0 {
-        inode.write_at(start, &mut Zeros(len), cx.kernel.now())?;
-    }
-    Ok(())
-}
-
-/// So many zeros.
-struct Zeros(usize);
-
-impl Source for Zeros {
-    fn remaining(&self) -> usize {
-        self.0
-    }
-
-    fn take(&mut self, bytes: &mut [u8]) -> Result<()> {
-        bytes.fill(0);
-        self.0 = self.0.saturating_sub(bytes.len());
-        Ok(())
-    }
 }

@@ -1,0 +1,90 @@
+//! What calls do to files beyond their bytes: holes, set-id bits.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
+use abi::Errno;
+use abi::layout::Stat64;
+use common::{DATA, Guest, STRINGS, World};
+
+const O_RDWR: u32 = 2;
+const O_CREAT: u32 = 0o100;
+
+fn open(guest: &Guest, path: &[u8]) -> u32 {
+    let path = guest.put_string(STRINGS, path);
+    guest.sys("open", &[path, O_RDWR | O_CREAT, 0o644]).unwrap()
+}
+
+/// Size, 512-byte blocks and permissions.
+fn stat(guest: &Guest, fd: u32) -> (i64, i64, u32) {
+    assert_eq!(guest.sys("fstat64", &[fd, DATA]), Ok(0));
+    let bytes = guest.bytes(DATA, Stat64::SIZE).unwrap();
+    let stat = Stat64::from_bytes(bytes.as_slice().try_into().unwrap());
+    (stat.size, stat.blocks, stat.mode & 0o7777)
+}
+
+#[test]
+fn holes_are_punched_in_memory_and_cost_nothing() {
+    const PUNCH: u32 = 2 | 1;
+    const ZERO_RANGE: u32 = 0x10;
+    let world = World::new();
+    let guest = world.guest();
+    let fd = open(&guest, b"/tmp/file");
+    // A terabyte of nothing.
+    assert_eq!(guest.sys("ftruncate64", &[fd, 0, 256]), Ok(0));
+    assert_eq!(guest.sys("write", &[fd, DATA, 0x4000]), Ok(0x4000));
+    assert_eq!(stat(&guest, fd), (256 << 32, 32, 0o644));
+    let fallocate = |mode: u32, from: [u32; 2], len: [u32; 2]| {
+        guest.sys("fallocate", &[fd, mode, from[0], from[1], len[0], len[1]])
+    };
+    assert_eq!(fallocate(PUNCH, [0, 0], [0, 256]), Ok(0));
+    assert_eq!(stat(&guest, fd), (256 << 32, 0, 0o644));
+    assert_eq!(
+        fallocate(ZERO_RANGE, [0, 0], [9, 0]),
+        Err(Errno::EOPNOTSUPP)
+    );
+    assert_eq!(fallocate(2, [0, 0], [9, 0]), Err(Errno::EOPNOTSUPP));
+    assert_eq!(fallocate(1, [0, 512], [9, 0]), Ok(0));
+    assert_eq!(stat(&guest, fd).0, 256 << 32);
+    assert_eq!(fallocate(0, [0, 512], [9, 0]), Ok(0));
+    assert_eq!(stat(&guest, fd).0, (512 << 32) + 9);
+}
+
+#[test]
+fn ordinary_users_take_set_id_bits_away_with_whatever_they_write() {
+    let world = World::new();
+    let guest = world.guest();
+    let fd = open(&guest, b"/tmp/file");
+    let other = open(&guest, b"/tmp/other");
+    assert_eq!(guest.sys("write", &[other, DATA, 9]), Ok(9));
+    for fd in [fd, other] {
+        assert_eq!(guest.sys("fchown", &[fd, 1000, 1000]), Ok(0));
+    }
+    let writes: [(&str, &[u32], u32); 6] = [
+        ("write", &[fd, DATA, 1], 1),
+        ("pwrite64", &[fd, DATA, 1, 0, 0], 1),
+        ("ftruncate64", &[fd, 0, 0], 0),
+        ("fallocate", &[fd, 0, 0, 0, 9, 0], 0),
+        ("sendfile64", &[fd, other, DATA, 1], 1),
+        ("copy_file_range", &[other, DATA, fd, DATA, 1, 0], 1),
+    ];
+    for user in [0, 1000] {
+        assert_eq!(guest.sys("setresgid", &[user, user, user]), Ok(0));
+        assert_eq!(guest.sys("setresuid", &[user, user, user]), Ok(0));
+        for (name, args, result) in writes {
+            assert_eq!(guest.sys("fchmod", &[fd, 0o6755]), Ok(0));
+            guest.put_words(DATA, &[0, 0]);
+            assert_eq!(guest.sys(name, args), Ok(result), "{name}");
+            let expected = if user == 0 { 0o6755 } else { 0o755 };
+            assert_eq!(stat(&guest, fd).2, expected, "{name} of {user}");
+        }
+    }
+    // A group that may not execute: the bit means mandatory locks, and stays.
+    assert_eq!(guest.sys("fchmod", &[fd, 0o6644]), Ok(0));
+    assert_eq!(guest.sys("write", &[fd, DATA, 1]), Ok(1));
+    assert_eq!(stat(&guest, fd).2, 0o2644);
+    assert_eq!(guest.sys("fchmod", &[fd, 0o6755]), Ok(0));
+    assert_eq!(guest.sys("write", &[fd, DATA, 0]), Ok(0));
+    assert_eq!(stat(&guest, fd).2, 0o6755);
+}
