@@ -7,6 +7,7 @@ use abi::flags::{
     CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED,
     WUNTRACED,
 };
+use abi::layout::SigInfo;
 use abi::types::{Fd, Pid, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::inode::FileType;
@@ -230,7 +231,7 @@ pub(crate) fn waitid(
     let memory = Arc::clone(cx.memory());
     wait(cx, who, wanted, options & WNOHANG != 0, move |event| {
         if !info.is_null() {
-            memory.copy_out(info.0, &siginfo_of(event))?;
+            memory.copy_out(info.0, &siginfo_of(event).to_bytes())?;
         }
         if let (false, Some(event)) = (usage.is_null(), event) {
             memory.copy_out(
@@ -243,27 +244,24 @@ pub(crate) fn waitid(
 }
 
 /// `siginfo_t` of a `SIGCHLD`, zero when there is no event.
-fn siginfo_of(event: Option<WaitEvent>) -> [u8; 128] {
-    let mut bytes = [0; 128];
-    let Some(event) = event else { return bytes };
+fn siginfo_of(event: Option<WaitEvent>) -> SigInfo {
+    let Some(event) = event else {
+        return SigInfo::default();
+    };
     let (code, value) = match event.status {
         0xffff => (CLD_CONTINUED, i32::from(kernel::signal::CONT)),
         status if status & 0xff == 0x7f => (CLD_STOPPED, status >> 8),
         status if status & 0x7f == 0 => (CLD_EXITED, status >> 8),
         status => (CLD_KILLED, status & 0x7f),
     };
-    let words = [
-        i32::from(kernel::signal::CHLD),
-        0,
+    SigInfo {
+        signal: kernel::signal::CHLD.into(),
         code,
-        event.pid,
-        event.uid.cast_signed(),
+        pid: event.pid,
+        uid: event.uid,
         value,
-    ];
-    for (field, word) in bytes.chunks_exact_mut(4).zip(words) {
-        field.copy_from_slice(&word.to_le_bytes());
+        ..SigInfo::default()
     }
-    bytes
 }
 
 fn wait(

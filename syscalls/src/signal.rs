@@ -1,14 +1,14 @@
 //! Signals: actions, masks, sending, waiting.
 
 use abi::flags::{SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
-use abi::layout::{SigAction, SigStack};
+use abi::layout::{SigAction, SigInfo, SigStack};
 use abi::limits::{MINSIGSTKSZ, SIGSET_SIZE};
-use abi::types::{Pid, UserAddr};
+use abi::types::{Pid, Signal, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::{Fault, Outcome, Restart};
 use kernel::poll::wait_for;
 use kernel::process::Target;
-use kernel::signal::{self, Action, AltStack, SignalInfo, SignalSet};
+use kernel::signal::{Action, AltStack, SignalInfo, SignalSet};
 
 use crate::context::Cx;
 
@@ -25,13 +25,6 @@ fn set_at(cx: Cx<'_>, address: UserAddr) -> Result<SignalSet> {
         .map(|bytes| SignalSet(u64::from_le_bytes(bytes)))
 }
 
-fn number_of(signal: i32) -> Result<u8> {
-    u8::try_from(signal)
-        .ok()
-        .filter(|number| (1..=signal::MAX).contains(number))
-        .ok_or_else(|| Errno::EINVAL.because("not a signal"))
-}
-
 /// rt_sigaction(2).
 pub(crate) fn rt_sigaction(
     cx: Cx<'_>,
@@ -41,7 +34,7 @@ pub(crate) fn rt_sigaction(
     set_size: usize,
 ) -> Result<()> {
     check_size(set_size)?;
-    let number = number_of(signal)?;
+    let number = Signal::new(signal)?.number();
     let new = if action.is_null() {
         None
     } else {
@@ -145,7 +138,7 @@ pub(crate) fn rt_sigtimedwait_time64(
 ) -> Outcome<u32> {
     let prepared = check_size(set_size).and_then(|()| {
         let deadline = crate::time::deadline_after(cx, timeout)?;
-        Ok((set_at(cx, set)?.without(signal::UNBLOCKABLE), deadline))
+        Ok((set_at(cx, set)?.without(SignalSet::UNBLOCKABLE), deadline))
     });
     let (set, deadline) = match prepared {
         Ok(prepared) => prepared,
@@ -160,19 +153,7 @@ pub(crate) fn rt_sigtimedwait_time64(
             return Err(fs::io::Stall::WouldBlock);
         };
         if !info.is_null() {
-            let mut bytes = [0; 128];
-            let words = [
-                i32::from(taken.number),
-                0,
-                taken.code,
-                taken.pid,
-                taken.uid.cast_signed(),
-                taken.value,
-            ];
-            for (field, word) in bytes.chunks_exact_mut(4).zip(words) {
-                field.copy_from_slice(&word.to_le_bytes());
-            }
-            memory.copy_out(info.0, &bytes)?;
+            memory.copy_out(info.0, &SigInfo::from(taken).to_bytes())?;
         }
         Ok(u32::from(taken.number))
     })
@@ -199,11 +180,7 @@ fn own_info(cx: Cx<'_>, number: u8, code: i32) -> SignalInfo {
 
 /// A signal number, or 0 for a probe.
 fn number_or_probe(signal: i32) -> Result<u8> {
-    if signal == 0 {
-        Ok(0)
-    } else {
-        number_of(signal)
-    }
+    Ok(Signal::or_probe(signal)?.map_or(0, Signal::number))
 }
 
 /// kill(2).
@@ -250,24 +227,22 @@ pub(crate) fn tgkill(cx: Cx<'_>, group: Pid, thread: Pid, signal: i32) -> Result
 /// rt_sigqueueinfo(2).
 pub(crate) fn rt_sigqueueinfo(cx: Cx<'_>, pid: Pid, signal: i32, info: UserAddr) -> Result<()> {
     let number = number_or_probe(signal)?;
-    let bytes: [u8; 24] = cx.copy_in(info)?;
-    let word = |index: usize| {
-        bytes
-            .chunks_exact(4)
-            .nth(index)
-            .and_then(|word| word.try_into().ok())
-            .map_or(0, i32::from_le_bytes)
-    };
-    let code = word(2);
-    if (code >= 0 || code == SI_TKILL) && pid.0 != cx.task.pid() {
+    let SigInfo {
+        code,
+        pid: sender,
+        uid,
+        value,
+        ..
+    } = SigInfo::from_bytes(&cx.copy_in(info)?);
+    if (code >= SI_USER || code == SI_TKILL) && pid.0 != cx.task.pid() {
         return Err(Errno::EPERM.because("a code of the kernel's own"));
     }
     let info = SignalInfo {
         number,
         code,
-        pid: word(3),
-        uid: word(4).cast_unsigned(),
-        value: word(5),
+        pid: sender,
+        uid,
+        value,
     };
     cx.kernel
         .send_signal(&cx.process(), Target::Process(pid.0), info)

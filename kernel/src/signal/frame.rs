@@ -10,16 +10,18 @@
 
 use abi::Result;
 use abi::flags::{SA_NODEFER, SA_ONSTACK, SA_SIGINFO};
+use abi::layout::SigInfo;
 use fs::vfs::file::GuestMemory;
 
 use super::{Action, SignalInfo, SignalSet, SignalState};
 use crate::platform::UserMemory;
 
-/// Bytes of `siginfo_t` and of `ucontext_t`.
+/// Bytes of `siginfo_t`.
 const SIGINFO_LEN: u32 = 128;
 /// Bytes below the stack pointer that a function without calls may use: a handler can come in the
 /// middle of one.
 const RED_ZONE_LEN: u32 = 128;
+/// Bytes of `ucontext_t`, rounded up for the stack.
 const UCONTEXT_LEN: u32 = 224;
 /// Where `ucontext_t` keeps the mask.
 const UC_SIGMASK: u32 = 20;
@@ -63,16 +65,7 @@ pub fn write_frame(
     let mask = state.mask();
     let old_mask = state.saved_mask.take().unwrap_or(mask);
 
-    let words = [
-        i32::from(info.number),
-        0,
-        info.code,
-        info.pid,
-        info.uid.cast_signed(),
-        info.value,
-    ];
-    memory.fill(siginfo, 0, SIGINFO_LEN)?;
-    memory.copy_out(siginfo, words.map(i32::to_le_bytes).as_flattened())?;
+    memory.copy_out(siginfo, &SigInfo::from(*info).to_bytes())?;
     memory.fill(ucontext, 0, UCONTEXT_LEN)?;
     memory.copy_out(ucontext.wrapping_add(UC_SIGMASK), &old_mask.0.to_le_bytes())?;
 

@@ -12,6 +12,7 @@ mod frame;
 mod state;
 
 use abi::types::Signal;
+pub use abi::types::SignalSet;
 
 pub use frame::{Frame, restore_mask, write_frame};
 pub use state::{Action, AltStack, SignalInfo, SignalState, Taken};
@@ -88,52 +89,8 @@ pub(crate) const COUNT: usize = 64;
 /// The lowest real-time signal as the kernel counts them.
 pub const RT_MIN: u8 = Signal::SIGRTMIN.number();
 
-/// A set of signals: bit `n - 1` stands for signal `n`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SignalSet(pub u64);
-
-impl SignalSet {
-    /// The set of one signal; empty for a number out of range.
-    pub const fn of(number: u8) -> Self {
-        match number {
-            1..=MAX => Self(1 << number.wrapping_sub(1)),
-            _ => Self(0),
-        }
-    }
-
-    /// Whether `number` is in it.
-    pub const fn contains(self, number: u8) -> bool {
-        self.0 & Self::of(number).0 != 0
-    }
-
-    /// With `other`'s members.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Without `other`'s members.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether it has no members.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The members, ascending.
-    pub fn iter(self) -> impl Iterator<Item = u8> {
-        (1..=MAX).filter(move |&number| self.contains(number))
-    }
-}
-
 /// The signals that stop a process by default.
 pub const STOP_SIGNALS: SignalSet = SignalSet::of(STOP)
     .with(SignalSet::of(TSTP))
     .with(SignalSet::of(TTIN))
     .with(SignalSet::of(TTOU));
-
-/// The signals that no process blocks, ignores or handles.
-pub const UNBLOCKABLE: SignalSet = SignalSet::of(KILL).with(SignalSet::of(STOP));

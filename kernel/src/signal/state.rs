@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN};
+use abi::layout::SigInfo;
 use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 
-use super::{CONT, COUNT, Disposition, KILL, RT_MIN, SignalSet, UNBLOCKABLE, default_disposition};
+use super::{CONT, COUNT, Disposition, KILL, RT_MIN, SignalSet, default_disposition};
 
 /// `struct sigaction` as the kernel keeps it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub struct SignalInfo {
     pub uid: u32,
     /// `si_status` of `SIGCHLD`, or `si_value` of a queued one.
     pub value: i32,
+}
+
+impl From<SignalInfo> for SigInfo {
+    /// As a handler gets it.
+    fn from(info: SignalInfo) -> Self {
+        Self {
+            signal: info.number.into(),
+            code: info.code,
+            pid: info.pid,
+            uid: info.uid,
+            value: info.value,
+            ..Self::default()
+        }
+    }
 }
 
 /// `stack_t`.
@@ -112,10 +127,10 @@ impl SignalState {
     /// # Errors
     /// `EINVAL` for a number out of range and for `SIGKILL` and `SIGSTOP`.
     pub fn set_action(&mut self, number: u8, mut action: Action) -> Result<()> {
-        if UNBLOCKABLE.contains(number) {
+        if SignalSet::UNBLOCKABLE.contains(number) {
             return Err(Errno::EINVAL.because("SIGKILL and SIGSTOP keep their action"));
         }
-        action.mask = action.mask.without(UNBLOCKABLE);
+        action.mask = action.mask.without(SignalSet::UNBLOCKABLE);
         let index = usize::from(number).wrapping_sub(1);
         *self.actions.get_mut(index).ok_or(Errno::EINVAL)? = action;
         if self.is_ignored(number) {
@@ -140,7 +155,7 @@ impl SignalState {
 
     /// Replaces the mask; `SIGKILL` and `SIGSTOP` stay deliverable.
     pub const fn set_mask(&mut self, mask: SignalSet) {
-        self.mask = mask.without(UNBLOCKABLE);
+        self.mask = mask.without(SignalSet::UNBLOCKABLE);
     }
 
     /// Pending signals, blocked ones too.

@@ -213,29 +213,9 @@ impl Signal {
         self.0
     }
 
-    /// Position in a table of 64.
-    pub fn index(self) -> usize {
-        usize::from(self.0.saturating_sub(1))
-    }
-
-    /// The set that holds this signal alone.
-    pub fn set(self) -> SignalSet {
-        SignalSet(1_u64.wrapping_shl(u32::from(self.0.saturating_sub(1))))
-    }
-
     /// Whether instances queue up instead of merging.
     pub fn is_realtime(self) -> bool {
         self >= Self::SIGRTMIN
-    }
-
-    /// Whether this can be neither caught, blocked nor ignored.
-    pub fn is_unblockable(self) -> bool {
-        matches!(self, Self::SIGKILL | Self::SIGSTOP)
-    }
-
-    /// All signals in ascending order.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (1..=Self::COUNT).map(Self)
     }
 }
 
@@ -250,74 +230,50 @@ impl fmt::Debug for Signal {
 }
 
 impl SignalSet {
-    /// No signal.
-    pub const EMPTY: Self = Self(0);
-    /// All 64.
-    pub const FULL: Self = Self(u64::MAX);
-    /// `SIGKILL` and `SIGSTOP`, which no mask can hold.
-    pub const UNBLOCKABLE: Self = Self((1 << 8) | (1 << 18));
+    /// `SIGKILL` and `SIGSTOP`, which nobody blocks, ignores or handles.
+    pub const UNBLOCKABLE: Self =
+        Self::of(Signal::SIGKILL.number()).with(Self::of(Signal::SIGSTOP.number()));
 
-    /// Whether it holds `signal`.
-    pub fn contains(self, signal: Signal) -> bool {
-        self.0 & signal.set().0 != 0
+    /// The set of one signal; empty for a number out of range.
+    pub const fn of(number: u8) -> Self {
+        match number {
+            1..=Signal::COUNT => Self(1 << number.wrapping_sub(1)),
+            _ => Self(0),
+        }
     }
 
-    /// Whether it holds nothing.
+    /// Whether `number` is in it.
+    pub const fn contains(self, number: u8) -> bool {
+        self.0 & Self::of(number).0 != 0
+    }
+
+    /// With `other`'s members.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Without `other`'s members.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it has no members.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Adds `signal`.
-    pub fn insert(&mut self, signal: Signal) {
-        self.0 |= signal.set().0;
-    }
-
-    /// Takes `signal` out.
-    pub fn remove(&mut self, signal: Signal) {
-        self.0 &= !signal.set().0;
-    }
-
-    /// What is in either.
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// What is in both.
-    pub const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// What is in this and not in `other`.
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// The lowest signal in the set.
-    pub fn first(self) -> Option<Signal> {
-        if self.is_empty() {
-            return None;
-        }
-        let bit = u8::try_from(self.0.trailing_zeros()).ok()?;
-        Some(Signal(bit.saturating_add(1)))
-    }
-
-    /// Its signals in ascending order.
-    pub fn iter(self) -> impl Iterator<Item = Signal> {
-        Signal::all().filter(move |signal| self.contains(*signal))
-    }
-}
-
-impl FromIterator<Signal> for SignalSet {
-    fn from_iter<I: IntoIterator<Item = Signal>>(signals: I) -> Self {
-        signals
-            .into_iter()
-            .fold(Self::EMPTY, |set, signal| set.union(signal.set()))
+    /// The members, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (1..=Signal::COUNT).filter(move |&number| self.contains(number))
     }
 }
 
 impl fmt::Debug for SignalSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
+        let signals = self.iter().map(Signal);
+        f.debug_set().entries(signals).finish()
     }
 }
 
@@ -330,22 +286,17 @@ mod tests {
         assert!(Signal::new(0).is_err() && Signal::new(65).is_err() && Signal::new(-1).is_err());
         assert_eq!(Signal::new(9), Ok(Signal::SIGKILL));
         assert_eq!(Signal::or_probe(0), Ok(None));
-        assert_eq!(Signal::new(64).unwrap().set().0, 1 << 63);
-        assert_eq!(Signal::SIGHUP.index(), 0);
     }
 
     #[test]
     fn sets_are_bits_from_signal_one() {
-        let mut set: SignalSet = [Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
+        let set = SignalSet::of(2).with(SignalSet::of(17));
         assert_eq!(set.0, 1 << 1 | 1 << 16);
-        assert_eq!(set.first(), Some(Signal::SIGINT));
-        set.remove(Signal::SIGINT);
-        assert_eq!(set.first(), Some(Signal::SIGCHLD));
-        set.remove(Signal::SIGCHLD);
-        assert_eq!(set.first(), None);
-        let both: SignalSet = [Signal::SIGKILL, Signal::SIGSTOP].into_iter().collect();
-        assert_eq!(both, SignalSet::UNBLOCKABLE);
-        assert_eq!(SignalSet::FULL.iter().count(), 64);
+        assert!(set.iter().eq([2, 17]));
+        assert!(set.contains(17) && !set.without(SignalSet::of(17)).contains(17));
+        assert_eq!(SignalSet::of(64).0, 1 << 63);
+        assert!(SignalSet::of(0).with(SignalSet::of(65)).is_empty());
+        assert!(SignalSet::UNBLOCKABLE.iter().eq([9, 19]));
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! Actions, reasons and contexts of signals.
 
-use crate::flags::signal::{SI_TKILL, SI_USER};
-use crate::types::{Pid, SignalSet, UserAddr};
-
 layout! {
     /// `struct k_sigaction` as both guest libcs pass it to `rt_sigaction`.
     pub struct SigAction: 20 {
@@ -12,7 +9,8 @@ layout! {
         4 => flags: u32,
         /// What libc wants called behind the handler; unused here.
         8 => restorer: u32,
-        /// Signals blocked while the handler runs, as [`SignalSet`]'s bits.
+        /// Signals blocked while the handler runs, as the bits of a
+        /// [`SignalSet`](crate::types::SignalSet).
         12 => mask: u64,
     }
 
@@ -26,17 +24,22 @@ layout! {
         8 => size: u32,
     }
 
-    /// `siginfo_t`: three words and a union, which the constructors fill.
+    /// `siginfo_t`: three words, and of the union the members that all have which we send.
     pub struct SigInfo: 128 {
         /// The signal's number.
         0 => signal: i32,
         /// An error number that belongs to it, or zero.
         4 => errno: i32,
-        /// Why it was sent: `SI_*`, `CLD_*`, `SEGV_*` …
+        /// Why it was sent: `SI_*`, `CLD_*` …
         8 => code: i32,
-        /// The union, in words: see [`SigInfo::from_process`], [`SigInfo::child`],
-        /// [`SigInfo::fault`].
-        12 => fields: [u32; 29],
+        /// The sender or child.
+        12 => pid: i32,
+        /// Its real user.
+        16 => uid: u32,
+        /// `si_status` of a child, `si_value` of what was queued.
+        20 => value: i32,
+        /// The rest of the union, zero.
+        24 => rest: [u32; 26],
     }
 
     /// `ucontext_t`: the third argument of a handler with `SA_SIGINFO`.
@@ -64,75 +67,9 @@ layout! {
     }
 }
 
-impl SigAction {
-    /// The mask as a set.
-    pub const fn mask_set(&self) -> SignalSet {
-        SignalSet(self.mask)
-    }
-}
-
-impl SigInfo {
-    fn new(signal: i32, code: i32, head: [u32; 5]) -> Self {
-        let mut info = Self {
-            signal,
-            code,
-            ..Self::default()
-        };
-        info.fields
-            .iter_mut()
-            .zip(head)
-            .for_each(|(to, from)| *to = from);
-        info
-    }
-
-    /// From the kernel itself, with nothing to add.
-    pub fn from_kernel(signal: i32, code: i32) -> Self {
-        Self::new(signal, code, [0; 5])
-    }
-
-    /// From a process: `kill` (`SI_USER`), `tgkill` (`SI_TKILL`) or `sigqueue` with a value.
-    pub fn from_process(signal: i32, code: i32, sender: Pid, uid: u32, value: u32) -> Self {
-        Self::new(signal, code, [sender.0.cast_unsigned(), uid, value, 0, 0])
-    }
-
-    /// A child changed its state: `code` is `CLD_*`, `status` the exit code or signal,
-    /// the times are in ticks.
-    pub fn child(code: i32, child: Pid, uid: u32, status: i32, utime: i32, stime: i32) -> Self {
-        let words = [status, utime, stime].map(i32::cast_unsigned);
-        let [status, utime, stime] = words;
-        let signal = i32::from(crate::types::Signal::SIGCHLD.number());
-        Self::new(
-            signal,
-            code,
-            [child.0.cast_unsigned(), uid, status, utime, stime],
-        )
-    }
-
-    /// A fault at an address: `SIGSEGV`, `SIGBUS`, `SIGILL`, `SIGFPE`, `SIGTRAP`.
-    pub fn fault(signal: i32, code: i32, address: UserAddr) -> Self {
-        Self::new(signal, code, [address.0, 0, 0, 0, 0])
-    }
-
-    /// Word `index` of the union; zero past its end.
-    pub fn field(&self, index: usize) -> u32 {
-        self.fields.get(index).copied().unwrap_or(0)
-    }
-
-    /// The sender or child, where the reason has one.
-    pub fn pid(&self) -> Pid {
-        Pid(self.field(0).cast_signed())
-    }
-
-    /// Whether a guest may send this code to another process: no forged `kill` or kernel reasons.
-    pub const fn is_code_for_others(&self) -> bool {
-        self.code < SI_USER && self.code != SI_TKILL
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Signal;
 
     #[test]
     fn action_is_five_words() {
@@ -146,29 +83,22 @@ mod tests {
         let expected = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0];
         assert_eq!(bytes, expected);
         assert_eq!(SigAction::from_bytes(&bytes), action);
-        assert!(action.mask_set().contains(Signal::SIGQUIT));
     }
 
     #[test]
-    fn info_of_a_child_has_its_status_at_20() {
-        let info = SigInfo::child(1, Pid(7), 8, 9, 10, 11);
+    fn info_has_the_members_of_its_union_from_12() {
+        let info = SigInfo {
+            signal: 17,
+            code: 1,
+            pid: 7,
+            uid: 8,
+            value: 9,
+            ..SigInfo::default()
+        };
         let bytes = info.to_bytes();
         let word = |at: usize| i32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-        assert_eq!(
-            [0, 4, 8, 12, 16, 20, 24, 28].map(word),
-            [17, 0, 1, 7, 8, 9, 10, 11]
-        );
+        assert_eq!([0, 4, 8, 12, 16, 20, 24].map(word), [17, 0, 1, 7, 8, 9, 0]);
         assert_eq!(SigInfo::from_bytes(&bytes), info);
-        assert_eq!(info.pid(), Pid(7));
-    }
-
-    #[test]
-    fn info_of_a_fault_has_its_address_at_12() {
-        let bytes = SigInfo::fault(11, 1, UserAddr(0x1234)).to_bytes();
-        assert_eq!(bytes[12..16], [0x34, 0x12, 0, 0]);
-        assert!(!SigInfo::from_kernel(11, 1).is_code_for_others());
-        assert!(SigInfo::from_process(10, -1, Pid(1), 0, 5).is_code_for_others());
-        assert!(!SigInfo::from_process(10, SI_TKILL, Pid(1), 0, 5).is_code_for_others());
     }
 
     #[test]
