@@ -16,6 +16,7 @@ use kernel::open_file::OpenFile;
 use kernel::platform::GuestEnd;
 use kernel::process::Spawn;
 
+use crate::disk;
 use crate::imports::address_of;
 use crate::pod::{self, Pod, pod};
 use crate::streams::Stream;
@@ -104,26 +105,30 @@ fn answer(result: Result<Vec<u8>>) -> u32 {
     }
 }
 
-/// Boots the kernel: Workers, copy mode, image (address, length), host name, mounts. A block with
-/// the reason when it fails. The image stays the kernel's.
+/// Room for the root image, to be written before [`boot`]; 0 when it is too large.
+#[unsafe(no_mangle)]
+pub extern "C" fn allocate_image(len: u32) -> u32 {
+    disk::allocate_image(len)
+}
+
+/// Boots the kernel on the image: Workers, copy mode, host name, memory, mounts. A block with the
+/// reason when it fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn boot(address: u32, len: u32) -> u32 {
     std::panic::set_hook(Box::new(|panic| {
         crate::imports::log(0, &format!("kernel panic: {panic}"))
     }));
     let mut reader = Reader(lent(address, len));
-    let mut words = [0; 4];
+    let mut words = [0; 2];
     for word in &mut words {
         match reader.word() {
             Ok(value) => *word = value,
             Err(error) => return block(negated(error), b"the boot request is cut off"),
         }
     }
-    let [nr_workers, copies_in_javascript, image, image_len] = words;
-    let image_bytes = lent(image, image_len).to_vec();
-    release(image, image_len);
+    let [nr_workers, copies_in_javascript] = words;
     let options = pod::loader_options(copies_in_javascript != 0);
-    match pod::boot(reader.0, image_bytes, nr_workers, options) {
+    match pod::boot(reader.0, disk::take_image(), nr_workers, options) {
         Ok(()) => block(0, &[]),
         Err(reason) => block(negated(Errno::EINVAL.into()), reason.as_bytes()),
     }

@@ -6,7 +6,7 @@
 //! the changes of an operation that failed half way, so that "repeat it" is always possible.
 //!
 //! ```text
-//!   fs-ext2 ──> BlockCache ──> BlockDevice: MemDisk | FaultDisk<D> | a streaming disk above us
+//!   fs-ext2 ──> BlockCache ──> BlockDevice: MemDisk | VecDisk | FaultDisk<D> | a streaming disk above us
 //! ```
 //!
 //! Neighbours: `fs-ext2` reads and writes through the cache; this crate knows no file system.
@@ -17,6 +17,7 @@ mod cache;
 mod fault_disk;
 mod mem_disk;
 mod number_map;
+mod vec_disk;
 
 use core::fmt;
 
@@ -24,6 +25,7 @@ pub use cache::{BlockCache, CacheStatistics};
 pub use fault_disk::{Fault, FaultDisk};
 pub use mem_disk::MemDisk;
 pub use number_map::{NumberHasher, NumberMap};
+pub use vec_disk::VecDisk;
 
 /// Why a device did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ pub const PAGE_SIZE: u32 = 4096;
 /// Bytes of a page of linear memory.
 const WASM_PAGE: u32 = 65536;
 /// What a stack counts for at most, in bytes: programs reserve megabytes and touch a few pages.
-pub const STACK_BYTES: u32 = 64 << 10;
+pub const STACK_BYTES: u32 = 16 << 10;
 /// How far the heap may grow before `brk` says `ENOMEM` and allocators use `mmap`.
 const HEAP_RESERVE: u32 = 16 << 20;
 

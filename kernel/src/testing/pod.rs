@@ -6,6 +6,7 @@ use abi::flags::{O_CREAT, O_RDWR, O_TRUNC};
 use abi::{Errno, Result};
 use executor::clock::FakeClock;
 use executor::{Clock, CountingPender, Executor, Slice, WorkerId};
+use fs::budget::Budget;
 use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
 use fs::vfs::Vfs;
 use kernel_loader::{Copy, MemoryLimits, Options};
@@ -55,6 +56,14 @@ impl TestPod {
     /// # Errors
     /// None in practice.
     pub fn with_workers(count: u32) -> Result<Self> {
+        Self::with_budget(count, Budget::unlimited())
+    }
+
+    /// The same with `count` Workers and the memory of `budget`.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn with_budget(count: u32, budget: Arc<Budget>) -> Result<Self> {
         let platform = FakePlatform::new();
         let host: Arc<dyn Platform> = Arc::<FakePlatform>::clone(&platform);
         let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(platform.clock());
@@ -62,7 +71,8 @@ impl TestPod {
         let executors: Vec<_> = (0..count.max(1)).map(worker).collect();
         let terminals = Terminals::default();
         let random = Arc::new(|bytes: &mut [u8]| bytes.fill(4));
-        let vfs = Vfs::new(Arc::new(Devices::new(random, terminals.clone())));
+        let devices = Arc::new(Devices::new(random, terminals.clone()));
+        let vfs = Vfs::with_budget(devices, budget);
         let kernel = Kernel::new(Parts {
             platform: host,
             loader: Options {

@@ -9,6 +9,7 @@ export interface KernelExports extends WebAssembly.Exports {
   __wasm_init_tls(address: number): void;
   allocate(length: number): number;
   release(address: number, length: number): void;
+  allocate_image(length: number): number;
   boot(address: number, length: number): number;
   attach(worker: number): void;
   doorbell(worker: number): number;

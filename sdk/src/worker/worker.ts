@@ -90,13 +90,14 @@ export class PoolWorker {
 
   #bootKernel(kernel: Kernel, message: BootMessage): void {
     const image = message.image ?? new Uint8Array();
-    const address = kernel.exports.allocate(image.length);
+    const address = kernel.exports.allocate_image(image.length);
+    if (address === 0) {
+      throw new BootError(`an image of ${image.length} bytes does not fit into the kernel's memory`);
+    }
     kernel.view(address, image.length).set(image);
     const request = new Writer()
       .word(message.nrWorkers)
       .word(copyMode(message.options.copyInJavaScript))
-      .word(address)
-      .word(image.length)
       .text(message.options.hostname)
       .word(toKib(message.options.memory ?? 0))
       .word(toKib(message.options.shownMemory))

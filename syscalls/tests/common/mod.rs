@@ -19,6 +19,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use abi::Errno;
+use fs::budget::{Budget, Limits};
 use kernel::process::{Pid, RunState};
 use kernel::testing::{PROGRAM_PATH, Progress, TestGuest, TestPod};
 
@@ -102,6 +103,18 @@ impl World {
     pub fn with_workers(count: u32) -> Self {
         Self {
             pod: TestPod::with_workers(count).unwrap(),
+        }
+    }
+
+    /// One Worker, and a pod of `bytes` bytes of memory.
+    pub fn with_memory(bytes: u64) -> Self {
+        let limits = Limits {
+            memory: Some(bytes),
+            ..Limits::NONE
+        };
+        let budget = Budget::new(limits, Box::new(|| 0));
+        Self {
+            pod: TestPod::with_budget(1, budget).unwrap(),
         }
     }
 
