@@ -62,7 +62,7 @@ describe("a pod of 64 MiB", () => {
       `set -e; mkdir /var/sort; cd /var/sort; ${make} >lines; wc -c <lines`,
       "awk '{ print > (\"part.\" substr($0, 1, 1)) }' lines; rm lines",
       "for part in part.?; do sort $part >>sorted; rm $part; done",
-      "awk '$0 \"\" < last { print \"not sorted\" } { last = $0 \"\" }' sorted; sha1sum <sorted",
+      'awk \'$0 "" < last { print "not sorted" } { last = $0 "" }\' sorted; sha1sum <sorted',
       show("used"),
     ].join("; ");
     const [inPod, here] = await Promise.all([
@@ -78,19 +78,21 @@ describe("a pod of 64 MiB", () => {
   it("refuses memory to who takes all of it, and the shell beside goes on", async () => {
     const script = [
       `(sleep 2 | ${HOG}; echo hog $?) & sleep 1`,
-      `${show("used")}; echo still; ls -d /etc; echo b a | tr ' ' '\\n' | sort | head -n 1; wait; ${show("used")}`,
+      `${show("used")}; echo still; ls -d /etc; wait; ${show("used")}`,
     ].join("; ");
     const { stdout, stderr, status } = await sh(script, SMALL);
     const [refused = "", used, ...rest] = stdout.trim().split("\n");
     expect(refused).toMatch(/^ENOMEM after 5\d MiB$/);
     expect(Number(used)).toBeGreaterThan(56);
-    expect([rest.slice(0, -1), status]).toEqual([["still", "/etc", "a", "hog 0"], 0]);
+    expect([rest.slice(0, -1), status]).toEqual([["still", "/etc", "hog 0"], 0]);
     expect(Number(rest.at(-1))).toBeLessThan(12);
-    expect(stderr).toMatch(/^shoal: out of memory: pid \d+ \(memory_limit\) asked for \d+ KiB, \d+ of 65536 KiB are in use\n$/);
+    expect(stderr).toMatch(
+      /^shoal: out of memory: pid \d+ \(memory_limit\) asked for \d+ KiB, \d+ of 65536 KiB are in use\n$/,
+    );
   });
 
   it("refuses to start what does not fit", async () => {
-    const script = `(sleep 2 | ${HOG}) & sleep 1; i=0; while sleep 9 & [ $i -lt 99 ]; do i=$((i+1)); done; killall sleep; wait; echo alive`;
+    const script = `(sleep 2 | ${HOG}) & hog=$!; sleep 1; i=0; while sleep 99 & [ $i -lt 99 ]; do i=$((i+1)); done; wait $hog; killall sleep; wait; echo alive`;
     const { stdout, stderr } = await sh(script, SMALL);
     expect(stdout.trim().split("\n").at(-1)).toBe("alive");
     expect(stderr).toContain("can't execute 'sleep': Out of memory");
@@ -100,14 +102,14 @@ describe("a pod of 64 MiB", () => {
     const script = [
       "cat /bin/* >/dev/null; dd if=/dev/zero of=/root/file bs=1M count=12 2>/dev/null; cat /root/file >/dev/null",
       show("caches"),
-      "mount -t tmpfs -o size=1g none /mnt; dd if=/dev/zero of=/mnt/file bs=1M 2>&1 | tail -n 1",
+      "mount -t tmpfs -o size=1g none /mnt; dd if=/dev/zero of=/mnt/file bs=1M 2>/root/error; grep -c 'No space left on device' /root/error",
       show("files"),
       show("caches"),
       `rm /mnt/file; ${show("files")}; ${show("refused")}`,
     ].join("; ");
     const { stdout } = await sh(script, SMALL);
     const [before, dd, files, after, removed, refused] = stdout.trim().split("\n");
-    expect(dd).toContain("No space left on device");
+    expect(dd).toBe("1");
     expect(Number(before)).toBeGreaterThanOrEqual(8);
     expect(Number(files)).toBeGreaterThan(50);
     expect(Number(after)).toBeLessThan(2);
@@ -122,14 +124,20 @@ describe("the memory of a pod", () => {
     const pod = await boot({ image, memory: 32 * MIB, onLog: () => undefined });
     try {
       const before = await pod.memoryUsage();
-      expect(before).toMatchObject({ limit: 32 * MIB, total: 32 * MIB, disk_image: image.length, refused: 0, guests: 0 });
+      expect(before).toMatchObject({
+        limit: 32 * MIB,
+        total: 32 * MIB,
+        disk_image: image.length,
+        refused: 0,
+        guests: 0,
+      });
       const hog = await pod.run("/usr/lib/shoal/tests/memory_limit", ["hog"]);
-      const [refusal] = await Array.fromAsync(take(hog.stdout, 1));
-      expect(new TextDecoder().decode(refusal)).toMatch(/^ENOMEM after 2\d MiB\n$/);
+      const words = await new Promise<Uint8Array>((resolve) => hog.stdio?.stdout.onData(resolve));
+      expect(new TextDecoder().decode(words)).toMatch(/^ENOMEM after 2\d MiB\n$/);
       const during = await pod.memoryUsage();
       expect(during.guests).toBeGreaterThan(20 * MIB);
       expect(during.used).toBeLessThanOrEqual(during.limit);
-      hog.stdin.end();
+      hog.stdio?.stdin.end();
       expect(await hog.exit).toMatchObject({ shell: 0 });
       const after = await pod.memoryUsage();
       expect(after.guests).toBe(0);
@@ -144,14 +152,3 @@ describe("the memory of a pod", () => {
     expect((await sh("true", ["--memory", "lots"])).stderr).toContain("--memory lots: not a number with K, M or G");
   });
 });
-
-async function* take<T>(stream: AsyncIterable<T>, count: number): AsyncGenerator<T> {
-  let nr = 0;
-  for await (const chunk of stream) {
-    yield chunk;
-    nr += 1;
-    if (nr >= count) {
-      return;
-    }
-  }
-}
