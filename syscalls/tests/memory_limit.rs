@@ -1,11 +1,5 @@
 //! The pod's memory: what its end looks like to programs, and that all of it comes back.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "test code"
-)]
-
 mod common;
 
 use abi::Errno;

@@ -516,16 +516,17 @@ mod tests {
         let budget = small_budget();
         let memory = FakeMemory::new(1);
         let mut space = AddressSpace::new(&budget, 1 << 19, (1 << 19) + 100, None).unwrap();
-        // The stack counts as 64 KiB, the data as a page.
-        assert_eq!(budget.used_bytes(), (64 << 10) + 4096);
+        // The stack counts as `STACK_BYTES`, the data as a page.
+        let stack = u64::from(STACK_BYTES);
+        assert_eq!(budget.used_bytes(), stack + 4096);
         space.set_brk(&memory, (1 << 19) + 5000);
-        assert_eq!(space.resident_bytes(), (64 << 10) + 8192);
+        assert_eq!(space.resident_bytes(), stack + 8192);
         let at = space.map(&memory, 10_000, None).unwrap();
-        assert_eq!(space.resident_bytes(), (64 << 10) + 8192 + 12_288);
+        assert_eq!(space.resident_bytes(), stack + 8192 + 12_288);
         space.unmap(at, 4096).unwrap();
         assert_eq!(space.map(&memory, 4096, None).unwrap(), at);
         assert_eq!(space.map(&memory, 4096, Some(at)).unwrap(), at);
-        assert_eq!(space.resident_bytes(), (64 << 10) + 8192 + 12_288);
+        assert_eq!(space.resident_bytes(), stack + 8192 + 12_288);
         let peak = space.used_bytes();
         space.unmap(at, 12_288).unwrap();
         assert_eq!(space.used_bytes() + 12_288, peak);

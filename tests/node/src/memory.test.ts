@@ -12,6 +12,8 @@ const MIB = 1 << 20;
 
 /** Prints `name` of `/proc/shoal/memory` in MiB, rounded down. */
 const show = (name: string) => `awk '$1 == "${name}" { print int($2 / 1048576) }' /proc/shoal/memory`;
+/** Prints how often something was refused. */
+const REFUSED = `awk '$1 == "refused" { print $2 }' /proc/shoal/memory`;
 
 describe("a pod of 64 MiB", () => {
   it("runs the pipeline and says how large it is", async () => {
@@ -41,7 +43,7 @@ describe("a pod of 64 MiB", () => {
       show("used"),
       "killall sleep; wait; sleep 0.2; ps -o comm | grep -c '^sleep'",
       show("used"),
-      show("refused"),
+      REFUSED,
     ].join("; ");
     const { stdout, stderr } = await sh(script, SMALL);
     const [sleepers, full, left, empty, refused] = stdout.trim().split("\n").map(Number);
@@ -105,7 +107,7 @@ describe("a pod of 64 MiB", () => {
       "mount -t tmpfs -o size=1g none /mnt; dd if=/dev/zero of=/mnt/file bs=1M 2>/root/error; grep -c 'No space left on device' /root/error",
       show("files"),
       show("caches"),
-      `rm /mnt/file; ${show("files")}; ${show("refused")}`,
+      `rm /mnt/file; ${show("files")}; ${REFUSED}`,
     ].join("; ");
     const { stdout } = await sh(script, SMALL);
     const [before, dd, files, after, removed, refused] = stdout.trim().split("\n");
