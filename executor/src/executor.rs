@@ -298,6 +298,12 @@ impl Executor {
         !self.shared.queue.is_empty()
     }
 
+    /// Tells whether [`Executor::run`] would do something at `now_ns`: a task is ready, or a timer
+    /// is due, as far as this thread knows.
+    pub fn has_due(&self, now_ns: u64) -> bool {
+        self.shared.timers.earliest_hint_ns() <= now_ns || self.has_ready()
+    }
+
     /// The earliest deadline of a timer, in nanoseconds of the clock.
     ///
     /// Ask after [`Executor::begin_idle`] returned true: an earlier one that another thread sets

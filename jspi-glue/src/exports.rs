@@ -15,6 +15,7 @@ use kernel::fd_table::{FdTable, OnExec};
 use kernel::open_file::OpenFile;
 use kernel::platform::GuestEnd;
 use kernel::process::Spawn;
+use kernel::scheduler::Dispatch;
 
 use crate::disk;
 use crate::imports::address_of;
@@ -25,14 +26,19 @@ use crate::{guest_memory, platform};
 
 /// Polls in one call of [`pump`], so that the host can look at its clock.
 const POLLS: u32 = 64;
-/// What [`pump`] says when there is more to do.
+/// What [`pump`] says when there is more to do, after the host has looked at its messages.
 const MORE: f64 = -1.0;
+/// What [`pump`] says when a guest runs next, which pumps when it parks or ends.
+const BUSY: f64 = -2.0;
+/// How long guests run, one after the other, before the host looks at its messages; nanoseconds. A
+/// guest that makes no calls runs for a slice of the scheduler's in one go.
+const MACROTASK_NS: u64 = 4_000_000;
 
 thread_local! {
     /// Which Worker this is.
     static WORKER: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
-    /// A guest used up its time: messages of the host are to be looked at.
-    static SLICE_OVER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// When the host has looked at its messages last; 0: just now.
+    static LOOKED_NS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// `-errno` of an error.
@@ -171,15 +177,33 @@ pub extern "C" fn memory_shim() -> u32 {
     )
 }
 
-/// Runs what is ready on this Worker; -1 when there is more, else milliseconds to the next timer,
-/// infinity without one. The Worker is idle then: a wake-up rings its bell.
+/// Runs what is ready on this Worker and gives the next guest its turn; [`MORE`], [`BUSY`], or
+/// milliseconds to the next timer, infinity without one. In the last case the Worker is idle: a
+/// wake-up rings its bell.
 #[unsafe(no_mangle)]
 pub extern "C" fn pump() -> f64 {
-    let Some(executor) = own_executor() else {
+    let (Some(executor), Some(kernel)) = (own_executor(), pod::kernel()) else {
         return f64::INFINITY;
     };
-    let has_more = executor.run(Slice::polls(POLLS)) == RunState::More;
-    if SLICE_OVER.take() || has_more || !executor.begin_idle() {
+    match LOOKED_NS.get() {
+        0 => LOOKED_NS.set(executor.now_ns()),
+        looked_ns => {
+            if executor.recent_ns().saturating_sub(looked_ns) > MACROTASK_NS {
+                LOOKED_NS.set(0);
+                return MORE;
+            }
+        }
+    }
+    let has_more = loop {
+        let state = executor.run(Slice::polls(POLLS));
+        match kernel.scheduler.dispatch(kernel, executor.worker()) {
+            Dispatch::Guest => return BUSY,
+            Dispatch::Executor => {}
+            Dispatch::Idle => break state == RunState::More,
+        }
+    };
+    LOOKED_NS.set(0);
+    if has_more || !executor.begin_idle() {
         return MORE;
     }
     match executor.next_deadline_ns() {
@@ -217,13 +241,8 @@ pub extern "C" fn syscall(
 /// A safepoint of the guest in `slot`: 0 if it goes on, else an outcome.
 #[unsafe(no_mangle)]
 pub extern "C" fn safepoint(slot: u32) -> u32 {
-    let Some(kernel) = pod::kernel() else {
-        return abi::special::DIE;
-    };
-    let outcome = guest_memory::with_task(slot, |task| syscalls::safepoint(kernel, task))
-        .unwrap_or(abi::special::DIE);
-    SLICE_OVER.set(SLICE_OVER.get() || outcome != 0);
-    outcome
+    // The seats are not borrowed meanwhile: drivers run at safepoints, and they empty seats.
+    guest_memory::with_task(slot, Arc::clone).map_or(abi::special::DIE, |task| task.safepoint())
 }
 
 /// The result of the call that the guest was parked in.

@@ -1,6 +1,7 @@
 //! The kernel of one pod: what all its processes share.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use abi::{Errno, Result};
 use executor::sync::Lock;
@@ -14,11 +15,10 @@ use crate::ipc::fifo::Fifos;
 use crate::log::LogBuffer;
 use crate::platform::{Level, Platform, Slot};
 use crate::proc::LoadAverage;
-use crate::process::{ProcessTable, Task};
+use crate::process::{Process, ProcessTable, Task};
+use crate::scheduler::Scheduler;
 use crate::tty::Terminals;
 
-/// How many more tasks the parent's Worker may have than the emptiest before a child starts there.
-const IMBALANCE: usize = 32;
 /// The most guests at once.
 const MAX_SLOTS: usize = 60_000;
 
@@ -49,6 +49,8 @@ pub struct Kernel {
     pub log_buffer: LogBuffer,
     /// Monotonic time of the boot, in nanoseconds.
     pub booted_ns: u64,
+    /// Whose guest runs on which Worker.
+    pub scheduler: Scheduler,
     executors: Vec<Arc<Executor>>,
     seats: Lock<Slab<Seat>>,
 }
@@ -97,6 +99,7 @@ impl Kernel {
             domain_name: Lock::new(b"(none)".to_vec()),
             load_average: LoadAverage::default(),
             log_buffer: LogBuffer::default(),
+            scheduler: Scheduler::new(&parts.executors),
             executors: parts.executors,
             seats: Lock::new(Slab::new()),
         })
@@ -148,32 +151,14 @@ impl Kernel {
         self.seats.lock().get(index)?.task.clone()
     }
 
-    /// Chooses a Worker for a new task: beside its parent, unless another has far fewer.
-    pub(crate) fn place(&self, beside: Option<WorkerId>, affinity: u64) -> Arc<Executor> {
-        let counts = self.guests_per_worker();
-        let allowed = |index: &usize| {
-            u32::try_from(*index)
-                .ok()
-                .and_then(|index| affinity.checked_shr(index))
-                .unwrap_or(0)
-                & 1
-                == 1
-        };
-        let count = |index: usize| counts.get(index).copied().unwrap_or(0);
-        let emptiest = (0..self.executors.len())
-            .filter(allowed)
-            .min_by_key(|&index| count(index))
-            .unwrap_or(0);
-        let parent = beside
-            .and_then(|worker| usize::try_from(worker.0).ok())
-            .filter(allowed)
-            .filter(|&index| count(index) <= count(emptiest).saturating_add(IMBALANCE));
-        let chosen = self
-            .executors
-            .get(parent.unwrap_or(emptiest))
-            .or(self.executors.first());
+    /// Chooses a Worker for a program of `process`, which `beside` starts or gives way to.
+    pub(crate) fn place(&self, process: &Process, beside: Option<&Task>) -> Arc<Executor> {
+        let affinity = process.affinity.load(Ordering::Relaxed);
+        let placed = self
+            .scheduler
+            .place(beside, affinity, &self.guests_per_worker());
         #[expect(clippy::expect_used, reason = "a pod has at least one Worker")]
-        Arc::clone(chosen.expect("a pod has a Worker"))
+        placed.expect("a pod has a Worker")
     }
 
     pub(crate) fn claim_slot(&self, executor: &Executor) -> Result<Slot> {
@@ -191,15 +176,17 @@ impl Kernel {
     }
 
     pub(crate) fn occupy_slot(&self, slot: Slot, task: &Arc<Task>) {
-        if let Some(seat) = usize::try_from(slot.0).ok().and_then(|index| {
-            // The guard lives for this statement only.
+        let Ok(index) = usize::try_from(slot.0) else {
+            return;
+        };
+        let before = {
             let mut seats = self.seats.lock();
-            seats
-                .get_mut(index)
-                .map(|seat| seat.task = Some(Arc::clone(task)))
-        }) {
-            seat
-        }
+            seats.get_mut(index).and_then(|seat| {
+                seat.worker = task.executor().worker();
+                seat.task.replace(Arc::clone(task))
+            })
+        };
+        drop(before);
     }
 
     pub(crate) fn release_slot(&self, slot: Slot) {

@@ -5,7 +5,7 @@
 //!
 //! 1. the process tree, 2. a part of a [`process::Process`], 3. a task's identities, then its call,
 //! 4. an open file's offset, 5. an inode or file system, 6. a pipe or terminal, 7. a wait queue,
-//! 8. the executor.
+//! 8. a Worker's turns, 9. the executor.
 //!
 //! No lock is held across an `.await` or while a waker is called.
 
@@ -27,6 +27,7 @@ pub mod platform;
 pub mod poll;
 pub mod proc;
 pub mod process;
+pub mod scheduler;
 pub mod signal;
 pub mod testing;
 pub mod transfer;

@@ -24,14 +24,6 @@ pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6
     task.finish(outcome)
 }
 
-/// A safepoint of a program that makes no calls; 0: it goes on, else an outcome as of [`enter`].
-pub fn safepoint(kernel: &Arc<Kernel>, task: &Arc<Task>) -> u32 {
-    if !task.is_slice_over() {
-        return 0;
-    }
-    task.finish(system::sched_yield(Cx { kernel, task }))
-}
-
 macro_rules! dispatcher {
     ($(($number:literal, $kind:ident, $family:ident :: $name:ident,
         ($($arg:ident : $type:ty),*), $level:ident $(($note:literal))?, $man:literal,

@@ -26,4 +26,4 @@ mod time;
 mod tty;
 
 pub use context::Cx;
-pub use dispatch::{enter, safepoint};
+pub use dispatch::enter;

@@ -189,10 +189,7 @@ pub(crate) fn wait4(
             memory.copy_out(status.0, &event.status.to_le_bytes())?;
         }
         if !usage.is_null() {
-            memory.copy_out(
-                usage.0,
-                &usage_of(event.cpu_ns, event.peak_bytes).to_bytes(),
-            )?;
+            memory.copy_out(usage.0, &usage_of(event.usage, event.peak_bytes).to_bytes())?;
         }
         Ok(event.pid)
     })
@@ -234,10 +231,7 @@ pub(crate) fn waitid(
             memory.copy_out(info.0, &siginfo_of(event).to_bytes())?;
         }
         if let (false, Some(event)) = (usage.is_null(), event) {
-            memory.copy_out(
-                usage.0,
-                &usage_of(event.cpu_ns, event.peak_bytes).to_bytes(),
-            )?;
+            memory.copy_out(usage.0, &usage_of(event.usage, event.peak_bytes).to_bytes())?;
         }
         Ok(0)
     })

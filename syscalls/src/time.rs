@@ -16,7 +16,7 @@ use fs::io::{Stall, Try};
 use kernel::call::{Answer, Fault, Outcome, Restart};
 use kernel::platform::UserMemory;
 use kernel::poll::{Attempt, wait_on};
-use kernel::process::{IntervalTimer, Process, Task};
+use kernel::process::{CpuTimer, IntervalTimer, Process, Task};
 
 use crate::context::Cx;
 
@@ -70,15 +70,9 @@ impl Clock {
             Self::RealTime => cx.kernel.platform.realtime_ns(),
             Self::Monotonic => cx.kernel.platform.monotonic_ns(),
             Self::BootTime => cx.kernel.uptime_ns(),
-            Self::Cpu(process) => cpu_ns(process),
+            Self::Cpu(process) => process.cpu_ns(),
         }
     }
-}
-
-/// How long a process has run, what its guest runs just now included.
-pub(crate) fn cpu_ns(process: &Process) -> u64 {
-    let running_ns = process.task().map_or(0, |task| task.running_ns());
-    process.cpu_time.own_ns().saturating_add(running_ns)
 }
 
 /// The monotonic moment when the `struct timespec` at `timeout` has passed; `None` for null.
@@ -155,9 +149,9 @@ fn ticks(ns: u64) -> i32 {
 pub(crate) fn times(cx: Cx<'_>, buf: UserAddr) -> Result<i32> {
     let process = cx.process();
     let times = Tms {
-        utime: ticks(cpu_ns(&process)),
+        utime: ticks(process.cpu_ns()),
         stime: 0,
-        cutime: ticks(process.cpu_time.children_ns()),
+        cutime: ticks(process.cpu_time.children().ran_ns),
         cstime: 0,
     };
     cx.copy_out_optional(buf, &times.to_bytes())?;
@@ -257,9 +251,8 @@ pub(crate) fn clock_nanosleep_time64(
     }
 }
 
-/// A setting as `getitimer(2)` shows it.
-fn remaining(cx: Cx<'_>, timer: IntervalTimer) -> Itimerval32 {
-    let now_ns = cx.kernel.platform.monotonic_ns();
+/// A setting as `getitimer(2)` shows it when the timer's clock shows `now_ns`.
+fn remaining(timer: IntervalTimer, now_ns: u64) -> Itimerval32 {
     // A timer that is due counts as armed until its signal is there.
     let left_ns = timer
         .expires_ns
@@ -270,17 +263,42 @@ fn remaining(cx: Cx<'_>, timer: IntervalTimer) -> Itimerval32 {
     }
 }
 
-/// getitimer(2). Deviates: only `ITIMER_REAL` can be armed.
-pub(crate) fn getitimer(cx: Cx<'_>, which: i32, value: UserAddr) -> Result<()> {
-    let timer = match which {
-        ITIMER_REAL => *cx.process().real_timer.lock(),
-        ITIMER_VIRTUAL | ITIMER_PROF => IntervalTimer::default(),
-        _ => return Err(Errno::EINVAL.into()),
-    };
-    cx.copy_out(value, &remaining(cx, timer).to_bytes())
+/// An interval timer, by number.
+enum Which {
+    Real,
+    Cpu(CpuTimer),
 }
 
-/// setitimer(2). Deviates: only `ITIMER_REAL` can be armed.
+impl Which {
+    fn new(number: i32) -> Result<Self> {
+        match number {
+            ITIMER_REAL => Ok(Self::Real),
+            ITIMER_VIRTUAL => Ok(Self::Cpu(CpuTimer::Virtual)),
+            ITIMER_PROF => Ok(Self::Cpu(CpuTimer::Profile)),
+            _ => Err(Errno::EINVAL.because("no such timer")),
+        }
+    }
+
+    /// What its clock shows.
+    fn now_ns(&self, cx: Cx<'_>) -> u64 {
+        match self {
+            Self::Real => cx.kernel.platform.monotonic_ns(),
+            Self::Cpu(_) => cx.process().cpu_ns(),
+        }
+    }
+}
+
+/// getitimer(2).
+pub(crate) fn getitimer(cx: Cx<'_>, which: i32, value: UserAddr) -> Result<()> {
+    let which = Which::new(which)?;
+    let timer = match which {
+        Which::Real => *cx.process().real_timer.lock(),
+        Which::Cpu(timer) => cx.process().cpu_timer(timer),
+    };
+    cx.copy_out(value, &remaining(timer, which.now_ns(cx)).to_bytes())
+}
+
+/// setitimer(2).
 pub(crate) fn setitimer(
     cx: Cx<'_>,
     which: i32,
@@ -293,17 +311,13 @@ pub(crate) fn setitimer(
         Itimerval32::from_bytes(&cx.copy_in(value)?)
     };
     let (value_ns, interval_ns) = (new.value.nanoseconds()?, new.interval.nanoseconds()?);
+    let which = Which::new(which)?;
+    let process = cx.process();
     let old = match which {
-        ITIMER_REAL => cx
-            .process()
-            .set_real_timer(cx.kernel, value_ns, interval_ns),
-        ITIMER_VIRTUAL | ITIMER_PROF if value_ns == 0 => IntervalTimer::default(),
-        ITIMER_VIRTUAL | ITIMER_PROF => {
-            return Err(Errno::EINVAL.because("guests are not interrupted by their own time"));
-        }
-        _ => return Err(Errno::EINVAL.into()),
+        Which::Real => process.set_real_timer(cx.kernel, value_ns, interval_ns),
+        Which::Cpu(timer) => process.set_cpu_timer(timer, value_ns, interval_ns),
     };
-    cx.copy_out_optional(old_value, &remaining(cx, old).to_bytes())
+    cx.copy_out_optional(old_value, &remaining(old, which.now_ns(cx)).to_bytes())
 }
 
 /// alarm(2): what was left in whole seconds, rounded, but not to 0.

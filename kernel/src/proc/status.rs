@@ -1,6 +1,5 @@
 //! What `/proc` tells of processes and of the pod, collected one lock at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use abi::flags::{SIG_DFL, SIG_IGN};
@@ -10,7 +9,7 @@ use fs::procfs::source::{MemoryStatus, ProcessState, ProcessStatus, SystemStatus
 use super::unsigned;
 use crate::kernel::Kernel;
 use crate::process::table::Relations;
-use crate::process::{Process, RunState, Task};
+use crate::process::{Process, RunState};
 use crate::signal::{self, SignalSet};
 use crate::version;
 
@@ -32,17 +31,6 @@ fn dispositions(process: &Process) -> (SignalSet, SignalSet) {
     (ignored, caught)
 }
 
-/// The task whose guest acts as `process`; between `vfork` and `exec` the parent has none.
-fn guest(process: &Process) -> Option<Arc<Task>> {
-    process.task().filter(|task| task.pid() == process.pid)
-}
-
-/// How long the process itself has run, in nanoseconds.
-fn ran_ns(process: &Process) -> u64 {
-    let running_ns = guest(process).map_or(0, |task| task.running_ns());
-    process.cpu_time.own_ns().saturating_add(running_ns)
-}
-
 /// What `/proc` shows of a process, but for its files.
 pub(super) fn of_process(
     kernel: &Kernel,
@@ -50,7 +38,7 @@ pub(super) fn of_process(
     relations: Relations,
 ) -> ProcessStatus {
     let task = process.task();
-    let is_running = guest(process).is_some_and(|task| task.is_running());
+    let is_running = process.guest().is_some_and(|task| task.is_runnable());
     let (state, exit_status) = match relations.state {
         RunState::Running if is_running => (ProcessState::Running, 0),
         RunState::Running => (ProcessState::Sleeping, 0),
@@ -70,6 +58,7 @@ pub(super) fn of_process(
             stack_bytes: space.stack_bytes(),
         }
     };
+    let usage = process.usage();
     let settings = *process.settings.lock();
     let max_pending_signals = process.limits.lock().get(RLIMIT_SIGPENDING);
     let (ignored, caught) = dispositions(process);
@@ -97,11 +86,12 @@ pub(super) fn of_process(
         groups: credentials.groups.to_vec(),
         umask: process.fs.lock().umask,
         nr_threads: 1,
-        nice: process.nice.load(Ordering::Relaxed),
+        nice: process.nice(),
         started_ns: process.started_ns.saturating_sub(kernel.booted_ns),
-        user_ns: ran_ns(process),
-        children_user_ns: process.cpu_time.children_ns(),
-        nr_voluntary_switches: process.cpu_time.nr_waits(),
+        user_ns: usage.ran_ns,
+        children_user_ns: process.cpu_time.children().ran_ns,
+        nr_voluntary_switches: usage.nr_waits,
+        nr_involuntary_switches: usage.nr_preemptions,
         memory,
         affinity: process.affinity.load(Ordering::Relaxed),
         has_no_new_privileges: settings.has_no_new_privileges,
@@ -126,12 +116,16 @@ pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
         .iter()
         .filter_map(|&pid| kernel.processes.find(pid))
         .collect();
-    let tasks = processes.iter().filter_map(|process| guest(process));
-    let nr_running = tasks.filter(|task| task.is_running()).count();
+    let tasks = processes.iter().filter_map(|process| process.guest());
+    let nr_running = tasks.filter(|task| task.is_runnable()).count();
     let uptime_ns = kernel.uptime_ns();
     let user_ns = processes
         .iter()
-        .map(|process| ran_ns(process).saturating_add(process.cpu_time.children_ns()))
+        .map(|process| {
+            process
+                .cpu_ns()
+                .saturating_add(process.cpu_time.children().ran_ns)
+        })
         .fold(0, u64::saturating_add);
     let nr_processors = u32::try_from(kernel.executors().len()).unwrap_or(u32::MAX);
     let memory = kernel.memory_usage();
@@ -149,6 +143,7 @@ pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
         shared_bytes: memory.shared_bytes,
         nr_processors,
         load_hundredths: kernel.load_average.sample(uptime_ns, user_ns),
+        nr_switches: kernel.scheduler.nr_switches(),
         nr_running: u32::try_from(nr_running).unwrap_or(u32::MAX),
         nr_processes: u32::try_from(pids.len()).unwrap_or(u32::MAX),
         last_pid: unsigned(kernel.processes.last_pid()),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use abi::flags::{CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
 use abi::{Errno, Result};
+use executor::Executor;
 use executor::sync::Lock;
 use fs::vfs::path::Location;
 
@@ -180,7 +181,9 @@ impl Kernel {
         if let Some(status) = self.fatal_signal(task, &process) {
             return Ok(self.leave(task, status));
         }
+        let before_ns = self.platform.monotonic_ns();
         let executable = exec::prepare(self, &process, location, path, argv, envp)?;
+        task.excuse(self.platform.monotonic_ns().saturating_sub(before_ns));
         // Of the program itself: the set-id bits of a script mean nothing.
         let metadata = executable.location.inode().metadata()?;
         let settings = {
@@ -241,13 +244,31 @@ impl Kernel {
         executable: Executable,
         beside: Option<&Task>,
     ) -> Result<()> {
-        let affinity = process.affinity.load(std::sync::atomic::Ordering::Relaxed);
-        let executor = self.place(beside.map(|task| task.executor().worker()), affinity);
+        let executor = self.place(process, beside);
         let slot = self.claim_slot(&executor)?;
-        let task = Task::new(self, slot, Arc::clone(&executor), process, executable);
+        let task = Task::new(self, slot, executor, process, executable);
         self.occupy_slot(slot, &task);
-        executor.spawn(task.drive()).detach();
+        self.scheduler.start(&task);
         Ok(())
+    }
+
+    /// Moves a program that has not started to another Worker; false when there is none.
+    pub(crate) fn move_task(self: &Arc<Self>, task: &Task, executor: &Arc<Executor>) -> bool {
+        let Some(executable) = task.take_next() else {
+            return false;
+        };
+        let process = task.process();
+        let moved = Task::new(self, task.slot, Arc::clone(executor), &process, executable);
+        self.occupy_slot(task.slot, &moved);
+        self.scheduler.start(&moved);
+        true
+    }
+
+    /// `exec` has left the stack of the old program: the new one may start on another Worker. True
+    /// when it does, as another task in the same slot.
+    pub(super) fn exec_elsewhere(self: &Arc<Self>, task: &Task) -> bool {
+        let executor = self.place(&task.process(), Some(task));
+        executor.worker() != task.executor().worker() && self.move_task(task, &executor)
     }
 
     /// Gives `process` the memory map and the names of its new program; what is to be started.
@@ -292,7 +313,7 @@ impl Kernel {
         }
         if ended.is_adopted {
             if let Some(init) = &ended.parent {
-                init.cpu_time.add_child(process.cpu_time.total_ns());
+                init.cpu_time.add_child(process.cpu_time.total());
                 init.peak_memory.add_child(process.family_peak_bytes());
             }
             self.processes.remove(process.pid);

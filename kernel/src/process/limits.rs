@@ -18,6 +18,8 @@ pub struct Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Resource {
+    /// `RLIMIT_CPU`: seconds.
+    Cpu = 0,
     /// `RLIMIT_FSIZE`: bytes of a file.
     FileSize = 1,
     /// `RLIMIT_DATA`: bytes of memory but for the stack.
@@ -119,8 +121,23 @@ impl Default for Limits {
 impl Limits {
     /// The soft limit of a resource the kernel enforces.
     pub fn soft(&self, resource: Resource) -> u64 {
-        self.get(resource.number())
-            .map_or(INFINITY, |limit| limit.soft)
+        self.of(resource).soft
+    }
+
+    /// Both limits of a resource the kernel enforces.
+    pub fn of(&self, resource: Resource) -> Limit {
+        self.get(resource.number()).unwrap_or(Limit {
+            soft: INFINITY,
+            hard: INFINITY,
+        })
+    }
+
+    /// Raises a soft limit by one unit, as far as the hard one lets it.
+    pub(super) fn raise_soft(&mut self, resource: Resource) {
+        let index = usize::try_from(resource.number()).unwrap_or(COUNT);
+        if let Some(limit) = self.0.get_mut(index) {
+            limit.soft = limit.soft.saturating_add(1).min(limit.hard);
+        }
     }
 
     /// The limit with number `resource`.

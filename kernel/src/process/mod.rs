@@ -8,6 +8,7 @@
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
 
+mod cpu_alarm;
 mod cpu_time;
 mod credentials;
 mod life;
@@ -21,7 +22,7 @@ mod task;
 mod timers;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use executor::JoinHandle;
@@ -29,7 +30,8 @@ use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
 use fs::vfs::path::Location;
 
-pub use cpu_time::CpuTime;
+pub use cpu_alarm::{CpuAlarms, CpuTimer};
+pub use cpu_time::{CpuTime, Usage};
 pub use credentials::{Credentials, Ids};
 pub use life::{Spawn, exit_status, signal_status};
 pub use limits::{INFINITY, Limit, Limits, Resource};
@@ -45,6 +47,7 @@ pub use timers::IntervalTimer;
 use crate::exec::{Executable, LoadedProgram};
 use crate::fd_table::FdTable;
 use crate::memory::AddressSpace;
+use crate::scheduler::weight_of;
 use crate::signal::SignalState;
 
 /// A process id, as `getpid(2)` returns it.
@@ -117,10 +120,13 @@ pub struct Process {
     pub cpu_time: CpuTime,
     /// How much memory it had at most.
     pub peak_memory: PeakMemory,
+    /// What it asked to be told about the time that it runs.
+    cpu_alarms: CpuAlarms,
     /// What `prctl(2)` and the like have set.
     pub settings: Lock<Settings>,
-    /// Nice value.
-    pub nice: std::sync::atomic::AtomicI32,
+    nice: AtomicI32,
+    /// What follows from niceness and policy: its share of a Worker.
+    weight: AtomicU32,
     /// Whether the host started it, and hears of its end.
     is_hosts: bool,
     credentials: Lock<Arc<Credentials>>,
@@ -137,7 +143,8 @@ impl fmt::Debug for Process {
 
 impl Process {
     fn new(pid: Pid, started_ns: u64, parts: ProcessParts) -> Arc<Self> {
-        Arc::new(Self {
+        let weight = weight_of(parts.nice, parts.settings.policy);
+        let process = Arc::new(Self {
             pid,
             started_ns,
             files: Lock::new(parts.files),
@@ -152,13 +159,17 @@ impl Process {
             affinity: AtomicU64::new(parts.affinity),
             cpu_time: CpuTime::default(),
             peak_memory: PeakMemory::default(),
+            cpu_alarms: CpuAlarms::default(),
             settings: Lock::new(parts.settings),
-            nice: std::sync::atomic::AtomicI32::new(parts.nice),
+            nice: AtomicI32::new(parts.nice),
+            weight: AtomicU32::new(weight),
             is_hosts: parts.is_hosts,
             credentials: Lock::new(parts.credentials),
             task: Lock::new(Weak::new()),
             timer_sleeper: Lock::new(None),
-        })
+        });
+        process.note_cpu_limits();
+        process
     }
 
     /// What a child of this process starts with (fork(2)).
@@ -171,7 +182,7 @@ impl Process {
             program: self.program.lock().clone(),
             limits: self.limits.lock().clone(),
             affinity: self.affinity.load(Ordering::Relaxed),
-            nice: self.nice.load(Ordering::Relaxed),
+            nice: self.nice(),
             settings: self.settings.lock().for_child(),
             is_hosts: false,
             credentials: self.credentials(),
@@ -186,6 +197,50 @@ impl Process {
     /// Acts as somebody else from now on.
     pub fn set_credentials(&self, credentials: Credentials) {
         *self.credentials.lock() = Arc::new(credentials);
+    }
+
+    /// Its nice value, -20 to 19.
+    pub fn nice(&self) -> i32 {
+        self.nice.load(Ordering::Relaxed)
+    }
+
+    /// Changes the nice value.
+    pub fn set_nice(&self, nice: i32) {
+        self.nice.store(nice, Ordering::Relaxed);
+        let policy = self.settings.lock().policy;
+        self.weight
+            .store(weight_of(nice, policy), Ordering::Relaxed);
+    }
+
+    /// Changes the scheduling policy, which is one of those that share time by weight.
+    pub fn set_policy(&self, policy: i32) {
+        self.settings.lock().policy = policy;
+        self.weight
+            .store(weight_of(self.nice(), policy), Ordering::Relaxed);
+    }
+
+    /// What its share of a Worker is in proportion to.
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// The task whose guest acts as this process now; between `vfork` and `exec` the parent has none.
+    pub fn guest(&self) -> Option<Arc<Task>> {
+        self.task().filter(|task| task.pid() == self.pid)
+    }
+
+    /// How long it has run, what its guest runs just now included, in nanoseconds.
+    pub fn cpu_ns(&self) -> u64 {
+        let running_ns = self.guest().map_or(0, |task| task.running_ns());
+        self.cpu_time.own_ns().saturating_add(running_ns)
+    }
+
+    /// What it has used, what its guest runs just now included.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            ran_ns: self.cpu_ns(),
+            ..self.cpu_time.own()
+        }
     }
 
     /// Open files, locked.

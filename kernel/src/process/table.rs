@@ -14,7 +14,7 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 
 use super::signals::Target;
-use super::{Pid, Process};
+use super::{Pid, Process, Usage};
 
 /// The kernel's own process: it adopts orphans and waits for them.
 pub const INIT: Pid = 1;
@@ -67,8 +67,8 @@ pub struct WaitEvent {
     pub uid: u32,
     /// The status word of `wait(2)`.
     pub status: i32,
-    /// How long it and its children ran, in nanoseconds.
-    pub cpu_ns: u64,
+    /// What it and its children used.
+    pub usage: Usage,
     /// The most memory that it or one of its children had, in bytes.
     pub peak_bytes: u64,
 }
@@ -442,13 +442,13 @@ impl ProcessTable {
                 pid,
                 uid: entry.process.credentials().user.real,
                 status,
-                cpu_ns: entry.process.cpu_time.total_ns(),
+                usage: entry.process.cpu_time.total(),
                 peak_bytes: entry.process.family_peak_bytes(),
             };
             if matches!(entry.state, RunState::Zombie(_)) && !options.keep {
                 tree.remove(pid);
                 if let Some(waiter) = tree.entries.get(&parent) {
-                    waiter.process.cpu_time.add_child(event.cpu_ns);
+                    waiter.process.cpu_time.add_child(event.usage);
                     waiter.process.peak_memory.add_child(event.peak_bytes);
                 }
             }

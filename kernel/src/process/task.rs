@@ -12,6 +12,7 @@
 //! The *driver* is the task's future on its Worker's executor: see `driver`.
 
 mod driver;
+mod turn;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -31,6 +32,7 @@ use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
 use crate::kernel::Kernel;
 use crate::platform::{GuestEnd, Slot, UserMemory};
+use crate::scheduler::{Left, Turn};
 use crate::signal::{self, Frame, Taken};
 
 /// What the shim does next; the constants are part of the ABI between shim and kernel.
@@ -60,9 +62,6 @@ struct CallState {
     next: Option<Executable>,
 }
 
-/// How long a guest runs before others get their turn, in nanoseconds.
-const SLICE_NS: u64 = 4_000_000;
-
 /// One thread of execution.
 pub struct Task {
     /// Its seat in the Worker.
@@ -77,6 +76,8 @@ pub struct Task {
     /// Wakes the driver; there since its first poll.
     driver: OnceLock<Waker>,
     stopwatch: Stopwatch,
+    /// What the scheduler knows of it.
+    pub(crate) turn: Turn,
     /// When a call ends that was interrupted and is made again; 0: none.
     restart_deadline_ns: AtomicU64,
 }
@@ -124,9 +125,14 @@ impl Task {
             }),
             driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
+            turn: Turn::default(),
             restart_deadline_ns: AtomicU64::new(0),
         });
         process.set_task(&task);
+        // What was sent to the task before this one, if it has not been seen.
+        if process.signals.lock().needs_attention() {
+            task.attention.store(true, Ordering::Release);
+        }
         task
     }
 
@@ -183,6 +189,10 @@ impl Task {
         child
     }
 
+    pub(super) fn take_next(&self) -> Option<Executable> {
+        self.state.lock().next.take()
+    }
+
     pub(super) fn set_next(&self, executable: Executable) {
         self.state.lock().next = Some(executable);
         self.attention.store(true, Ordering::Release);
@@ -216,7 +226,11 @@ impl Task {
                     Poll::Ready(answer) => self.finish(Outcome::Ready(answer)),
                     Poll::Pending => {
                         self.state.lock().pending = Some(call);
-                        self.clock_out();
+                        self.clock_out(if self.turn.yields() {
+                            Left::Preempted
+                        } else {
+                            Left::Waits
+                        });
                         entry::PENDING
                     }
                 }
@@ -231,43 +245,7 @@ impl Task {
 
     /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
     pub fn take_result(&self) -> u32 {
-        // The guest before it parked or ended at that time.
-        self.stopwatch.start(self.executor.recent_ns());
         self.state.lock().results.pop().unwrap_or(entry::DIE)
-    }
-
-    /// The guest runs no more: its time goes to its process.
-    fn clock_out(&self) {
-        // It ran, so its Worker was awake.
-        self.executor.end_idle();
-        let elapsed_ns = self.stopwatch.stop(self.executor.coarse_ns());
-        if let Some(process) = self.identities.lock().last() {
-            process.cpu_time.end_stretch(elapsed_ns);
-        }
-    }
-
-    /// Gives the time that the guest has run so far to `process`, if it runs.
-    pub(super) fn settle_time(&self, process: &Process) {
-        if self.stopwatch.is_running() {
-            let now_ns = self.executor.now_ns();
-            process.cpu_time.add_own(self.stopwatch.stop(now_ns));
-            self.stopwatch.start(now_ns);
-        }
-    }
-
-    /// Whether the guest runs, or its call does that has not waited yet.
-    pub fn is_running(&self) -> bool {
-        self.stopwatch.is_running()
-    }
-
-    /// How long the guest has run since it last waited, in nanoseconds.
-    pub fn running_ns(&self) -> u64 {
-        self.stopwatch.elapsed_ns(self.executor.now_ns())
-    }
-
-    /// Whether a program that makes no calls should let others run, or look at its signals.
-    pub fn is_slice_over(&self) -> bool {
-        self.attention.load(Ordering::Acquire) || self.running_ns() > SLICE_NS
     }
 
     /// A call with this deadline was interrupted: if it is made again, it ends at the same time.
@@ -452,6 +430,7 @@ impl Task {
             return false;
         }
         self.state.lock().stop = Some(stop);
+        self.clock_out(Left::Waits);
         true
     }
 
@@ -481,6 +460,9 @@ impl Task {
     /// The host says that the guest runs no more.
     pub fn guest_ended(&self, end: GuestEnd) {
         self.state.lock().guest_end = Some(end);
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.scheduler.vacate(self);
+        }
         if let Some(waker) = self.driver.get() {
             waker.wake_by_ref();
         }

@@ -13,15 +13,27 @@ use crate::signal::{self, SignalInfo};
 /// program gets to see the last one is one with it anyway.
 const MIN_PERIOD_NS: u64 = 100_000;
 
-/// The real-time interval timer of a process.
+/// An interval timer of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IntervalTimer {
-    /// Monotonic time of the next `SIGALRM` in nanoseconds; `None`: not armed.
+    /// When its clock shows this number of nanoseconds, it fires; `None`: not armed. The clock of
+    /// `ITIMER_REAL` is the monotonic one.
     pub expires_ns: Option<u64>,
-    /// Nanoseconds between the ones after it; 0: once.
+    /// Nanoseconds from then to the next time; 0: once.
     pub interval_ns: u64,
     /// Counts changes, so that a sleeper of an old setting does nothing.
     generation: u64,
+}
+
+impl IntervalTimer {
+    /// A timer without sleepers.
+    pub(super) const fn new(expires_ns: Option<u64>, interval_ns: u64) -> Self {
+        Self {
+            expires_ns,
+            interval_ns,
+            generation: 0,
+        }
+    }
 }
 
 impl Process {
@@ -103,7 +115,7 @@ impl Process {
 }
 
 /// When a timer that was due at `fired_ns` is due again; the times that it missed are left out.
-fn next_after(fired_ns: u64, interval_ns: u64, now_ns: u64) -> Option<u64> {
+pub(super) fn next_after(fired_ns: u64, interval_ns: u64, now_ns: u64) -> Option<u64> {
     let late_ns = now_ns
         .saturating_add(MIN_PERIOD_NS)
         .saturating_sub(fired_ns);

@@ -62,6 +62,12 @@ pub const SEGV: u8 = Signal::SIGSEGV.number();
 pub const PIPE: u8 = Signal::SIGPIPE.number();
 /// `SIGALRM`.
 pub const ALRM: u8 = Signal::SIGALRM.number();
+/// `SIGXCPU`.
+pub const XCPU: u8 = Signal::SIGXCPU.number();
+/// `SIGVTALRM`.
+pub const VTALRM: u8 = Signal::SIGVTALRM.number();
+/// `SIGPROF`.
+pub const PROF: u8 = Signal::SIGPROF.number();
 /// `SIGTERM`.
 pub const TERM: u8 = Signal::SIGTERM.number();
 /// `SIGCHLD`.

@@ -17,6 +17,7 @@ use crate::fd_table::FdTable;
 use crate::kernel::{Kernel, Parts};
 use crate::platform::Platform;
 use crate::process::{Pid, Spawn};
+use crate::scheduler::Dispatch;
 use crate::tty::Terminals;
 
 /// The path of a program that does nothing.
@@ -167,16 +168,43 @@ impl TestPod {
     /// Runs whatever is ready, on all Workers in turn until none has anything left.
     pub fn run(&self) {
         for _ in &self.executors {
-            for executor in &self.executors {
-                executor.run(Slice::unlimited());
+            for worker in 0..self.executors.len() {
+                self.run_worker(worker);
             }
         }
     }
 
-    /// Runs whatever is ready on one Worker: by one thread at a time.
+    /// Runs whatever is ready on one Worker: by one thread at a time. Guests do not wait for each
+    /// other's turns, because the test runs them.
     pub fn run_worker(&self, worker: usize) {
-        if let Some(executor) = self.executors.get(worker) {
+        let Some(executor) = self.executors.get(worker) else {
+            return;
+        };
+        let scheduler = &self.kernel.scheduler;
+        loop {
             executor.run(Slice::unlimited());
+            scheduler.end_turn(executor.worker());
+            if scheduler.dispatch(&self.kernel, executor.worker()) == Dispatch::Idle {
+                return;
+            }
+        }
+    }
+
+    /// Runs what is ready on one Worker but its guests, and gives one guest its turn, as the host
+    /// does; nothing, when that guest still has it.
+    pub fn pump(&self, worker: usize) {
+        let Some(executor) = self.executors.get(worker) else {
+            return;
+        };
+        loop {
+            executor.run(Slice::unlimited());
+            let next = self
+                .kernel
+                .scheduler
+                .dispatch(&self.kernel, executor.worker());
+            if next != Dispatch::Executor {
+                return;
+            }
         }
     }
 

@@ -1,15 +1,13 @@
 /**
  * The loop of a Worker: runs the kernel's executor whenever something may be ready.
  *
- * Guests resume as microtasks. A chain of them would starve messages and timers, so after a few
- * milliseconds the pump waits for a macrotask before it goes on.
+ * Guests resume as microtasks, one at a time. A chain of them would starve messages and timers, so
+ * after a few milliseconds the kernel has the pump wait for a macrotask before it goes on.
  */
 import type { Kernel } from "./kernel.js";
 
-/** Milliseconds of guests and kernel between two macrotasks. */
-const SLICE_MS = 4;
-/** Parks between two looks at the clock. */
-const PARKS_PER_LOOK = 32;
+/** The kernel's answer when a guest runs next: it pumps when it parks or ends. */
+const BUSY = -2;
 /** `setTimeout` takes no more than this, in milliseconds. */
 const MAX_TIMEOUT_MS = 0x7fffffff;
 
@@ -29,8 +27,6 @@ export class Pump {
   #isRunning = false;
   #isHopping = false;
   #isWaiting = false;
-  #parks = 0;
-  #sliceStart = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
@@ -51,11 +47,6 @@ export class Pump {
     if (this.#isRunning || this.#isHopping) {
       return;
     }
-    this.#parks += 1;
-    if (this.#parks % PARKS_PER_LOOK === 0 && performance.now() - this.#sliceStart > SLICE_MS) {
-      this.#hopAndRun();
-      return;
-    }
     this.#isRunning = true;
     // Before the executor says that it is idle: a later wake changes the bell.
     const seen = Atomics.load(this.#words, this.#bell);
@@ -65,6 +56,9 @@ export class Pump {
     } finally {
       this.#isRunning = false;
     }
+    if (wait === BUSY) {
+      return;
+    }
     if (wait < 0) {
       this.#hopAndRun();
     } else {
@@ -73,17 +67,11 @@ export class Pump {
     }
   }
 
-  /** Runs what is ready at the start of a macrotask. */
-  runFresh(): void {
-    this.#sliceStart = performance.now();
-    this.run();
-  }
-
   #hopAndRun(): void {
     this.#isHopping = true;
     this.#hop(() => {
       this.#isHopping = false;
-      this.runFresh();
+      this.run();
     });
   }
 
@@ -100,7 +88,7 @@ export class Pump {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.runFresh();
+        this.run();
       },
       Math.min(Math.ceil(milliseconds), MAX_TIMEOUT_MS),
     );
@@ -119,7 +107,7 @@ export class Pump {
     this.#isWaiting = true;
     void (waiting.value as Promise<string>).then(() => {
       this.#isWaiting = false;
-      this.runFresh();
+      this.run();
     });
   }
 }

@@ -46,7 +46,7 @@ export class PoolWorker {
       return;
     }
     this.#dispatch(message);
-    this.#pump?.runFresh();
+    this.#pump?.run();
   }
 
   #boot(message: BootMessage): void {
@@ -85,7 +85,7 @@ export class PoolWorker {
       seats.push({ stackTop: (stack + KERNEL_STACK) & ~15, threadLocals: allocateThreadLocals(exports) });
     }
     this.#host.post({ type: "booted", seats });
-    pump.runFresh();
+    pump.run();
   }
 
   #bootKernel(kernel: Kernel, message: BootMessage): void {

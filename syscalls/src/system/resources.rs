@@ -4,17 +4,19 @@ use abi::flags::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use abi::layout::{Rlimit32, Rlimit64, Rusage32, Timeval32};
 use abi::types::{Pid, UserAddr};
 use abi::{Errno, Result};
-use kernel::process::{Limit, Process};
+use kernel::process::{Limit, Process, Usage};
 
 use super::{check_may_change, process_of};
 use crate::context::Cx;
-use crate::time::cpu_ns;
 
-/// `struct rusage` of a processor time and a peak of resident memory in bytes; no more is measured.
-pub(crate) fn usage_of(cpu_ns: u64, peak_bytes: u64) -> Rusage32 {
+/// `struct rusage`: times, switches, and a peak of resident memory in bytes; no more is measured.
+pub(crate) fn usage_of(usage: Usage, peak_bytes: u64) -> Rusage32 {
+    let count = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
     Rusage32 {
-        utime: Timeval32::from_nanoseconds(cpu_ns),
+        utime: Timeval32::from_nanoseconds(usage.ran_ns),
         maxrss: i32::try_from(peak_bytes >> 10).unwrap_or(i32::MAX),
+        nvcsw: count(usage.nr_waits),
+        nivcsw: count(usage.nr_preemptions),
         ..Rusage32::default()
     }
 }
@@ -22,15 +24,15 @@ pub(crate) fn usage_of(cpu_ns: u64, peak_bytes: u64) -> Rusage32 {
 /// getrusage(2).
 pub(crate) fn getrusage(cx: Cx<'_>, who: i32, usage: UserAddr) -> Result<()> {
     let process = cx.process();
-    let (run_ns, peak_bytes) = match who {
-        RUSAGE_SELF | RUSAGE_THREAD => (cpu_ns(&process), process.peak_resident_bytes()),
+    let (used, peak_bytes) = match who {
+        RUSAGE_SELF | RUSAGE_THREAD => (process.usage(), process.peak_resident_bytes()),
         RUSAGE_CHILDREN => (
-            process.cpu_time.children_ns(),
+            process.cpu_time.children(),
             process.peak_memory.children_bytes(),
         ),
         _ => return Err(Errno::EINVAL.into()),
     };
-    cx.copy_out(usage, &usage_of(run_ns, peak_bytes).to_bytes())
+    cx.copy_out(usage, &usage_of(used, peak_bytes).to_bytes())
 }
 
 fn limit_of(process: &Process, resource: u32) -> Result<Rlimit64> {
@@ -47,7 +49,9 @@ fn set_limit(cx: Cx<'_>, process: &Process, resource: u32, new: Rlimit64) -> Res
         soft: new.current,
         hard: new.maximum,
     };
-    process.limits.lock().set(resource, new, is_privileged)
+    process.limits.lock().set(resource, new, is_privileged)?;
+    process.note_cpu_limits();
+    Ok(())
 }
 
 /// getrlimit(2) with 32-bit limits.

@@ -1,5 +1,5 @@
-//! Policies, niceness, and the Workers that a process may run on. The executors take turns among
-//! all that is ready, so policies and niceness are kept and shown, and weigh nothing.
+//! Policies, niceness, and the Workers that a process may run on: `kernel::scheduler` shares a
+//! Worker's time by them.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -24,7 +24,11 @@ use crate::context::Cx;
 const NICE_BASE: i32 = 20;
 
 /// sched_yield(2): behind all that is ready on this Worker.
-pub(crate) fn sched_yield(_cx: Cx<'_>) -> Outcome<u32> {
+pub(crate) fn sched_yield(cx: Cx<'_>) -> Outcome<u32> {
+    if !cx.kernel.scheduler.has_ready(cx.task) && !cx.task.executor().has_ready() {
+        return Outcome::Ready(Ok(0));
+    }
+    cx.task.will_yield();
     let mut is_second = false;
     Outcome::from_future(poll_fn(move |context| {
         if std::mem::replace(&mut is_second, true) {
@@ -87,8 +91,7 @@ fn priority_who(which: i32) -> Result<Who> {
 /// getpriority(2): the highest, as 20 - niceness.
 pub(crate) fn getpriority(cx: Cx<'_>, which: i32, who: i32) -> Result<i32> {
     let processes = chosen(cx, &priority_who(which)?, who)?;
-    let shown =
-        |process: &Arc<Process>| NICE_BASE.saturating_sub(process.nice.load(Ordering::Relaxed));
+    let shown = |process: &Arc<Process>| NICE_BASE.saturating_sub(process.nice());
     processes
         .iter()
         .map(shown)
@@ -101,11 +104,11 @@ pub(crate) fn setpriority(cx: Cx<'_>, which: i32, who: i32, nice: i32) -> Result
     let nice = nice.clamp(-20, 19);
     for process in chosen(cx, &priority_who(which)?, who)? {
         check_may_change(cx, &process)?;
-        if nice < process.nice.load(Ordering::Relaxed) {
+        if nice < process.nice() {
             check_privilege(cx)
                 .map_err(|_| Errno::EACCES.because("only the superuser is less nice"))?;
         }
-        process.nice.store(nice, Ordering::Relaxed);
+        process.set_nice(nice);
     }
     Ok(())
 }
@@ -196,7 +199,7 @@ pub(crate) fn sched_setscheduler(cx: Cx<'_>, pid: Pid, policy: i32, param: UserA
     check_param(cx, param)?;
     let process = process_of(cx, pid.0)?;
     check_may_change(cx, &process)?;
-    process.settings.lock().policy = policy;
+    process.set_policy(policy);
     Ok(())
 }
 
@@ -237,7 +240,8 @@ pub(crate) fn sched_getaffinity(cx: Cx<'_>, pid: Pid, len: usize, mask: UserAddr
     Ok(needed)
 }
 
-/// sched_setaffinity(2). Deviates: a guest stays on its Worker; its children follow the mask.
+/// sched_setaffinity(2). Deviates: a guest stays on its Worker until it makes exec; its children
+/// follow the mask at once.
 pub(crate) fn sched_setaffinity(cx: Cx<'_>, pid: Pid, len: usize, mask: UserAddr) -> Result<()> {
     let mut bytes = [0; 8];
     let used = bytes.get_mut(..len.min(8)).unwrap_or_default();

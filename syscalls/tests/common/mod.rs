@@ -224,6 +224,11 @@ impl Guest {
         self.enter(number(name), args).result()
     }
 
+    /// Comes by a safepoint of a program that makes no call.
+    pub fn safepoint(&self) -> Progress {
+        self.guest.call(|task| task.safepoint())
+    }
+
     /// Puts a NUL-ended string to `address`.
     pub fn put_string(&self, address: u32, string: &[u8]) -> u32 {
         self.put(address, string).unwrap();

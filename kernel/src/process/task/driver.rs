@@ -3,12 +3,14 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::{Task, entry};
 use crate::kernel::Kernel;
 use crate::platform::{GuestEnd, Level};
 use crate::process::{RunState, exit_status, signal_status};
+use crate::scheduler::{Left, Ready};
 use crate::signal;
 
 impl Task {
@@ -17,12 +19,14 @@ impl Task {
         let Some(kernel) = self.kernel.upgrade() else {
             return;
         };
-        poll_fn(|context| {
-            self.driver.get_or_init(|| context.waker().clone());
-            Poll::Ready(())
-        })
-        .await;
         loop {
+            self.first_turn().await;
+            if let Some(status) = self.fatal_status() {
+                kernel.scheduler.vacate(&self);
+                kernel.exit_process(&self.process(), status);
+                self.guest_is_gone(&kernel, GuestEnd::Left);
+                break;
+            }
             let Some(executable) = self.state.lock().next.take() else {
                 break;
             };
@@ -30,16 +34,21 @@ impl Task {
             if let Err(error) = kernel.platform.start_guest(self.slot, &image) {
                 let reason = format!("pid {}: {error}", self.pid());
                 kernel.log(Level::Error, &reason);
+                kernel.scheduler.vacate(&self);
                 kernel.exit_process(&self.process(), signal_status(signal::KILL));
                 break;
             }
             self.stopwatch.start(self.executor.now_ns());
             let space = self.process().address_space();
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
-            self.clock_out();
+            self.clock_out(Left::Waits);
             let (stack_top, dirty_end) = space.lock().dirty_range();
             kernel.platform.end_guest(self.slot, stack_top, dirty_end);
-            if self.state.lock().next.is_some() {
+            if self.has_next() {
+                if kernel.exec_elsewhere(&self) {
+                    return;
+                }
+                kernel.scheduler.start(&self);
                 continue;
             }
             self.guest_is_gone(&kernel, end);
@@ -63,7 +72,7 @@ impl Task {
         if let Some(mut stop) = stop {
             match stop.as_mut().poll(context) {
                 Poll::Pending => self.state.lock().stop = Some(stop),
-                Poll::Ready(()) => kernel.platform.resume_guest(self.slot),
+                Poll::Ready(()) => kernel.scheduler.ready(kernel, self, Ready::Woken),
             }
         }
         if let Some(mut call) = call {
@@ -73,11 +82,13 @@ impl Task {
                     drop(call);
                     let code = self.settle(answer);
                     if code != entry::PENDING {
-                        self.state.lock().results.push(code);
-                        kernel.platform.resume_guest(self.slot);
+                        self.answer(kernel, code);
                     }
                 }
             }
+        }
+        if self.turn.is_queued() && self.attention.load(Ordering::Acquire) {
+            self.reconsider(kernel);
         }
         Poll::Pending
     }
