@@ -248,7 +248,7 @@ impl Scheduler {
         let Some((first_ns, entry)) = turns.queue.first() else {
             return false;
         };
-        let has_woken = matches!(entry.why, Ready::Woken | Ready::Start | Ready::Doomed);
+        let has_woken = matches!(entry.why, Ready::Woken | Ready::Doomed);
         has_woken
             && first_ns.saturating_add(GRANULARITY_NS)
                 < task.turn.virtual_ns_after(ran_ns, task.process().weight())

@@ -77,9 +77,69 @@ describe("a program that makes no call", () => {
     expect((await sh(script, ONE)).stdout).toBe("1000\ndone\n");
   });
 
+  it("stops and goes on", async () => {
+    const script = [
+      `sh -c '${BUSY}' & sleep 0.3`,
+      "state() { cut -d' ' -f3 /proc/$!/stat; }",
+      "state; kill -STOP $!; sleep 0.1; state; kill -CONT $!; sleep 0.1; state; kill $!; wait $!; echo $?",
+    ].join("; ");
+    expect((await sh(script, ONE)).stdout).toBe("R\nT\nR\n143\n");
+  });
+
+  it("is killed many times over, and nothing is left", async () => {
+    const kill = `sh -c '${BUSY}' & usleep 20000; kill -KILL $!; wait $!`;
+    const script = `i=0; while [ $i -lt 50 ]; do ${kill}; i=$((i+1)); done 2>/dev/null; ps -o comm | grep -c '^sh'`;
+    expect((await sh(script, ["--workers", "2"])).stdout).toBe("1\n");
+  });
+
   it("ends with the command", async () => {
     const child = start([...ONE, "--", "sh", "-c", `echo ready; ${BUSY}`]);
     child.stdout.once("data", () => child.kill("SIGTERM"));
     expect((await outcomeOf(child)).status).toBe(143);
+  });
+});
+
+describe("programs that compute", () => {
+  const BUSY = "while :; do :; done";
+
+  it("share a Worker by their nice values", async () => {
+    const script = [
+      `sh -c '${BUSY}' & a=$!; nice -n 5 sh -c '${BUSY}' & b=$!`,
+      "sleep 2; cut -d' ' -f14 /proc/$a/stat /proc/$b/stat; kill -KILL $a $b",
+    ].join("; ");
+    const { stdout } = await sh(script, ["--workers", "1"]);
+    const [first = 0, second = 0] = stdout.trim().split("\n").map(Number);
+    // 1024 : 335, and room for a busy machine.
+    expect(first / second).toBeGreaterThan(2);
+    expect(first / second).toBeLessThan(4.5);
+  });
+
+  it.each([
+    ["side by side", `sh -c '${BUSY}' & sh -c '${BUSY}' &`],
+    ["in a pipeline", `sh -c '${BUSY}' | sh -c '${BUSY}' &`],
+  ])("use two Workers, %s", async (_how, start) => {
+    const script = `${start} sleep 0.5; for p in /proc/[0-9]*; do grep -q while $p/cmdline && cut -d' ' -f39 $p/stat; done`;
+    const kill = "; killall -KILL sh";
+    const { stdout } = await sh(`exec 2>/dev/null; ${script}${kill}`, ["--workers", "2"]);
+    const workers = stdout.trim().split("\n");
+    // The shell that looks is there, too.
+    expect(workers).toContain("0");
+    expect(workers).toContain("1");
+  });
+
+  it("stay where they are told to", async () => {
+    const busy = `taskset 1 sh -c '${BUSY}' &`;
+    const script = `${busy} a=$!; ${busy} b=$!; sleep 0.3; cut -d' ' -f39 /proc/$a/stat /proc/$b/stat; kill -KILL $a $b`;
+    expect((await sh(script, ["--workers", "2"])).stdout).toBe("0\n0\n");
+  });
+});
+
+describe("short pipelines", () => {
+  it("stay on one Worker", async () => {
+    const look = "cut -d' ' -f39 /proc/self/stat";
+    const script = `${look} | cat; i=0; while [ $i -lt 20 ]; do sh -c "${look}" | sort | tail -n 1; i=$((i+1)); done`;
+    const { stdout } = await sh(script, ["--workers", "2"]);
+    const workers = stdout.trim().split("\n").map(Number);
+    expect(workers.filter((worker) => worker === workers[0]).length).toBeGreaterThan(15);
   });
 });

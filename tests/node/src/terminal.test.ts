@@ -63,6 +63,27 @@ describe("keys", () => {
     expect(await session.command("echo $?")).toBe("130\n");
   });
 
+  it.each(["1", "2"])("are answered while programs compute in the background, on %s Worker(s)", async (workers) => {
+    await using session = await TerminalSession.shell(["--workers", workers]);
+    for (let nth = 1; nth <= 3; nth += 1) {
+      await session.command("while :; do :; done &");
+    }
+    const before = performance.now();
+    for (let nth = 0; nth < 10; nth += 1) {
+      expect(await session.command(`echo answer-$((${nth}+1))`)).toBe(`answer-${nth + 1}\n`);
+    }
+    // Without preemption it would take for ever; with it, a slice for each key.
+    expect(performance.now() - before).toBeLessThan(5000);
+    const state = "cut -d' ' -f3 /proc/$p/stat";
+    await session.command("p=$!; kill -STOP $p");
+    expect(await session.command(`sleep 0.1; ${state}`)).toContain("T\n");
+    await session.command("kill -CONT $p");
+    expect(await session.command(`sleep 0.1; ${state}`)).toContain("R\n");
+    await session.command("kill %1; kill -9 %2; kill -INT %3; sleep 0.1");
+    const jobs = await session.command("jobs; jobs; echo none");
+    expect(jobs).not.toContain("Running");
+  });
+
   it("interrupt a flood of output", async () => {
     await using session = await TerminalSession.shell();
     session.line("yes");
