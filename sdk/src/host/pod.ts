@@ -150,7 +150,10 @@ export class Pod {
           ? { terminal: options.terminal?.stream ?? 0 }
           : { streams: [stdio.stdin.stream, stdio.stdout.stream, stdio.stderr.stream] as const },
     };
-    const pid = (await this.#pool.request({ type: "spawn", request })) as number;
+    const spawned = this.#pool.request({ type: "spawn", request });
+    // Nobody will use the streams of a process that there is not.
+    spawned.catch(() => this.#closeStdio(stdio));
+    const pid = (await spawned) as number;
     const exit = Promise.withResolvers<number>();
     const early = this.#earlyEnds.get(pid);
     this.#earlyEnds.delete(pid);
@@ -196,6 +199,7 @@ export class Pod {
     if (stdio === undefined) {
       return;
     }
+    stdio.stdin.abandon();
     for (const output of [stdio.stdout, stdio.stderr]) {
       output.end();
       this.#outputs.delete(output.stream);

@@ -44,11 +44,21 @@ export class InputStream {
   taken(length: number): void {
     this.#unread -= length;
     if (this.#unread < HIGH_WATER) {
-      const drained = this.#drained;
-      this.#drained = [];
-      for (const resolve of drained) {
-        resolve();
-      }
+      this.#goOn();
+    }
+  }
+
+  /** Nobody will read any more: what is written from now on goes nowhere. */
+  abandon(): void {
+    this.#isEnded = true;
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) {
+      resolve();
     }
   }
 }
