@@ -16,7 +16,7 @@ use abi::flags::{EXT2_SUPER_MAGIC, MS_RDONLY};
 use abi::{Errno, Error, Result};
 use executor::sync::{Lock, LockGuard};
 use fs_block::BlockDevice;
-use fs_ext2::{Ext2, FileKind, InodeNo, MountOptions};
+use fs_ext2::{Ext2, InodeNo, MountOptions};
 
 use crate::budget::{Budget, Reclaim};
 use crate::io::{Sink, Source};
@@ -97,10 +97,7 @@ impl Ext2Fs {
     /// `EUCLEAN` or `EINVAL` when it holds no Ext2 that can be mounted so, `EROFS`, `EIO`,
     /// [`NOT_RESIDENT`].
     pub fn mount(disk: Disk, options: MountOptions) -> Result<Self> {
-        let now = Timestamp {
-            seconds: options.now.seconds,
-            nanoseconds: options.now.nanoseconds,
-        };
+        let now = options.now;
         let shared = Arc::new(Shared {
             device: unnamed_device(),
             state: Lock::new(State {
@@ -138,7 +135,7 @@ impl Ext2Fs {
         let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
         let options = MountOptions {
             read_only: request.flags & MS_RDONLY != 0,
-            now: to_disk(request.context.now),
+            now: request.context.now,
             ..MountOptions::default()
         };
         let made = Self::mount(disk, options)?;
@@ -176,7 +173,7 @@ impl FileSystem for Ext2Fs {
 
     /// Frees what has no name, writes everything and marks the disk clean.
     fn unmount(&self, now: Timestamp) -> Result<()> {
-        Ok(self.shared.state().ext2.unmount(to_disk(now))?)
+        Ok(self.shared.state().ext2.unmount(now)?)
     }
 }
 
@@ -222,7 +219,7 @@ impl Shared {
 
     fn sync(&self) -> Result<()> {
         let mut state = self.state();
-        let now = to_disk(state.now);
+        let now = state.now;
         Ok(state.ext2.sync(now)?)
     }
 
@@ -235,7 +232,7 @@ impl Shared {
         let inode = Arc::new(Ext2Inode {
             shared: Arc::clone(self),
             number,
-            file_type: from_kind(kind),
+            file_type: kind,
         });
         state.ext2.retain(number);
         state.inodes.insert(number.0, Arc::downgrade(&inode));
@@ -274,7 +271,7 @@ impl Ext2Inode {
         let mut take = |place: &mut [u8]| source.take(place);
         let written = state
             .ext2
-            .write_from(self.number, offset, len, to_disk(time), &mut take);
+            .write_from(self.number, offset, len, time, &mut take);
         // A write that failed may have changed a part.
         state.changed(self.number, time);
         written
@@ -292,7 +289,7 @@ impl Drop for Ext2Inode {
         if is_listed {
             state.inodes.remove(&self.number.0);
         }
-        let now = to_disk(state.now);
+        let now = state.now;
         // On an error of the disk the inode stays held; unmounting tries again.
         let _held = state.ext2.release(self.number, now);
     }
@@ -315,9 +312,9 @@ impl Inode for Ext2Inode {
             size: attributes.size,
             block_size,
             nr_blocks: attributes.nr_sectors,
-            atime: from_disk(attributes.atime),
-            mtime: from_disk(attributes.mtime),
-            ctime: from_disk(attributes.ctime),
+            atime: attributes.atime,
+            mtime: attributes.mtime,
+            ctime: attributes.ctime,
         })
     }
 
@@ -330,9 +327,9 @@ impl Inode for Ext2Inode {
                 uid: change.uid,
                 gid: change.gid,
                 size: change.size,
-                atime: change.atime.map(to_disk),
-                mtime: change.mtime.map(to_disk),
-                ctime: change.ctime.map(to_disk),
+                atime: change.atime,
+                mtime: change.mtime,
+                ctime: change.ctime,
             },
         )?;
         if change.size.is_some() {
@@ -366,7 +363,7 @@ impl Inode for Ext2Inode {
             permissions: permissions(attributes.permissions),
             uid: attributes.uid,
             gid: attributes.gid,
-            time: to_disk(attributes.time),
+            time: attributes.time,
         };
         let mut state = self.shared.state();
         let number = state.ext2.create(self.number, name, node, new)?;
@@ -377,19 +374,19 @@ impl Inode for Ext2Inode {
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
         let target = self.own(target)?;
         let mut state = self.shared.state();
-        Ok(state.ext2.link(self.number, name, target, to_disk(time))?)
+        Ok(state.ext2.link(self.number, name, target, time)?)
     }
 
     fn unlink(&self, name: &[u8], time: Timestamp) -> Result<()> {
         let mut state = self.shared.state();
         state.now = state.now.max(time);
-        Ok(state.ext2.unlink(self.number, name, to_disk(time))?)
+        Ok(state.ext2.unlink(self.number, name, time)?)
     }
 
     fn rmdir(&self, name: &[u8], time: Timestamp) -> Result<()> {
         let mut state = self.shared.state();
         state.now = state.now.max(time);
-        Ok(state.ext2.rmdir(self.number, name, to_disk(time))?)
+        Ok(state.ext2.rmdir(self.number, name, time)?)
     }
 
     fn rename(
@@ -410,7 +407,7 @@ impl Inode for Ext2Inode {
         state.now = state.now.max(time);
         Ok(state
             .ext2
-            .rename(self.number, old_name, target, new_name, mode, to_disk(time))?)
+            .rename(self.number, old_name, target, new_name, mode, time)?)
     }
 
     fn read_link(&self) -> Result<Vec<u8>> {
@@ -427,7 +424,7 @@ impl Inode for Ext2Inode {
     ) -> Result<()> {
         loop {
             // The lock is not held while `report` runs.
-            let mut batch: Vec<(Vec<u8>, u32, Option<FileKind>, u64)> = Vec::new();
+            let mut batch: Vec<(Vec<u8>, u32, Option<FileType>, u64)> = Vec::new();
             let mut is_end = true;
             self.shared
                 .state
@@ -453,7 +450,7 @@ impl Inode for Ext2Inode {
                 let entry = DirEntry {
                     name,
                     inode: u64::from(*number),
-                    file_type: kind.map(from_kind),
+                    file_type: *kind,
                     next_cookie: cookie,
                 };
                 if !report(entry) {
@@ -502,32 +499,6 @@ impl Inode for Ext2Inode {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-const fn to_disk(time: Timestamp) -> fs_ext2::Timestamp {
-    fs_ext2::Timestamp {
-        seconds: time.seconds,
-        nanoseconds: time.nanoseconds,
-    }
-}
-
-const fn from_disk(time: fs_ext2::Timestamp) -> Timestamp {
-    Timestamp {
-        seconds: time.seconds,
-        nanoseconds: time.nanoseconds,
-    }
-}
-
-const fn from_kind(kind: FileKind) -> FileType {
-    match kind {
-        FileKind::Regular => FileType::Regular,
-        FileKind::Directory => FileType::Directory,
-        FileKind::Symlink => FileType::Symlink,
-        FileKind::CharDevice => FileType::CharDevice,
-        FileKind::BlockDevice => FileType::BlockDevice,
-        FileKind::Fifo => FileType::Fifo,
-        FileKind::Socket => FileType::Socket,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use fs_block::BlockDevice;
 
+use crate::codec::low16;
 use crate::error::{Error, Result};
 use crate::inode::Inode;
-use crate::{Ext2, FileKind, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 /// The attributes of an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct Attributes {
     /// Inode number.
     pub ino: InodeNo,
     /// Type.
-    pub kind: FileKind,
+    pub kind: FileType,
     /// Permission, set-id and sticky bits: 12 bits.
     pub permissions: u16,
     /// Hard links; 0 once it is unlinked.
@@ -98,13 +99,13 @@ impl<D: BlockDevice> Ext2<D> {
             inode.check_changeable()?;
             if let Some(size) = change.size {
                 match inode.kind {
-                    FileKind::Regular => fs.resize(&mut inode, size)?,
-                    FileKind::Directory => return Err(Error::IsDirectory),
+                    FileType::Regular => fs.resize(&mut inode, size)?,
+                    FileType::Directory => return Err(Error::IsDirectory),
                     _ => return Err(Error::Invalid),
                 }
             }
             if let Some(permissions) = change.permissions {
-                inode.mode = inode.kind.mode_bits() | permissions & 0o7777;
+                inode.mode = low16(inode.kind.mode_bits()) | permissions & 0o7777;
             }
             inode.uid = change.uid.unwrap_or(inode.uid);
             inode.gid = change.gid.unwrap_or(inode.gid);
@@ -120,8 +121,8 @@ impl Inode {
     /// The device number: 16 bits in the first pointer, or 32 in the second.
     fn device(&self) -> u32 {
         match (self.kind, self.block) {
-            (FileKind::CharDevice | FileKind::BlockDevice, [0, new, ..]) => new,
-            (FileKind::CharDevice | FileKind::BlockDevice, [old, ..]) => old & 0xFFFF,
+            (FileType::CharDevice | FileType::BlockDevice, [0, new, ..]) => new,
+            (FileType::CharDevice | FileType::BlockDevice, [old, ..]) => old & 0xFFFF,
             _ => 0,
         }
     }

@@ -16,7 +16,7 @@ use crate::dir_block::{self, BadEntry, NewEntry, bytes_for, entries, entries_fro
 use crate::error::{CorruptKind, Error, Result};
 use crate::inode::{FLAG_INDEX, Inode};
 use crate::name_index::{Known, NameIndex, SMALL_BLOCKS};
-use crate::{BlockNo, Ext2, FileKind, InodeNo, Timestamp};
+use crate::{BlockNo, Ext2, FileType, InodeNo, Timestamp};
 
 /// An entry that [`Ext2::read_dir`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct DirEntry<'a> {
     /// Inode number.
     pub ino: InodeNo,
     /// Type; `None` on disks whose directories do not tell, where `stat` does.
-    pub kind: Option<FileKind>,
+    pub kind: Option<FileType>,
     /// Where the next call goes on after this entry.
     pub next_cookie: u64,
 }
@@ -88,7 +88,7 @@ impl<D: BlockDevice> Ext2<D> {
                     return Err(CorruptKind::InodeNumber(ino).into());
                 }
                 let next_cookie = place + wide(entry.rec_len);
-                let kind = FileKind::from_entry_type(entry.file_type);
+                let kind = crate::from_entry_type(entry.file_type);
                 if !report(DirEntry {
                     name: entry.name,
                     ino,
@@ -194,9 +194,9 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     /// The entry type of a file kind on this disk.
-    const fn entry_type(&self, kind: FileKind) -> u8 {
+    fn entry_type(&self, kind: FileType) -> u8 {
         if self.superblock.has_file_type() {
-            kind.entry_type()
+            crate::entry_type(kind)
         } else {
             0
         }
@@ -208,7 +208,7 @@ impl<D: BlockDevice> Ext2<D> {
         dir: InodeNo,
         name: &[u8],
         ino: InodeNo,
-        kind: FileKind,
+        kind: FileType,
         now: Timestamp,
     ) -> Result<()> {
         let mut inode = self.directory(dir)?;
@@ -332,14 +332,17 @@ impl<D: BlockDevice> Ext2<D> {
         dir: InodeNo,
         found: Found,
         ino: InodeNo,
-        kind: FileKind,
+        kind: FileType,
         now: Timestamp,
     ) -> Result<()> {
         let mut inode = self.directory(dir)?;
         inode.check_changeable()?;
         let block_size = wide(self.cache.block_size());
         let block = self.dir_block(&inode, found.place / block_size)?;
-        let file_type = self.superblock.has_file_type().then(|| kind.entry_type());
+        let file_type = self
+            .superblock
+            .has_file_type()
+            .then(|| crate::entry_type(kind));
         let at = usize::try_from(found.place % block_size).unwrap_or(0);
         dir_block::retarget(
             self.cache.block_mut(u64::from(block.0))?,
@@ -355,7 +358,7 @@ impl<D: BlockDevice> Ext2<D> {
     /// Writes `.` and `..` into the first block of a new directory.
     pub(crate) fn start_directory(&mut self, inode: &mut Inode, parent: InodeNo) -> Result<()> {
         let block_size = self.cache.block_size();
-        let file_type = self.entry_type(FileKind::Directory);
+        let file_type = self.entry_type(FileType::Directory);
         let goal = self.goal_of_inode(inode.ino);
         let (block, _) = self.map_or_allocate(inode, 0, goal)?;
         let bytes = self.cache.zeroed(u64::from(block.0))?;

@@ -15,7 +15,7 @@ use crate::codec::wide;
 use crate::error::{Error, Result};
 use crate::inode::{FLAG_APPEND, Inode};
 use crate::superblock::RO_COMPAT_LARGE_FILE;
-use crate::{BlockNo, Ext2, FileKind, InodeNo, Timestamp};
+use crate::{BlockNo, Ext2, FileType, InodeNo, Timestamp};
 
 /// What a hole reads as; the largest block.
 static ZEROS: [u8; 4096] = [0; 4096];
@@ -286,8 +286,8 @@ impl<D: BlockDevice> Ext2<D> {
 
 fn check_regular(inode: &Inode) -> Result<()> {
     match inode.kind {
-        FileKind::Regular => Ok(()),
-        FileKind::Directory => Err(Error::IsDirectory),
+        FileType::Regular => Ok(()),
+        FileType::Directory => Err(Error::IsDirectory),
         _ => Err(Error::Invalid),
     }
 }

@@ -12,7 +12,7 @@ use fs_block::{BlockDevice, NumberMap};
 
 use crate::codec::{index, le16, le32, low16, low32, put16, put32, wide};
 use crate::error::{CorruptKind, Error, Result};
-use crate::{Ext2, FileKind, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 /// `i_flags`: the contents may not change.
 pub(crate) const FLAG_IMMUTABLE: u32 = 0x10;
@@ -38,7 +38,7 @@ const ORIGINAL_BYTES: usize = 128;
 pub(crate) struct Inode {
     pub(crate) ino: InodeNo,
     pub(crate) mode: u16,
-    pub(crate) kind: FileKind,
+    pub(crate) kind: FileType,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     /// Bytes.
@@ -70,7 +70,7 @@ impl Inode {
         let mut inode = Self {
             ino,
             mode,
-            kind: FileKind::from_mode(mode).ok_or_else(|| corrupt("unknown file type"))?,
+            kind: FileType::from_mode(mode.into()).ok_or_else(|| corrupt("unknown file type"))?,
             uid: u32::from(le16(bytes, 2)) | u32::from(le16(bytes, 120)) << 16,
             gid: u32::from(le16(bytes, 24)) | u32::from(le16(bytes, 122)) << 16,
             size: u64::from(le32(bytes, 4)),
@@ -87,7 +87,7 @@ impl Inode {
             generation: le32(bytes, 100),
             file_acl: le32(bytes, 104),
         };
-        if inode.kind == FileKind::Regular {
+        if inode.kind == FileType::Regular {
             inode.size |= u64::from(le32(bytes, 108)) << 32;
         }
         if inode.flags & FLAGS_FOREIGN != 0 {
@@ -104,7 +104,7 @@ impl Inode {
         put16(bytes, 24, low16(self.gid));
         put16(bytes, 122, low16(self.gid >> 16));
         put32(bytes, 4, low32(self.size));
-        if self.kind == FileKind::Regular {
+        if self.kind == FileType::Regular {
             put32(bytes, 108, low32(self.size >> 32));
         }
         put32(bytes, 20, self.dtime);
@@ -180,6 +180,8 @@ fn extra_field(bytes: &[u8], extra: usize, at: usize) -> Option<u32> {
     (extra + ORIGINAL_BYTES >= at + 4).then(|| le32(bytes, at))
 }
 
+/// Inodes of 128 bytes keep whole seconds until 2038, larger ones nanoseconds until 2446.
+///
 /// Seconds are signed; the extra field has 2 bits of epoch below 30 bits of nanoseconds.
 fn decode_time(seconds: u32, extra: Option<u32>) -> Timestamp {
     let extra = extra.unwrap_or(0);
@@ -332,7 +334,7 @@ impl<D: BlockDevice> Ext2<D> {
     /// A copy of an inode that is a directory.
     pub(crate) fn directory(&mut self, ino: InodeNo) -> Result<Inode> {
         let inode = self.inode(ino)?;
-        if inode.kind != FileKind::Directory {
+        if inode.kind != FileType::Directory {
             return Err(Error::NotDirectory);
         }
         let size_limit = u64::from(self.superblock.blocks_count) << self.superblock.block_shift;

@@ -58,6 +58,7 @@ mod xattr;
 
 use core::fmt;
 
+pub use abi::file::{FileType, Timestamp};
 pub use attributes::{Attributes, SetAttributes};
 pub use dir::DirEntry;
 pub use error::{CorruptKind, Error, Feature, Result};
@@ -90,88 +91,27 @@ impl fmt::Debug for InodeNo {
     }
 }
 
-/// A point in time since 1970-01-01 00:00:00 UTC.
-///
-/// Inodes of 128 bytes keep whole seconds until 2038; larger ones nanoseconds until 2446.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp {
-    /// Whole seconds.
-    pub seconds: i64,
-    /// 0 to 999,999,999.
-    pub nanoseconds: u32,
+/// File types as directory entries number them (`EXT2_FT_*`), from 1.
+const ENTRY_TYPES: [FileType; 7] = [
+    FileType::Regular,
+    FileType::Directory,
+    FileType::CharDevice,
+    FileType::BlockDevice,
+    FileType::Fifo,
+    FileType::Socket,
+    FileType::Symlink,
+];
+
+/// The `file_type` of a directory entry.
+fn entry_type(kind: FileType) -> u8 {
+    (1..)
+        .zip(ENTRY_TYPES)
+        .find(|(_, known)| *known == kind)
+        .map_or(0, |(number, _)| number)
 }
 
-/// The type of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// A regular file.
-    Regular,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Symlink,
-    /// A character device.
-    CharDevice,
-    /// A block device.
-    BlockDevice,
-    /// A named pipe.
-    Fifo,
-    /// A socket.
-    Socket,
-}
-
-impl FileKind {
-    /// The `S_IFMT` bits of `i_mode`.
-    pub const fn mode_bits(self) -> u16 {
-        match self {
-            Self::Fifo => 0o010_000,
-            Self::CharDevice => 0o020_000,
-            Self::Directory => 0o040_000,
-            Self::BlockDevice => 0o060_000,
-            Self::Regular => 0o100_000,
-            Self::Symlink => 0o120_000,
-            Self::Socket => 0o140_000,
-        }
-    }
-
-    /// The type in the `S_IFMT` bits of `mode`, if they name one.
-    pub const fn from_mode(mode: u16) -> Option<Self> {
-        Some(match mode & 0o170_000 {
-            0o010_000 => Self::Fifo,
-            0o020_000 => Self::CharDevice,
-            0o040_000 => Self::Directory,
-            0o060_000 => Self::BlockDevice,
-            0o100_000 => Self::Regular,
-            0o120_000 => Self::Symlink,
-            0o140_000 => Self::Socket,
-            _ => return None,
-        })
-    }
-
-    /// The `file_type` of a directory entry (`EXT2_FT_*`).
-    const fn entry_type(self) -> u8 {
-        match self {
-            Self::Regular => 1,
-            Self::Directory => 2,
-            Self::CharDevice => 3,
-            Self::BlockDevice => 4,
-            Self::Fifo => 5,
-            Self::Socket => 6,
-            Self::Symlink => 7,
-        }
-    }
-
-    /// The type that a directory entry names; `None` where it does not tell.
-    const fn from_entry_type(number: u8) -> Option<Self> {
-        Some(match number {
-            1 => Self::Regular,
-            2 => Self::Directory,
-            3 => Self::CharDevice,
-            4 => Self::BlockDevice,
-            5 => Self::Fifo,
-            6 => Self::Socket,
-            7 => Self::Symlink,
-            _ => return None,
-        })
-    }
+/// The type that a directory entry names; `None` where it does not tell.
+fn from_entry_type(number: u8) -> Option<FileType> {
+    let index = usize::from(number).checked_sub(1)?;
+    ENTRY_TYPES.get(index).copied()
 }

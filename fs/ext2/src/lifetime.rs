@@ -13,7 +13,7 @@ use fs_block::BlockDevice;
 use crate::error::{Error, Result};
 use crate::inode::Inode;
 use crate::superblock::seconds32;
-use crate::{Ext2, FileKind, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 impl<D: BlockDevice> Ext2<D> {
     /// Holds an inode: it stays usable without a name until released as often as retained.
@@ -77,8 +77,8 @@ impl<D: BlockDevice> Ext2<D> {
     /// Frees an inode, its blocks and its attributes.
     fn bury(&mut self, mut inode: Inode, now: Timestamp) -> Result<()> {
         let has_blocks = match inode.kind {
-            FileKind::Regular | FileKind::Directory => true,
-            FileKind::Symlink => !self.is_inline_symlink(&inode),
+            FileType::Regular | FileType::Directory => true,
+            FileType::Symlink => !self.is_inline_symlink(&inode),
             _ => false,
         };
         if has_blocks {
@@ -90,7 +90,7 @@ impl<D: BlockDevice> Ext2<D> {
         // 0 would mean that it lives.
         inode.dtime = seconds32(now).max(1);
         self.store(&inode)?;
-        self.free_inode(inode.ino, inode.kind == FileKind::Directory)?;
+        self.free_inode(inode.ino, inode.kind == FileType::Directory)?;
         self.names.remove(inode.ino);
         self.forget_inode(inode.ino);
         Ok(())

@@ -2,9 +2,10 @@
 
 use fs_block::BlockDevice;
 
+use crate::codec::low16;
 use crate::error::{Error, Result};
 use crate::inode::{FLAGS_INHERITED, Inode, NR_POINTERS};
-use crate::{Ext2, FileKind, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 /// `EXT2_LINK_MAX`: links of an inode, and directories in a directory plus two.
 pub(crate) const LINK_MAX: u16 = 32_000;
@@ -31,15 +32,15 @@ pub enum NewNode<'a> {
 
 impl NewNode<'_> {
     /// Its type.
-    pub const fn kind(&self) -> FileKind {
+    pub const fn kind(&self) -> FileType {
         match self {
-            Self::Regular => FileKind::Regular,
-            Self::Directory => FileKind::Directory,
-            Self::Symlink(_) => FileKind::Symlink,
-            Self::Fifo => FileKind::Fifo,
-            Self::Socket => FileKind::Socket,
-            Self::CharDevice(_) => FileKind::CharDevice,
-            Self::BlockDevice(_) => FileKind::BlockDevice,
+            Self::Regular => FileType::Regular,
+            Self::Directory => FileType::Directory,
+            Self::Symlink(_) => FileType::Symlink,
+            Self::Fifo => FileType::Fifo,
+            Self::Socket => FileType::Socket,
+            Self::CharDevice(_) => FileType::CharDevice,
+            Self::BlockDevice(_) => FileType::BlockDevice,
         }
     }
 }
@@ -77,7 +78,7 @@ impl<D: BlockDevice> Ext2<D> {
                 return Err(Error::Exists);
             }
             let kind = node.kind();
-            let is_directory = kind == FileKind::Directory;
+            let is_directory = kind == FileType::Directory;
             if is_directory && parent.links_count >= LINK_MAX {
                 return Err(Error::TooManyLinks);
             }
@@ -116,7 +117,7 @@ impl<D: BlockDevice> Ext2<D> {
         self.change(|fs| {
             fs.living_directory(dir)?;
             let mut inode = fs.inode(target)?;
-            if inode.kind == FileKind::Directory {
+            if inode.kind == FileType::Directory {
                 return Err(Error::NotPermitted);
             }
             inode.check_changeable()?;
@@ -145,7 +146,7 @@ impl<D: BlockDevice> Ext2<D> {
         self.change(|fs| {
             let found = fs.find(dir, name)?.ok_or(Error::NotFound)?;
             let inode = fs.inode(found.ino)?;
-            if inode.kind == FileKind::Directory {
+            if inode.kind == FileType::Directory {
                 return Err(Error::IsDirectory);
             }
             inode.check_changeable()?;
@@ -209,15 +210,15 @@ pub(crate) fn check_name(name: &[u8], special: Error) -> Result<()> {
     }
 }
 
-fn new_inode(ino: InodeNo, kind: FileKind, parent: &Inode, attributes: NewAttributes) -> Inode {
+fn new_inode(ino: InodeNo, kind: FileType, parent: &Inode, attributes: NewAttributes) -> Inode {
     let time = attributes.time;
     let inherited = match kind {
-        FileKind::Directory | FileKind::Regular => FLAGS_INHERITED,
+        FileType::Directory | FileType::Regular => FLAGS_INHERITED,
         _ => FLAGS_INHERITED & !0x8,
     };
     Inode {
         ino,
-        mode: kind.mode_bits() | attributes.permissions & 0o7777,
+        mode: low16(kind.mode_bits()) | attributes.permissions & 0o7777,
         kind,
         uid: attributes.uid,
         gid: attributes.gid,
@@ -227,7 +228,7 @@ fn new_inode(ino: InodeNo, kind: FileKind, parent: &Inode, attributes: NewAttrib
         mtime: time,
         crtime: Some(time),
         dtime: 0,
-        links_count: if kind == FileKind::Directory { 2 } else { 1 },
+        links_count: if kind == FileType::Directory { 2 } else { 1 },
         blocks: 0,
         flags: parent.flags & inherited,
         block: [0; NR_POINTERS],

@@ -6,7 +6,7 @@ use crate::dir::Found;
 use crate::error::{Error, Result};
 use crate::inode::Inode;
 use crate::names::{LINK_MAX, check_name};
-use crate::{Ext2, FileKind, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 /// The three ways of `renameat2(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ struct Named<'a> {
 
 impl Named<'_> {
     fn is_directory(&self) -> bool {
-        self.inode.kind == FileKind::Directory
+        self.inode.kind == FileType::Directory
     }
 }
 
@@ -185,7 +185,7 @@ impl<D: BlockDevice> Ext2<D> {
     fn set_parent(&mut self, dir: InodeNo, parent: InodeNo, now: Timestamp) -> Result<()> {
         let mtime = self.inode(dir)?.mtime;
         let (_, found) = self.parent_of(dir)?;
-        self.retarget_entry(dir, found, parent, FileKind::Directory, now)?;
+        self.retarget_entry(dir, found, parent, FileType::Directory, now)?;
         // Linux does not count this as a change of the directory's contents.
         let mut inode = self.inode(dir)?;
         inode.mtime = mtime;

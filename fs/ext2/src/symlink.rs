@@ -5,7 +5,7 @@ use fs_block::BlockDevice;
 use crate::codec::{index, le32, put, put32, wide};
 use crate::error::{CorruptKind, Error, Result};
 use crate::inode::{Inode, NR_POINTERS};
-use crate::{Ext2, FileKind, InodeNo};
+use crate::{Ext2, FileType, InodeNo};
 
 /// Bytes of `i_block`; a target there ends with a NUL.
 const INLINE_BYTES: usize = NR_POINTERS * 4;
@@ -17,7 +17,7 @@ impl<D: BlockDevice> Ext2<D> {
     /// `Invalid` when it is not one, `Stale`, `Corrupt`, `Io`, `NotResident`.
     pub fn readlink(&mut self, ino: InodeNo) -> Result<Vec<u8>> {
         let inode = self.inode(ino)?;
-        if inode.kind != FileKind::Symlink {
+        if inode.kind != FileType::Symlink {
             return Err(Error::Invalid);
         }
         let len = usize::try_from(inode.size).unwrap_or(usize::MAX);
@@ -48,7 +48,7 @@ impl<D: BlockDevice> Ext2<D> {
         } else {
             self.superblock.block_size() / 512
         };
-        inode.kind == FileKind::Symlink && inode.blocks == attributes
+        inode.kind == FileType::Symlink && inode.blocks == attributes
     }
 
     /// Stores the target of a new link.

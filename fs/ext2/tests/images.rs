@@ -14,7 +14,7 @@ use common::{
 };
 use fs_block::{BlockDevice, MemDisk};
 use fs_ext2::{
-    Error, Ext2, Feature, FileKind, InodeNo, MountOptions, NewNode, SetAttributes, Timestamp,
+    Error, Ext2, Feature, FileType, InodeNo, MountOptions, NewNode, SetAttributes, Timestamp,
 };
 
 /// Block size, revision, inode size.
@@ -77,19 +77,19 @@ fn compare<D: BlockDevice>(fs: &mut Ext2<D>, dir: InodeNo, folder: &Path) -> usi
         let ours = fs.stat(ino).unwrap();
         assert_eq!(fs.lookup(dir, &name).unwrap(), ino);
         assert_eq!(
-            u32::from(ours.kind.mode_bits() | ours.permissions),
+            ours.kind.mode_bits() | u32::from(ours.permissions),
             real.mode()
         );
         assert!(kind.is_none_or(|kind| kind == ours.kind));
         assert_eq!((ours.uid, ours.gid), (real.uid(), real.gid()));
         assert_eq!(ours.mtime.seconds, real.mtime());
         match ours.kind {
-            FileKind::Directory => {
+            FileType::Directory => {
                 assert_eq!(u64::from(ours.nr_links), real.nlink());
                 assert_eq!(fs.lookup(ino, b"..").unwrap(), dir);
                 count += compare(fs, ino, &path);
             }
-            FileKind::Symlink => {
+            FileType::Symlink => {
                 let target = std::fs::read_link(&path).unwrap();
                 assert_eq!(
                     fs.readlink(ino).unwrap(),

@@ -12,14 +12,14 @@ use common::{
     NOW, PLAIN, Random, assert_clean, list, mke2fs, mount_with_cache, read_all, read_some, unmount,
 };
 use fs_block::MemDisk;
-use fs_ext2::{Error, Ext2, FileKind, InodeNo, NewNode, RenameMode, Result, SetAttributes};
+use fs_ext2::{Error, Ext2, FileType, InodeNo, NewNode, RenameMode, Result, SetAttributes};
 
 type Id = usize;
 
 /// An inode of the model.
 #[derive(Clone, Debug)]
 struct Node {
-    kind: FileKind,
+    kind: FileType,
     permissions: u16,
     nr_links: u32,
     bytes: Vec<u8>,
@@ -39,7 +39,7 @@ impl Model {
     fn new(fs: &mut Ext2<MemDisk>) -> Self {
         let found = fs.lookup(InodeNo::ROOT, b"lost+found").unwrap();
         let directory = |parent| Node {
-            kind: FileKind::Directory,
+            kind: FileType::Directory,
             permissions: 0o755,
             nr_links: 2,
             bytes: vec![],
@@ -61,7 +61,7 @@ impl Model {
         }
     }
 
-    fn living(&self, kind: Option<FileKind>) -> Vec<Id> {
+    fn living(&self, kind: Option<FileType>) -> Vec<Id> {
         let is_wanted = |node: &Node| kind.is_none_or(|kind| node.kind == kind);
         (0..self.nodes.len())
             .filter(|id| self.nodes[*id].nr_links > 0 && is_wanted(&self.nodes[*id]))
@@ -80,7 +80,7 @@ impl Model {
     }
 
     fn is_directory(&self, id: Id) -> bool {
-        self.nodes[id].kind == FileKind::Directory
+        self.nodes[id].kind == FileType::Directory
     }
 
     fn add(&mut self, dir: Id, name: &[u8], node: NewNode<'_>) -> Result<Id> {
@@ -88,7 +88,7 @@ impl Model {
             return Err(Error::Exists);
         }
         let id = self.nodes.len();
-        let is_directory = node.kind() == FileKind::Directory;
+        let is_directory = node.kind() == FileType::Directory;
         let bytes = if let NewNode::Symlink(target) = node {
             target.to_vec()
         } else {
@@ -207,7 +207,7 @@ impl Model {
                 "{ino:?}"
             );
             match node.kind {
-                FileKind::Directory => {
+                FileType::Directory => {
                     let mut names = BTreeMap::new();
                     for (name, ino, kind) in list(fs, ino).unwrap() {
                         assert!(kind.is_none_or(|kind| kind == fs.stat(ino).unwrap().kind));
@@ -221,8 +221,8 @@ impl Model {
                     assert_eq!(fs.lookup(ino, b".."), Ok(self.inodes[&node.parent]));
                     assert_eq!(fs.lookup(ino, b"."), Ok(ino));
                 }
-                FileKind::Symlink => assert_eq!(fs.readlink(ino).unwrap(), node.bytes),
-                FileKind::Regular => assert!(read_all(fs, ino).unwrap() == node.bytes),
+                FileType::Symlink => assert_eq!(fs.readlink(ino).unwrap(), node.bytes),
+                FileType::Regular => assert!(read_all(fs, ino).unwrap() == node.bytes),
                 _ => {}
             }
         }
@@ -240,7 +240,7 @@ fn name(random: &mut Random) -> Vec<u8> {
 
 /// One random operation on both; results must be equal.
 fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
-    let directories = model.living(Some(FileKind::Directory));
+    let directories = model.living(Some(FileType::Directory));
     let (dir, other) = (*random.pick(&directories), *random.pick(&directories));
     let (dir_ino, other_ino) = (model.inodes[&dir], model.inodes[&other]);
     let (name, other_name) = (name(random), name(random));
@@ -292,7 +292,7 @@ fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
 }
 
 fn hold_or_release(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
-    let files = model.living(Some(FileKind::Regular));
+    let files = model.living(Some(FileType::Regular));
     if model.held.len() < 5 && !files.is_empty() {
         let file = *random.pick(&files);
         fs.retain(model.inodes[&file]);
@@ -304,7 +304,7 @@ fn hold_or_release(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
 }
 
 fn change_file(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
-    let mut files = model.living(Some(FileKind::Regular));
+    let mut files = model.living(Some(FileType::Regular));
     files.extend(&model.held);
     if files.is_empty() {
         return;

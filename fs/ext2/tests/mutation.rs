@@ -8,7 +8,7 @@ mod common;
 
 use common::{NOW, PLAIN, Random, list, mke2fs, mount, read_some, unmount};
 use fs_block::MemDisk;
-use fs_ext2::{Error, Ext2, FileKind, InodeNo, MountOptions, NewNode, RenameMode, SetAttributes};
+use fs_ext2::{Error, Ext2, FileType, InodeNo, MountOptions, NewNode, RenameMode, SetAttributes};
 
 /// A small disk with some of everything.
 fn sample(options: &[&str]) -> Vec<u8> {
@@ -44,9 +44,9 @@ fn read_everything(fs: &mut Ext2<MemDisk>, dir: InodeNo, depth: u32, budget: &mu
             continue;
         };
         match attributes.kind {
-            FileKind::Directory if depth < 8 => read_everything(fs, ino, depth + 1, budget),
-            FileKind::Symlink => drop(fs.readlink(ino)),
-            FileKind::Regular => {
+            FileType::Directory if depth < 8 => read_everything(fs, ino, depth + 1, budget),
+            FileType::Symlink => drop(fs.readlink(ino)),
+            FileType::Regular => {
                 for at in [0, 60_000, attributes.size.saturating_sub(5000)] {
                     let _ = read_some(fs, ino, at, 5000);
                 }
@@ -67,8 +67,8 @@ fn write_everything(fs: &mut Ext2<MemDisk>, dir: InodeNo, depth: u32, budget: &m
         }
         *budget -= 1;
         match fs.stat(ino).map(|attributes| attributes.kind) {
-            Ok(FileKind::Directory) if depth < 8 => write_everything(fs, ino, depth + 1, budget),
-            Ok(FileKind::Regular) => {
+            Ok(FileType::Directory) if depth < 8 => write_everything(fs, ino, depth + 1, budget),
+            Ok(FileType::Regular) => {
                 let _ = fs.write(ino, 3000, &[b'z'; 20_000], NOW);
                 let size = Some(100);
                 let _ = fs.set_attributes(

@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use fs_block::{BlockDevice, MemDisk};
-use fs_ext2::{Error, Ext2, FileKind, InodeNo, MountOptions, NewAttributes, Result, Timestamp};
+use fs_ext2::{Error, Ext2, FileType, InodeNo, MountOptions, NewAttributes, Result, Timestamp};
 
 /// A time that is past for `e2fsck` and has all digits.
 pub const NOW: Timestamp = Timestamp {
@@ -153,7 +153,7 @@ pub fn read_some<D: BlockDevice>(
 }
 
 /// A name in a directory.
-pub type Name = (Vec<u8>, InodeNo, Option<FileKind>);
+pub type Name = (Vec<u8>, InodeNo, Option<FileType>);
 
 /// The names in a directory without `.` and `..`, in order of the directory.
 pub fn list<D: BlockDevice>(fs: &mut Ext2<D>, dir: InodeNo) -> Result<Vec<Name>> {
