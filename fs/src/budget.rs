@@ -26,6 +26,8 @@ use executor::sync::Lock;
 const MAX_RESERVE: u64 = 4 << 20;
 /// The part of a small pod's memory that is this reserve.
 const RESERVE_DIVISOR: u64 = 16;
+/// What caches are asked for at least, in bytes.
+const MIN_RECLAIM: u64 = 256 << 10;
 /// Memory is short when less than this part of it is free.
 const SHORT_DIVISOR: u64 = 4;
 
@@ -172,6 +174,34 @@ impl Budget {
         Err(Errno::ENOMEM.because("the pod's memory is used up"))
     }
 
+    /// Whether the kernel may allocate about `bytes` bytes for a guest's sake without a charge: a table,
+    /// a lock, a buffer. It has half of the reserve for that.
+    ///
+    /// # Errors
+    /// `ENOMEM` when they are not there, even after caches have given back.
+    pub fn admit(&self, bytes: u64) -> Result<()> {
+        let has_room = || {
+            let fits = |used: u64, limit: u64| used.saturating_add(bytes) <= limit;
+            let limit = self.limits.memory.unwrap_or(u64::MAX);
+            let limit = limit.saturating_sub(self.reserve() / 2);
+            fits(self.used_bytes(), limit) && fits((self.heap)(), self.limits.heap)
+        };
+        if has_room() {
+            return Ok(());
+        }
+        self.reclaim(bytes.max(MIN_RECLAIM));
+        if has_room() {
+            return Ok(());
+        }
+        self.nr_refused.fetch_add(1, Ordering::Relaxed);
+        Err(Errno::ENOMEM.because("the kernel's memory is used up"))
+    }
+
+    /// Bytes that the kernel's heap may still grow by.
+    pub fn heap_room(&self) -> u64 {
+        self.limits.heap.saturating_sub((self.heap)())
+    }
+
     /// Takes `bytes` bytes that are used already.
     pub fn charge(&self, class: Class, bytes: u64) {
         if class.is_committed() {
@@ -290,9 +320,14 @@ impl Budget {
 
     /// What charges may add up to, the heap included.
     fn ceiling(&self) -> u64 {
-        self.limits.memory.map_or(u64::MAX, |limit| {
-            limit.saturating_sub(MAX_RESERVE.min(limit / RESERVE_DIVISOR))
-        })
+        let limit = self.limits.memory.unwrap_or(u64::MAX);
+        limit.saturating_sub(self.reserve())
+    }
+
+    /// What charges leave to the kernel itself.
+    fn reserve(&self) -> u64 {
+        let of_limit = |limit: u64| MAX_RESERVE.min(limit / RESERVE_DIVISOR);
+        self.limits.memory.map_or(0, of_limit)
     }
 
     /// How many bytes must be given back before `bytes` more fit.
@@ -486,6 +521,23 @@ mod tests {
         budget.charge(Class::IdleFrames, 2 * MIB);
         assert_eq!(budget.idle_room(), 0);
         assert_eq!(budget.used_bytes(), 60 * MIB);
+    }
+
+    #[test]
+    fn the_kernel_has_half_of_the_reserve_for_what_guests_cause() {
+        let (budget, heap) = budget();
+        budget.try_charge(Class::Guests, 60 * MIB).unwrap();
+        budget.admit(MIB).unwrap();
+        heap.store(2 * MIB, Ordering::Relaxed);
+        assert_eq!(budget.admit(1).unwrap_err().errno, Errno::ENOMEM);
+        let cache = Arc::new(Cache(Arc::clone(&heap)));
+        budget.add_cache(&cache);
+        budget.admit(1).unwrap();
+        budget.uncharge(Class::Guests, 60 * MIB);
+        heap.store(32 * MIB, Ordering::Relaxed);
+        assert_eq!(budget.heap_room(), 0);
+        drop(cache);
+        assert!(budget.admit(1).is_err());
     }
 
     #[test]

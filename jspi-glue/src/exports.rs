@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use abi::{Errno, Error, Result};
 use executor::{RunState, Slice};
-use fs::io::VecSink;
+use fs::io::{Sink as _, VecSink};
 use fs::vfs::Follow;
 use fs::vfs::inode::FileType;
 use kernel::fd_table::{FdTable, OnExec};
@@ -451,9 +451,19 @@ pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
         3 => status_of(pod, &mut reader),
         4 => make_directory(pod, &mut reader),
         5 => remove_file(pod, &mut reader),
-        6 => pod.kernel.vfs.sync().map(|()| pod.disk.snapshot()),
+        6 => snapshot(pod),
         _ => Err(Errno::ENOSYS.into()),
     })
+}
+
+fn snapshot(pod: &Pod) -> Result<Vec<u8>> {
+    pod.kernel.vfs.sync()?;
+    let budget = pod.kernel.budget();
+    // A copy of the disk, and one of it for the host.
+    if budget.disk_image_bytes().saturating_mul(2) > budget.heap_room() {
+        return Err(Errno::ENOMEM.because("the kernel's memory is too small for a copy"));
+    }
+    Ok(pod.disk.snapshot())
 }
 
 fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
@@ -464,12 +474,17 @@ fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
         if metadata.file_type == FileType::Directory {
             return Err(Errno::EISDIR.into());
         }
-        let mut sink = VecSink::new(1 << 30);
+        // The vector doubles as it grows, and the block is a copy.
+        let room = pod.kernel.budget().heap_room() / 4;
+        let mut sink = VecSink::new(usize::try_from(room).unwrap_or(usize::MAX));
         while location
             .inode()
             .read_at(u64::try_from(sink.bytes.len()).unwrap_or(0), &mut sink)?
             > 0
         {}
+        if sink.remaining() == 0 {
+            return Err(Errno::EFBIG.because("the kernel's memory is too small for it"));
+        }
         Ok(sink.bytes)
     })
 }

@@ -21,6 +21,9 @@ use crate::poll::wait_for;
 use crate::process::Process;
 use crate::tty::Terminals;
 
+/// Bytes of the kernel's memory that an open file with its names takes, about.
+const OPEN_FILE_BYTES: u64 = 1 << 10;
+
 /// What an open needs besides the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Opener<'a> {
@@ -38,7 +41,7 @@ impl Kernel {
     /// which `/dev/console` never is (tty(4)).
     ///
     /// # Errors
-    /// As [`Opener::open`] and [`Kernel::open_pty`].
+    /// As [`Opener::open`] and [`Kernel::open_pty`]; `ENOMEM`.
     pub fn finish_open<S: Sleeper>(
         self: &Arc<Self>,
         sleeper: &Arc<S>,
@@ -46,6 +49,9 @@ impl Kernel {
         opened: Opened,
         flags: u32,
     ) -> Outcome<Arc<OpenFile>> {
+        if let Err(error) = self.budget().admit(OPEN_FILE_BYTES) {
+            return Outcome::from(Err(error));
+        }
         let terminal = opened.ops.as_ref().and_then(|ops| ops.terminal());
         if terminal == Some(PTY_MULTIPLEXER) && flags & O_PATH == 0 {
             return Outcome::from(self.open_pty(process).map(|master| {

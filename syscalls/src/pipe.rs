@@ -11,6 +11,9 @@ use kernel::open_file::OpenFile;
 use crate::context::Cx;
 use crate::fd::{limit, on_exec};
 
+/// Bytes of the kernel's memory that an empty pipe with two open files takes, about.
+const PIPE_BYTES: u64 = 2 << 10;
+
 /// pipe(2).
 pub(crate) fn pipe(cx: Cx<'_>, fds: UserAddr) -> Result<()> {
     pipe2(cx, fds, OpenFlags(0))
@@ -23,6 +26,7 @@ pub(crate) fn pipe2(cx: Cx<'_>, fds: UserAddr, flags: OpenFlags) -> Result<()> {
     if flags.0 & !(O_CLOEXEC | O_NONBLOCK) != 0 {
         return Err(Errno::EINVAL.because("pipes know O_CLOEXEC and O_NONBLOCK"));
     }
+    cx.kernel.budget().admit(PIPE_BYTES)?;
     let process = cx.process();
     let credentials = process.credentials();
     let now = cx.kernel.now();

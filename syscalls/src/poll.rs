@@ -18,6 +18,8 @@ use crate::context::Cx;
 use crate::signal::borrow_mask;
 use crate::time::deadline_after;
 
+/// Bytes of the kernel's memory that one descriptor takes during a call, about.
+const ENTRY_BYTES: u64 = 128;
 /// Nanoseconds of a millisecond.
 const MILLISECOND_NS: u64 = 1_000_000;
 
@@ -93,6 +95,8 @@ fn read_entries(cx: Cx<'_>, fds: UserAddr, nr_fds: u32) -> Result<Vec<PollFd>> {
     if u64::from(nr_fds) > cx.process().limits.lock().soft(Resource::OpenFiles) {
         return Err(Errno::EINVAL.because("more entries than open files are allowed"));
     }
+    let bytes = u64::from(nr_fds).saturating_mul(ENTRY_BYTES);
+    cx.kernel.budget().admit(bytes)?;
     let entry = |index: u32| {
         let address = fds.offset(index.saturating_mul(8))?;
         cx.copy_in(address).map(|bytes| PollFd::from_bytes(&bytes))
@@ -201,6 +205,10 @@ impl Sets {
         let nr_fds = usize::try_from(nr_fds).map_err(|_| Errno::EINVAL)?;
         let max = cx.process().limits.lock().soft(Resource::OpenFiles);
         let nr_fds = nr_fds.min(usize::try_from(max).unwrap_or(usize::MAX));
+        let bytes = u64::try_from(nr_fds).map_err(|_| Errno::EINVAL)?;
+        cx.kernel
+            .budget()
+            .admit(bytes.saturating_mul(ENTRY_BYTES))?;
         let nr_words = nr_fds.div_ceil(32);
         let mut sets = Self {
             addresses,

@@ -80,7 +80,8 @@ pub fn prepare(
                 program.stack_top(),
                 program.program.heap_base,
                 program.program.memory.max_pages,
-            )?;
+            )?
+            .with_arguments(stack.bytes.len())?;
             return Ok(Executable {
                 image: Image { program, stack },
                 space,

@@ -110,6 +110,19 @@ impl AddressSpace {
         Ok(space)
     }
 
+    /// The same space for a program with `len` bytes of arguments and environment, of which the
+    /// kernel keeps a copy.
+    ///
+    /// # Errors
+    /// `ENOMEM`
+    pub fn with_arguments(mut self, len: usize) -> Result<Self> {
+        let bytes = u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(2);
+        let bytes = bytes.saturating_sub(u64::from(STACK_BYTES));
+        let charged = self.charge.bytes().saturating_add(bytes);
+        self.charge.resize(charged)?;
+        Ok(self)
+    }
+
     fn uncharged(
         budget: &Arc<Budget>,
         stack_top: u32,

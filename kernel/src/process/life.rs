@@ -23,6 +23,8 @@ use crate::kernel::Kernel;
 use crate::memory::AddressSpace;
 use crate::signal::{self, SignalInfo, SignalState};
 
+/// Bytes of the kernel's memory that a process with a few open files takes, about.
+const PROCESS_BYTES: u64 = 16 << 10;
 /// Deepest nesting of `vfork` in one instance.
 const MAX_LOANS: usize = 4;
 
@@ -144,7 +146,7 @@ impl Kernel {
     /// Lends `task` the identity of a new child (vfork(2)); 0, as the child sees it.
     ///
     /// # Errors
-    /// `EAGAIN` at `RLIMIT_NPROC`, without a free pid, or nested too deep.
+    /// `EAGAIN` at `RLIMIT_NPROC`, without a free pid, or nested too deep; `ENOMEM`.
     pub fn vfork(self: &Arc<Self>, task: &Arc<Task>) -> Result<u32> {
         if task.nr_loans() >= MAX_LOANS {
             return Err(Errno::EAGAIN.because("vfork is nested too deep"));
@@ -154,6 +156,7 @@ impl Kernel {
         if u64::try_from(self.processes.len()).is_ok_and(|count| count >= limit) {
             return Err(Errno::EAGAIN.because("RLIMIT_NPROC"));
         }
+        self.budget().admit(PROCESS_BYTES)?;
         let now = self.platform.monotonic_ns();
         let parts = parent.parts_for_child();
         let child = self

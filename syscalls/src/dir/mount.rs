@@ -8,6 +8,9 @@ use fs::vfs::mount::MountCall;
 
 use crate::context::Cx;
 
+/// Bytes of the kernel's memory that a mount takes, about.
+const MOUNT_BYTES: u64 = 8 << 10;
+
 /// mount(2): source, type and data may be null where the flags make them meaningless.
 pub(crate) fn mount(
     cx: Cx<'_>,
@@ -21,6 +24,7 @@ pub(crate) fn mount(
     let source = optional(cx, source)?;
     let data = optional(cx, data)?;
     let target = cx.path(target)?;
+    cx.kernel.budget().admit(MOUNT_BYTES)?;
     let context = cx.process().path_context(cx.kernel);
     // Programs from before Linux 2.4 put a magic number into the upper half.
     let flags = if flags & MS_MGC_MSK == MS_MGC_VAL {

@@ -16,6 +16,9 @@ use kernel::open_file::{OpenFile, Whence};
 
 use crate::context::Cx;
 
+/// Bytes of the kernel's memory that a lock takes, about.
+const LOCK_BYTES: u64 = 128;
+
 /// Which structure a command takes, and who owns the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -132,6 +135,10 @@ pub(super) fn set(
     let kind = kind_of(&flock)?;
     let range = range_of(file, &flock)?;
     let owner = form.owner(cx, file);
+    if kind.is_some() {
+        let admitted = cx.kernel.budget().admit(LOCK_BYTES);
+        admitted.map_err(|error| Errno::ENOLCK.because(error.why))?;
+    }
     let outcome = cx
         .kernel
         .file_locks
