@@ -86,14 +86,18 @@ fn layout_of(len: u32) -> Option<Layout> {
     Layout::from_size_align(usize::try_from(len).ok()?.max(1), 16).ok()
 }
 
-/// Leaves a block for the host; its address.
+/// Leaves a block for the host; its address, 0 when there is no memory even for an error number.
 fn block(status: i32, bytes: &[u8]) -> u32 {
     let Ok(len) = u32::try_from(bytes.len()) else {
         return block(negated(Errno::EFBIG.into()), &[]);
     };
     let address = allocate(len.saturating_add(8));
-    let Ok(target) = usize::try_from(address) else {
-        return 0;
+    if address == 0 && len > 0 {
+        return block(negated(Errno::ENOMEM.into()), &[]);
+    }
+    let target = match usize::try_from(address) {
+        Err(_) | Ok(0) => return 0,
+        Ok(target) => target,
     };
     let target: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
     let head = [status.to_le_bytes(), len.to_le_bytes()];

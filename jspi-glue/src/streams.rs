@@ -57,8 +57,11 @@ impl FileOps for HostInput {
             if len == 0 {
                 break;
             }
-            sink.put(front.get(..len).unwrap_or_default())?;
-            state.bytes.drain(..len);
+            match sink.put(front.get(..len).unwrap_or_default()) {
+                Ok(()) => drop(state.bytes.drain(..len)),
+                Err(error) if total == 0 => return Err(error.into()),
+                Err(_) => break,
+            }
             total = total.saturating_add(len);
         }
         if total == 0 {

@@ -36,6 +36,13 @@ export interface KernelExports extends WebAssembly.Exports {
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
+/** The kernel's memory has no room for a message or an answer. */
+export class OutOfMemory extends Error {
+  constructor() {
+    super("the kernel's memory is full");
+  }
+}
+
 /** One Worker's instance of the kernel. */
 export class Kernel {
   constructor(
@@ -61,6 +68,9 @@ export class Kernel {
   /** Calls `use` with the address of a copy of `bytes`. */
   lend<T>(bytes: Uint8Array, use: (address: number, length: number) => T): T {
     const address = this.exports.allocate(bytes.length);
+    if (address === 0) {
+      throw new OutOfMemory();
+    }
     try {
       this.view(address, bytes.length).set(bytes);
       return use(address, bytes.length);
@@ -71,6 +81,9 @@ export class Kernel {
 
   /** Takes the block that a call has left: a status word, a length, and bytes. */
   takeBlock(address: number): { status: number; bytes: Uint8Array } {
+    if (address === 0) {
+      throw new OutOfMemory();
+    }
     const head = new DataView(this.memory.buffer, address >>> 0, 8);
     const status = head.getInt32(0, true);
     const length = head.getUint32(4, true);

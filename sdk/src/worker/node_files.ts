@@ -1,10 +1,9 @@
 /** The machine's files for the kernel's `hostfs` (Node); `jspi-glue/src/host_files.rs` is the other side. */
 import * as fs from "node:fs";
 import { constants } from "node:os";
+import { Errno } from "../generated/abi.js";
 import type { HostFiles } from "./imports.js";
 
-const EIO = 5;
-const ENAMETOOLONG = 36;
 /** Ends a name in a listing: a byte that no UTF-8 text has. */
 const END_OF_NAME = 0xff;
 
@@ -38,7 +37,7 @@ const OPERATIONS: readonly Operation[] = [
   /* 16 readlink */ (path, _a, _b, buffer) => {
     const target = fs.readlinkSync(path, { encoding: "buffer" });
     if (target.length > buffer.length) {
-      return -ENAMETOOLONG;
+      return -Errno.ENAMETOOLONG;
     }
     buffer.set(target);
     return target.length;
@@ -51,11 +50,11 @@ const OPERATIONS: readonly Operation[] = [
 export function hostFiles(): HostFiles {
   return (operation, path, a, b, buffer) => {
     try {
-      return OPERATIONS[operation]?.(path, a, b, buffer) ?? -EIO;
+      return OPERATIONS[operation]?.(path, a, b, buffer) ?? -Errno.EIO;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const known = constants.errno as unknown as Record<string, number>;
-      return -(code === undefined ? EIO : (known[code] ?? EIO));
+      return -(code === undefined ? Errno.EIO : (known[code] ?? Errno.EIO));
     }
   };
 }

@@ -1,9 +1,10 @@
 /** A Worker of the pool: boots its instance of the kernel and answers the host's messages. */
+import { Errno } from "../generated/abi.js";
 import type { BootMessage, FileRequest, HostMessage, Reply, ThreadSeat, WorkerMessage } from "../protocol.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";
-import { Kernel, type KernelExports, Writer } from "./kernel.js";
+import { Kernel, type KernelExports, OutOfMemory, Writer } from "./kernel.js";
 import { Pump } from "./pump.js";
 
 /** Bytes of the kernel's own stack in each further Worker. */
@@ -45,7 +46,14 @@ export class PoolWorker {
       }
       return;
     }
-    this.#dispatch(message);
+    try {
+      this.#dispatch(message);
+    } catch (error) {
+      if (!(error instanceof OutOfMemory && "id" in message)) {
+        throw error;
+      }
+      this.#reply(message.id, -Errno.ENOMEM);
+    }
     this.#pump?.run();
   }
 
