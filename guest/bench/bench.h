@@ -1,4 +1,5 @@
-// What the benchmarks share: each prints one number, nanoseconds for one round.
+// What the benchmarks share. Each prints numbers, a line each: a bare one is nanoseconds for one
+// round, others have a name before them. A line "pause NAME" lets the reader look at the memory.
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -7,6 +8,7 @@
 #endif
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +45,36 @@ __attribute__((__unused__)) static void measure(void (*round)(void), double seco
 	printf("%.1f\n", best);
 }
 
+// Prints a number with a name.
+__attribute__((__unused__)) static void report(const char *name, double value)
+{
+	printf("%s %.1f\n", name, value);
+	fflush(stdout);
+}
+
+// Says that nothing will change now, and waits for a line or the end of the input.
+__attribute__((__unused__)) static void stand_still(const char *name)
+{
+	char c;
+	printf("pause %s\n", name);
+	fflush(stdout);
+	while (read(0, &c, 1) == 1 && c != '\n') {
+	}
+}
+
+__attribute__((__unused__)) static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+// The middle one; sorts them.
+__attribute__((__unused__)) static double median(double *values, int count)
+{
+	qsort(values, count, sizeof *values, ascending);
+	return values[count / 2];
+}
+
 __attribute__((__unused__)) static void fail(const char *what)
 {
 	perror(what);
@@ -67,6 +99,23 @@ static int another_cpu(int here)
 		if (cpu != here && CPU_ISSET(cpu, &set)) return cpu;
 	fprintf(stderr, "there is one processor only\n");
 	exit(1);
+}
+
+// The path of a program in the folder of this one.
+__attribute__((__unused__)) static void beside(char *path, size_t size, const char *self, const char *name)
+{
+	const char *slash = strrchr(self, '/');
+	snprintf(path, size, "%.*s%s", slash ? (int)(slash - self + 1) : 0, self, name);
+}
+
+// Starts the program at `path` without arguments and waits for its end.
+__attribute__((__unused__)) static void run_and_wait(char *path)
+{
+	char *argv[] = { path, 0 };
+	int status;
+	pid_t pid;
+	if (posix_spawn(&pid, path, 0, 0, argv, environ)) fail(path);
+	if (waitpid(pid, &status, 0) != pid || status) fail("waitpid");
 }
 
 // Starts this program in a role with its own standard input and output. `where` is "near": on

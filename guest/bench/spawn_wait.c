@@ -6,18 +6,13 @@ static char path[4096];
 
 static void spawn_and_wait(void)
 {
-	char *argv[] = { path, 0 };
-	int status;
-	pid_t pid;
-	if (posix_spawn(&pid, path, 0, 0, argv, environ)) fail(path);
-	if (waitpid(pid, &status, 0) != pid || status) fail("waitpid");
+	run_and_wait(path);
 }
 
 int main(int argc, char **argv)
 {
-	const char *slash = strrchr(argv[0], '/');
 	if (argc > 1) snprintf(path, sizeof path, "%s", argv[1]);
-	else snprintf(path, sizeof path, "%.*strue", slash ? (int)(slash - argv[0] + 1) : 0, argv[0]);
+	else beside(path, sizeof path, argv[0], "true");
 	measure(spawn_and_wait, 2);
 	return 0;
 }

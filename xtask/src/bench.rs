@@ -30,6 +30,18 @@ pub(crate) struct Options {
     /// The host of the pod
     #[arg(long = "in", value_enum, default_value_t)]
     host: Host,
+    /// Only these: a benchmark's or a group's name, `*` stands for anything; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// How often each is measured
+    #[arg(long, value_name = "N")]
+    tries: Option<u32>,
+    /// How many processes sleep at once
+    #[arg(long, value_name = "N")]
+    processes: Option<u32>,
+    /// How many processes run one after the other
+    #[arg(long, value_name = "N")]
+    churn: Option<u32>,
 }
 
 /// Builds everything and measures.
@@ -50,6 +62,18 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     command.args(["--", "--in", host]);
     if let Some(file) = &options.json {
         command.arg("--json").arg(std::path::absolute(file)?);
+    }
+    for pattern in &options.only {
+        command.args(["--only", pattern]);
+    }
+    for (name, value) in [
+        ("--tries", options.tries),
+        ("--processes", options.processes),
+        ("--churn", options.churn),
+    ] {
+        if let Some(value) = value {
+            command.arg(name).arg(value.to_string());
+        }
     }
     run(&mut command)
 }

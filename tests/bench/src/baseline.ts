@@ -6,19 +6,26 @@
  * - `call`: a system call that another thread serves: one Worker writes a number, the other answers.
  *   The same two switches, with arguments and a result.
  * - `spawn`: a Worker is made, runs nothing, tells so and is terminated.
+ * - `kill`: a Worker that computes for ever is terminated, until that is known: in Node from its
+ *   event, in a page from a lock that it held.
  *
  * {@link baseline} runs in Node and in a page, where it arrives as text: it uses nothing of this
  * module.
  */
-import type { BaselineName } from "./programs.ts";
+import type { BaselineName, CrowdName } from "./programs.ts";
+
+/** Nanoseconds for one round of each. */
+export type Baselines = Record<Exclude<BaselineName, CrowdName>, number>;
 
 /** What differs between Node and a page. */
 export type BaselineHost = "node" | "page";
 
-/** Nanoseconds for one round of each, the best of `tries` means. */
-export async function baseline(host: BaselineHost, tries: number): Promise<Record<BaselineName, number>> {
+/** Nanoseconds for one round of each, the best of `tries` means; of kills the median. */
+export async function baseline(host: BaselineHost, tries: number): Promise<Baselines> {
   const ROUNDS = 2000;
   const SPAWNS = 10;
+  const KILLS = 9;
+  const NAP_MS = 30;
   const SLOTS = 8;
   // The other Worker: answers each request until it is told to end.
   const echo = (words: Int32Array): void => {
@@ -54,29 +61,35 @@ export async function baseline(host: BaselineHost, tries: number): Promise<Recor
       if (data.role === "echo") echo(words);
       if (data.role === "ask") reply(ask(words, data.first, data.rounds, data.nrArguments));
       if (data.role === "nothing") reply(0);
+      if (data.role === "spin") spin(() => reply(0));
     });`;
   interface Port {
     post(message: object): void;
     once(): Promise<number>;
     terminate(): unknown;
+    /** Settles when a terminated Worker that spins is no more. */
+    isGone(): Promise<unknown>;
   }
   let start: () => Port;
   if (host === "node") {
     const { Worker } = await import("node:worker_threads");
     const source = body(`const { parentPort } = require("node:worker_threads");
       const listen = (use) => parentPort.on("message", use);
-      const reply = (value) => parentPort.postMessage(value);`);
+      const reply = (value) => parentPort.postMessage(value);
+      const spin = (ready) => { ready(); for (;;); };`);
     start = () => {
       const worker = new Worker(source, { eval: true });
       return {
         post: (message) => worker.postMessage(message),
         once: () => new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject)),
         terminate: () => worker.terminate(),
+        isGone: () => worker.terminate(),
       };
     };
   } else {
     const source = body(`const listen = (use) => { onmessage = (event) => use(event.data); };
-      const reply = (value) => postMessage(value);`);
+      const reply = (value) => postMessage(value);
+      const spin = (ready) => navigator.locks.request("spinner", () => { ready(); for (;;); });`);
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     start = () => {
       const worker = new Worker(url);
@@ -88,6 +101,7 @@ export async function baseline(host: BaselineHost, tries: number): Promise<Recor
             worker.onerror = (event) => reject(new Error(event.message));
           }),
         terminate: () => worker.terminate(),
+        isGone: () => navigator.locks.request("spinner", () => undefined),
       };
     };
   }
@@ -115,12 +129,29 @@ export async function baseline(host: BaselineHost, tries: number): Promise<Recor
     }
     return ((performance.now() - started) * 1e6) / SPAWNS;
   };
+  const kills = async (): Promise<number[]> => {
+    const times: number[] = [];
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const worker = start();
+      const answer = worker.once();
+      worker.post({ role: "spin" });
+      await answer;
+      await new Promise((resolve) => setTimeout(resolve, NAP_MS));
+      const killed = performance.now();
+      void worker.terminate();
+      await worker.isGone();
+      times.push((performance.now() - killed) * 1e6);
+    }
+    return times;
+  };
+  const killed: number[] = [];
   const best = { call: Number.POSITIVE_INFINITY, switch: Number.POSITIVE_INFINITY, spawn: Number.POSITIVE_INFINITY };
   try {
     for (let attempt = 0; attempt < tries; attempt += 1) {
       best.switch = Math.min(best.switch, await rounds(0));
       best.call = Math.min(best.call, await rounds(2));
       best.spawn = Math.min(best.spawn, await spawns());
+      killed.push(...(await kills()));
     }
   } finally {
     Atomics.store(words, 2, 0);
@@ -129,5 +160,6 @@ export async function baseline(host: BaselineHost, tries: number): Promise<Recor
     await client.terminate();
     await server.terminate();
   }
-  return best;
+  const kill = killed.sort((a, b) => a - b)[killed.length >> 1] ?? Number.NaN;
+  return { ...best, kill };
 }

@@ -1,50 +1,98 @@
 /** Where the pod runs: Node or a browser. */
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { boot, type Pod } from "shoal/node";
-import { baseline } from "./baseline.ts";
-import { type BaselineName, type Benchmark, nanoseconds } from "./programs.ts";
+import { boot, type Pod, type Process } from "shoal/node";
+import type { PodPage } from "shoal-browser-tests";
+import { type Baselines, baseline } from "./baseline.ts";
+import { GUEST_FOLDER, measureAlone, runCommand, TREE } from "./command.ts";
+import { type Crowd, startCrowd } from "./crowd.ts";
+import type { Benchmark, CrowdName } from "./programs.ts";
+import { residentBytes } from "./resident.ts";
+import { Listener, type Transcript } from "./transcript.ts";
 
 /** Where the pod runs. */
 export const HOSTS = ["node", "chromium", "firefox"] as const;
 export type HostName = (typeof HOSTS)[number];
 
+/** How far a crowd of Workers came, and what stopped it. */
+export type CrowdNumbers = Readonly<Record<CrowdName, number>> & { readonly note: string };
+
 /** A host with a pod of one Worker and a pod of two. */
 export interface MeasuringHost extends AsyncDisposable {
   /** Its name and version. */
   readonly version: string;
-  /** Nanoseconds for one round in the pod. */
-  measure(benchmark: Benchmark): Promise<number>;
-  /** Nanoseconds for one round of each baseline, the best of `tries`. */
-  baseline(tries: number): Promise<Record<BaselineName, number>>;
+  /** Runs a benchmark in the pod, for at most `patience` milliseconds. */
+  measure(benchmark: Benchmark, patience: number): Promise<Transcript>;
+  /** What a Worker for each process costs. */
+  baseline(tries: number): Promise<Baselines>;
+  /** As many sleeping Workers as can be had, up to `wanted`. */
+  crowd(wanted: number, patience: number): Promise<CrowdNumbers>;
 }
-
-const TREE = fileURLToPath(new URL("../../..", import.meta.url));
-/** Where the image has the programs. */
-const GUEST_FOLDER = "/usr/lib/shoal/bench/";
 
 /** Starts a host. */
 export function openHost(name: HostName): Promise<MeasuringHost> {
   return name === "node" ? openNode() : openBrowser(name);
 }
 
+/**
+ * Waits for `work` for some time.
+ *
+ * @throws when it takes longer; `abandon` ends it then.
+ */
+async function within<T>(patience: number, work: Promise<T>, abandon: () => unknown): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing after ${patience / 1000} s`)), patience);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    await abandon();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function openNode(): Promise<MeasuringHost> {
   const image = new Uint8Array(await readFile(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`));
   const pods = new Map<number, Pod>();
-  for (const workers of [1, 2]) {
-    pods.set(workers, await boot({ image: image.slice(), workers }));
-  }
+  const podWith = async (workers: number): Promise<Pod> => {
+    const pod = pods.get(workers) ?? (await boot({ image: image.slice(), workers }));
+    pods.set(workers, pod);
+    return pod;
+  };
   return {
     version: `Node ${process.versions.node} (V8 ${process.versions.v8})`,
-    async measure({ program, argv, workers }) {
-      const pod = pods.get(workers);
-      const child = await pod?.run(GUEST_FOLDER + program, argv);
-      child?.stdio?.stdin.end();
-      const texts = Promise.all([child?.stdio?.stdout.text(), child?.stdio?.stderr.text()]);
-      const [status, [output, errors]] = [await child?.exit, await texts];
-      return nanosecondsOf(program, status?.shell, output, errors);
+    async measure(benchmark, patience) {
+      const { workers, program, argv } = benchmark;
+      if (benchmark.isAlone) {
+        return measureAlone(benchmark, patience);
+      }
+      const pod = await podWith(workers);
+      // After a failure nobody knows what still runs in it.
+      const drop = () => {
+        pods.delete(workers);
+        pod.close();
+      };
+      const child = await pod.run(GUEST_FOLDER + program, argv);
+      return within(patience, listenTo(child, program), drop);
     },
     baseline: (tries) => baseline("node", tries),
+    async crowd(wanted, patience) {
+      const path = new URL("crowd.ts", import.meta.url).pathname;
+      const {
+        numbers,
+        residentBytes: bytes,
+        notes,
+      } = await runCommand(process.execPath, [path, String(wanted)], patience);
+      const reached = numbers.get("reached") ?? 0;
+      return {
+        crowd_size: reached,
+        crowd_start: numbers.get("start_each") ?? Number.NaN,
+        crowd_memory: ((bytes.get("after") ?? Number.NaN) - (bytes.get("before") ?? Number.NaN)) / reached,
+        note: notes,
+      };
+    },
     async [Symbol.asyncDispose]() {
       for (const pod of pods.values()) {
         pod.close();
@@ -53,35 +101,87 @@ async function openNode(): Promise<MeasuringHost> {
   };
 }
 
+/** Follows a program in a pod to its end. */
+async function listenTo({ stdio, exit }: Process, program: string): Promise<Transcript> {
+  const listener = new Listener(() => residentBytes(process.pid));
+  const notes = stdio?.stderr.text();
+  const decoder = new TextDecoder();
+  for await (const chunk of stdio?.stdout ?? []) {
+    const answer = await listener.hear(decoder.decode(chunk, { stream: true }));
+    await stdio?.stdin.write(answer);
+  }
+  return listener.end(program, (await exit).shell, (await notes) ?? "");
+}
+
 async function openBrowser(name: "chromium" | "firefox"): Promise<MeasuringHost> {
   const { launch, PodPage, serve } = await import("shoal-browser-tests");
-  await using undo = new AsyncDisposableStack();
-  const pods = new Map([
-    [1, undo.use(await PodPage.open(name, { workers: 1 }))],
-    [2, undo.use(await PodPage.open(name, { workers: 2 }))],
-  ]);
-  const version = (await pods.get(1)?.version()) ?? name;
-  const all = undo.move();
+  const pages = new Map<number, PodPage>();
+  const pageWith = async (workers: 1 | 2): Promise<PodPage> => {
+    const page = pages.get(workers) ?? (await PodPage.open(name, { workers }));
+    pages.set(workers, page);
+    return page;
+  };
+  const follow = async (page: PodPage, { program, argv }: Benchmark, patience: number): Promise<Transcript> => {
+    const listener = new Listener(async () => {
+      await page.collectGarbage();
+      return residentBytes(page.processId());
+    });
+    const talk = page.converse(GUEST_FOLDER + program, argv, (text) => listener.hear(text));
+    const { status, stderr } = await within(patience, talk, () => page[Symbol.asyncDispose]());
+    return listener.end(program, status, stderr);
+  };
+  const version = await (await pageWith(1)).version();
   return {
     version,
-    async measure({ program, argv, workers }) {
-      const finished = await pods.get(workers)?.run(GUEST_FOLDER + program, argv);
-      return nanosecondsOf(program, finished?.status, finished?.stdout, finished?.stderr);
+    async measure(benchmark, patience) {
+      const { workers } = benchmark;
+      if (benchmark.isAlone) {
+        await using page = await PodPage.open(name, { workers });
+        return await follow(page, benchmark, patience);
+      }
+      try {
+        return await follow(await pageWith(workers), benchmark, patience);
+      } catch (error) {
+        // Nobody knows what still runs in it.
+        await pages.get(workers)?.[Symbol.asyncDispose]();
+        pages.delete(workers);
+        throw error;
+      }
     },
     async baseline(tries) {
       await using site = await serve();
       await using browser = await launch(name);
       const page = await browser.browser.newPage();
       await page.goto(site.url);
-      return (await page.evaluate(`(${baseline.toString()})("page", ${tries})`)) as Record<BaselineName, number>;
+      return (await page.evaluate(`(${baseline.toString()})("page", ${tries})`)) as Baselines;
     },
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
+    async crowd(wanted, patience) {
+      await using site = await serve();
+      await using browser = await launch(name);
+      const page = await browser.browser.newPage();
+      // The page's own pod would hold memories: only its headers are of use.
+      page.on("request", (request) => {
+        const isNeeded = request.isNavigationRequest() || request.url().startsWith("blob:");
+        void (isNeeded ? request.continue() : request.abort());
+      });
+      await page.setRequestInterception(true);
+      await page.goto(site.url, { waitUntil: "domcontentloaded" });
+      const root = browser.browser.process()?.pid ?? process.pid;
+      const before = await residentBytes(root);
+      const started = page.evaluate(`(${startCrowd.toString()})("page", ${wanted})`) as Promise<Crowd>;
+      const { reached, allNs, why } = await within(patience, started, () => browser[Symbol.asyncDispose]());
+      const after = await residentBytes(root);
+      return {
+        crowd_size: reached,
+        crowd_start: allNs / reached,
+        crowd_memory: (after - before) / reached,
+        note: why === undefined ? "" : `reached ${reached} of ${wanted}: ${why}`,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const page of pages.values()) {
+        await page[Symbol.asyncDispose]();
+      }
+    },
   };
-}
-
-function nanosecondsOf(program: string, status = -1, output = "", errors = ""): number {
-  if (status !== 0) {
-    throw new Error(`${program} ended with status ${status}: ${errors.trim() || output.trim()}`);
-  }
-  return nanoseconds(program, output);
 }

@@ -1,25 +1,34 @@
 /**
- * `npm run bench -- [--in node|chromium|firefox] [--json FILE] [--tries N] [--only NAME]`.
+ * `npm run bench -- [--in node|chromium|firefox] [--json FILE] [--tries N] [--only PATTERN]...
+ * [--processes N] [--churn N]`.
  *
- * Pod and native take turns, so that a noisy moment hits both; each number is the best of all tries.
+ * Pod and native take turns, so that a noisy moment hits both. A pattern is the name of a benchmark
+ * or of a group; `*` stands for anything. What fails leaves an empty place and a line below the
+ * tables, and the exit status tells.
  */
 import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { cpus, release, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { parseArgs } from "node:util";
-import { HOSTS, type HostName, openHost } from "./host.ts";
-import { measureNative } from "./native.ts";
-import { BENCHMARKS } from "./programs.ts";
-import { json, type Machine, type Row, table } from "./report.ts";
+import { measureNative } from "./command.ts";
+import { HOSTS, type HostName, type MeasuringHost, openHost } from "./host.ts";
+import { type Benchmark, benchmarks, select } from "./programs.ts";
+import { type BaselineNumbers, json, type Row, tables } from "./report.ts";
+import type { Transcript } from "./transcript.ts";
 
 const { values } = parseArgs({
   options: {
     in: { type: "string", default: "node" },
     json: { type: "string" },
     tries: { type: "string", default: "3" },
-    only: { type: "string", multiple: true },
+    only: { type: "string", multiple: true, default: [] },
+    processes: { type: "string", default: "2000" },
+    churn: { type: "string", default: "10000" },
   },
 });
+
+/** How long one benchmark may take, in milliseconds; some start thousands of Workers. */
+const PATIENCE = 300_000;
 
 function hostName(): HostName {
   const name = HOSTS.find((known) => known === values.in);
@@ -27,6 +36,14 @@ function hostName(): HostName {
     throw new Error(`--in ${values.in}: one of ${HOSTS.join(", ")}`);
   }
   return name;
+}
+
+function whole(name: "tries" | "processes" | "churn"): number {
+  const value = Number(values[name]);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new Error(`--${name} ${values[name]}: not a whole number above 0`);
+  }
+  return value;
 }
 
 /** The commit that is measured, marked when the tree differs from it. */
@@ -38,37 +55,93 @@ function revision(): string {
   }
 }
 
-async function main(): Promise<void> {
-  const tries = Math.max(1, Number(values.tries));
-  const { only } = values;
-  const rows: Row[] = BENCHMARKS.filter(({ name }) => only === undefined || only.includes(name)).map((benchmark) => ({
-    benchmark,
-    podNs: Number.POSITIVE_INFINITY,
-    nativeNs: Number.POSITIVE_INFINITY,
-  }));
-  await using host = await openHost(hostName());
-  for (let attempt = 1; attempt <= tries; attempt += 1) {
-    for (const row of rows) {
-      process.stderr.write(`shoal: try ${attempt} of ${tries}: ${row.benchmark.title}\n`);
-      row.nativeNs = Math.min(row.nativeNs, await measureNative(row.benchmark));
-      row.podNs = Math.min(row.podNs, await host.measure(row.benchmark));
+/** What went wrong or otherwise than asked, each said once. */
+const notes = new Set<string>();
+let hasFailed = false;
+
+/** Does something, or notes why that failed. */
+async function attempt<T>(subject: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    hasFailed = true;
+    notes.add(`${subject} failed: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+async function measureAll(host: MeasuringHost, chosen: readonly Benchmark[], tries: number): Promise<Row[]> {
+  const rows = chosen.flatMap((benchmark) =>
+    benchmark.quantities.map((quantity): Row => ({ benchmark, quantity, pod: [], native: [] })),
+  );
+  const take = (benchmark: Benchmark, where: "pod" | "native", transcript: Transcript | undefined) => {
+    if (transcript === undefined) {
+      return;
+    }
+    for (const row of rows.filter((row) => row.benchmark === benchmark)) {
+      row[where].push(row.quantity.of(transcript));
+    }
+    for (const line of transcript.notes.split("\n").filter((line) => line !== "")) {
+      notes.add(`${benchmark.name}, ${where}: ${line}`);
+    }
+  };
+  for (let round = 1; round <= tries; round += 1) {
+    for (const benchmark of chosen) {
+      const { name } = benchmark;
+      process.stderr.write(`shoal: try ${round} of ${tries}: ${name}\n`);
+      take(benchmark, "native", await attempt(`${name}, native,`, () => measureNative(benchmark, PATIENCE)));
+      take(benchmark, "pod", await attempt(`${name}, pod,`, () => host.measure(benchmark, PATIENCE)));
     }
   }
-  const baselines = await host.baseline(tries);
+  return rows;
+}
+
+/** The baselines that the rows are compared with. */
+async function measureBaselines(host: MeasuringHost, rows: readonly Row[], tries: number): Promise<BaselineNumbers> {
+  const needed = new Set(rows.map(({ quantity }) => quantity.baseline ?? ""));
+  const crowd = [...needed].some((name) => name.startsWith("crowd"));
+  const others = [...needed].some((name) => name !== "" && !name.startsWith("crowd"));
+  process.stderr.write("shoal: a Worker for each process\n");
+  const rounds = others ? await attempt("the baseline", () => host.baseline(tries)) : undefined;
+  const sizes = crowd
+    ? await attempt("the crowd of Workers", () => host.crowd(whole("processes"), PATIENCE))
+    : undefined;
+  if (sizes !== undefined && sizes.note !== "") {
+    notes.add(`Worker per process: ${sizes.note}`);
+  }
+  const { note: _, ...numbers } = { note: "", ...sizes };
+  return { ...rounds, ...numbers };
+}
+
+async function main(): Promise<void> {
+  const tries = whole("tries");
+  const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only);
+  if (chosen.length === 0) {
+    throw new Error(`--only ${values.only.join(" ")}: no such benchmark`);
+  }
+  const loadBefore = loadavg()[0] ?? Number.NaN;
+  await using host = await openHost(hostName());
+  const rows = await measureAll(host, chosen, tries);
+  const baselines = await measureBaselines(host, rows, tries);
   const processors = cpus();
-  const machine: Machine = {
+  const machine = {
     date: new Date().toISOString(),
     host: host.version,
     cores: processors.length,
     processor: processors[0]?.model ?? "unknown",
+    memory_bytes: totalmem(),
     system: `${type()} ${release()}`,
+    load: [loadBefore, loadavg()[0] ?? Number.NaN],
     revision: revision(),
   };
-  process.stdout.write(`${machine.host}, ${machine.cores} x ${machine.processor}, ${machine.system}\n\n`);
-  process.stdout.write(`${table(rows, baselines)}\n`);
+  const report = { machine, rows, baselines, notes: [...notes] };
+  const load = machine.load.map((mean) => mean.toFixed(1)).join(" to ");
+  process.stdout.write(`${machine.host}, ${machine.cores} x ${machine.processor}, ${machine.system}, load ${load}\n\n`);
+  process.stdout.write(`${tables(report)}\n`);
   if (values.json !== undefined) {
-    await writeFile(values.json, json(machine, rows, baselines));
+    await writeFile(values.json, json(report));
   }
+  process.exitCode = hasFailed ? 1 : 0;
 }
 
 await main();

@@ -28,6 +28,7 @@ export class PodPage implements AsyncDisposable {
   readonly #browser: LaunchedBrowser;
   readonly #site: Site;
   readonly #page: TerminalPage;
+  #nrTalks = 0;
 
   private constructor(browser: LaunchedBrowser, site: Site, page: TerminalPage) {
     this.#browser = browser;
@@ -70,6 +71,56 @@ export class PodPage implements AsyncDisposable {
       },
       path,
       [...argv],
+    );
+  }
+
+  /** The browser's first process on this machine. */
+  processId(): number {
+    return this.#browser.browser.process()?.pid ?? 0;
+  }
+
+  /** Lets the page and its Workers collect their garbage, where the browser can be told to. */
+  async collectGarbage(): Promise<void> {
+    if (this.#browser.name === "chromium") {
+      const { page } = this.#page;
+      const sessions = [await page.createCDPSession(), ...page.workers().map((worker) => worker.client)];
+      await Promise.all(sessions.map((session) => session.send("HeapProfiler.collectGarbage")));
+      await sessions[0]?.detach();
+    }
+  }
+
+  /**
+   * Runs the program at `path` and talks with it: `hear` gets what it writes to its standard output,
+   * and what that returns is what it reads.
+   */
+  async converse(
+    path: string,
+    argv: readonly string[],
+    hear: (text: string) => Promise<string>,
+  ): Promise<Omit<Finished, "stdout">> {
+    const { page } = this.#page;
+    this.#nrTalks += 1;
+    const name = `shoalHears${this.#nrTalks}`;
+    await page.exposeFunction(name, hear);
+    return page.evaluate(
+      async (program: string, words: string[], listener: string) => {
+        const { pod } = (window as unknown as ShoalWindow).shoal;
+        if (pod === undefined) {
+          throw new Error("the page's pod does not run");
+        }
+        const hears = (window as unknown as Record<string, (text: string) => Promise<string>>)[listener];
+        const { stdio, exit } = await pod.run(program, words);
+        const errors = stdio?.stderr.text();
+        const decoder = new TextDecoder();
+        for await (const chunk of stdio?.stdout ?? []) {
+          const answer = await hears?.(decoder.decode(chunk, { stream: true }));
+          await stdio?.stdin.write(answer ?? "");
+        }
+        return { status: (await exit).shell, stderr: (await errors) ?? "" };
+      },
+      path,
+      [...argv],
+      name,
     );
   }
 
