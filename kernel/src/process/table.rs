@@ -115,6 +115,10 @@ struct Tree {
     last_pid: Pid,
     /// Processes ever made.
     nr_born: u64,
+    /// How many processes have an id as their group or their session: no new one may get it.
+    holders: BTreeMap<Pid, usize>,
+    /// Stopped processes: without any, an exit need not look for groups that it orphans.
+    nr_stopped: usize,
 }
 
 /// All processes.
@@ -184,6 +188,8 @@ impl ProcessTable {
             has_execed: false,
             children: Vec::new(),
         };
+        tree.hold(group);
+        tree.hold(session);
         tree.entries.insert(pid, entry);
         Ok(process)
     }
@@ -269,9 +275,15 @@ impl ProcessTable {
             return Err(Errno::EPERM.because("it leads a process group"));
         }
         let entry = tree.entries.get_mut(&pid).ok_or(Errno::ESRCH)?;
+        let left = [entry.group, entry.session];
         entry.group = pid;
         entry.session = pid;
         entry.terminal = None;
+        for id in left {
+            tree.let_go(id);
+        }
+        tree.hold(pid);
+        tree.hold(pid);
         Ok(pid)
     }
 
@@ -307,7 +319,9 @@ impl ProcessTable {
             return Err(Errno::EPERM.because("no such group in the session"));
         }
         if let Some(entry) = tree.entries.get_mut(&pid) {
-            entry.group = group;
+            let left = std::mem::replace(&mut entry.group, group);
+            tree.let_go(left);
+            tree.hold(group);
         }
         Ok(())
     }
@@ -338,10 +352,11 @@ impl ProcessTable {
         if matches!(entry.state, RunState::Zombie(_)) {
             return None;
         }
-        entry.state = RunState::Stopped(signal);
+        let before = std::mem::replace(&mut entry.state, RunState::Stopped(signal));
         entry.stop_unreported = true;
         entry.continue_unreported = false;
         let parent = entry.parent;
+        tree.note_change(before, RunState::Stopped(signal));
         tree.entries
             .get(&parent)
             .map(|entry| Arc::clone(&entry.process))
@@ -354,10 +369,11 @@ impl ProcessTable {
         if matches!(entry.state, RunState::Zombie(_)) {
             return None;
         }
-        entry.state = RunState::Running;
+        let before = std::mem::replace(&mut entry.state, RunState::Running);
         entry.stop_unreported = false;
         entry.continue_unreported = report;
         let parent = entry.parent;
+        tree.note_change(before, RunState::Running);
         tree.entries
             .get(&parent)
             .map(|entry| Arc::clone(&entry.process))
@@ -370,9 +386,10 @@ impl ProcessTable {
         if matches!(entry.state, RunState::Zombie(_)) {
             return None;
         }
-        entry.state = RunState::Zombie(status);
+        let before = std::mem::replace(&mut entry.state, RunState::Zombie(status));
         let parent = entry.parent;
         let children = std::mem::take(&mut entry.children);
+        tree.note_change(before, RunState::Zombie(status));
         let reaper = tree.reaper_above(parent);
         let mut orphans = Vec::new();
         for &orphan in &children {
@@ -417,18 +434,23 @@ impl ProcessTable {
         options: WaitOptions,
     ) -> Result<Option<WaitEvent>> {
         let mut tree = self.tree.lock();
-        let children = tree
-            .entries
-            .get(&parent)
-            .map(|entry| entry.children.clone());
+        let children = match who {
+            // Only one may be it, among however many.
+            WaitFor::Pid(pid) => vec![pid],
+            WaitFor::Any | WaitFor::Group(_) => {
+                let waiter = tree.entries.get(&parent);
+                waiter
+                    .map(|entry| entry.children.clone())
+                    .unwrap_or_default()
+            }
+        };
         let mut candidates = 0_usize;
-        for pid in children.unwrap_or_default() {
+        for pid in children {
             let Some(entry) = tree.entries.get_mut(&pid) else {
                 continue;
             };
             let matches = match who {
-                WaitFor::Any => true,
-                WaitFor::Pid(wanted) => wanted == pid,
+                WaitFor::Any | WaitFor::Pid(_) => entry.parent == parent,
                 WaitFor::Group(group) => entry.group == group,
             };
             if !matches {
@@ -463,6 +485,11 @@ impl ProcessTable {
     /// The living processes that a signal to `target` from `sender` would reach.
     pub fn targets(&self, target: Target, sender: Pid) -> Vec<Arc<Process>> {
         let tree = self.tree.lock();
+        if let Target::Process(pid) = target {
+            let found = tree.entries.get(&pid);
+            let process = found.map(|entry| Arc::clone(&entry.process));
+            return process.into_iter().collect();
+        }
         let chosen = |entry: &&Entry| match target {
             Target::Process(pid) => entry.process.pid == pid,
             Target::Group(group) => entry.group == group && entry.process.pid != INIT,
@@ -499,11 +526,11 @@ impl ProcessTable {
     }
 
     /// The process groups with a keeper that may lose it when `pid` ends: its own and its
-    /// children's.
+    /// children's. None while nothing is stopped: only a stopped group hears that it is orphaned.
     pub(super) fn groups_kept_by(&self, pid: Pid) -> Vec<Pid> {
         let mut groups: Vec<Pid> = {
             let tree = self.tree.lock();
-            let Some(entry) = tree.entries.get(&pid) else {
+            let Some(entry) = tree.entries.get(&pid).filter(|_| tree.nr_stopped > 0) else {
                 return Vec::new();
             };
             let children = entry
@@ -570,13 +597,8 @@ impl Tree {
     }
 
     fn free_pid(&self) -> Option<Pid> {
-        let is_free = |pid: &Pid| {
-            !self.entries.contains_key(pid)
-                && !self
-                    .entries
-                    .values()
-                    .any(|entry| entry.group == *pid || entry.session == *pid)
-        };
+        let is_free =
+            |pid: &Pid| !self.entries.contains_key(pid) && !self.holders.contains_key(pid);
         let next = self.last_pid.saturating_add(1);
         (next..PID_MAX)
             .find(is_free)
@@ -584,10 +606,38 @@ impl Tree {
     }
 
     fn remove(&mut self, pid: Pid) {
-        if let Some(entry) = self.entries.remove(&pid)
-            && let Some(parent) = self.entries.get_mut(&entry.parent)
-        {
+        let Some(entry) = self.entries.remove(&pid) else {
+            return;
+        };
+        self.let_go(entry.group);
+        self.let_go(entry.session);
+        if let Some(parent) = self.entries.get_mut(&entry.parent) {
             parent.children.retain(|&child| child != pid);
         }
+    }
+
+    /// A process has `id` as its group or session now.
+    fn hold(&mut self, id: Pid) {
+        let holders = self.holders.entry(id).or_default();
+        *holders = holders.saturating_add(1);
+    }
+
+    /// A process that had `id` as its group or session has it no more.
+    fn let_go(&mut self, id: Pid) {
+        if let Some(holders) = self.holders.get_mut(&id) {
+            *holders = holders.saturating_sub(1);
+            if *holders == 0 {
+                self.holders.remove(&id);
+            }
+        }
+    }
+
+    /// A process went from one state to another.
+    fn note_change(&mut self, before: RunState, after: RunState) {
+        let count = |state| usize::from(matches!(state, RunState::Stopped(_)));
+        self.nr_stopped = self
+            .nr_stopped
+            .saturating_add(count(after))
+            .saturating_sub(count(before));
     }
 }
