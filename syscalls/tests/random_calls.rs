@@ -10,6 +10,7 @@ mod common;
 use abi::Errno;
 use abi::table::{SYSCALLS, SyscallInfo};
 use common::{DATA, Guest, Random, SIGKILL, STRINGS, World};
+use fs::budget::Class;
 use kernel::testing::Progress;
 
 const ROUNDS: u32 = 60;
@@ -172,6 +173,8 @@ fn random_calls_leave_a_consistent_kernel() {
             world.kernel.guests_per_worker(),
         );
         assert_eq!(left, quiet);
+        let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
+        assert_eq!(charged, [0, 0]);
         assert!(world.guest().sys("getpid", &[]).is_ok());
     }
 }
