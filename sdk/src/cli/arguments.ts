@@ -10,7 +10,7 @@ export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --image FILE             root file system, an Ext2 image
   --mount HOST:GUEST[:ro]  shows a folder of this machine; may be repeated
   --env NAME=VALUE         sets a variable; may be repeated
-  --cwd DIR                working directory in the pod (default /root)
+  --cwd DIR                working directory in the pod (default /root, or / without that)
   --tty, --no-tty          with or without a terminal (default: as this one)
   --copy-in-js             copies between memories in JavaScript
   --save-image FILE        writes the root file system to FILE at the end
@@ -24,7 +24,8 @@ export interface Arguments {
   readonly image: string;
   readonly mounts: readonly HostMount[];
   readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
+  /** Absent: nobody said where. */
+  readonly cwd: string | undefined;
   /** Whether the program gets a terminal; undefined: as this process has one. */
   readonly tty: boolean | undefined;
   readonly copyInJavaScript: boolean;
@@ -77,7 +78,7 @@ function parseOptions(args: readonly string[], defaultImage: string) {
         image: { type: "string", default: defaultImage },
         mount: { type: "string", multiple: true, default: [] },
         env: { type: "string", multiple: true, default: [] },
-        cwd: { type: "string", default: "/root" },
+        cwd: { type: "string" },
         tty: { type: "boolean" },
         "copy-in-js": { type: "boolean", default: false },
         "save-image": { type: "string" },

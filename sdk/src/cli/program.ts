@@ -1,5 +1,5 @@
 /** Starting the program, with the words and statuses that shells have for what fails. */
-import { Errno } from "../generated/abi.js";
+import { Errno, S_IFDIR, S_IFMT, S_IFREG } from "../generated/abi.js";
 import { KernelError } from "../host/errors.js";
 import type { Pod } from "../host/pod.js";
 import type { Process } from "../host/process.js";
@@ -11,8 +11,7 @@ export const NOT_EXECUTABLE = 126;
 export const NOT_FOUND = 127;
 export const FAILURE = 125;
 
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
+const HOME = "/root";
 const ANY_EXECUTE = 0o111;
 
 /** The run ends here, with a status for the shell. */
@@ -31,9 +30,9 @@ export class ExitError extends Error {
  * @throws ExitError saying what cannot be run and why.
  */
 export async function start(pod: Pod, args: Arguments, terminal?: Terminal): Promise<Process> {
-  await expectDirectory(pod, args.cwd);
-  const path = await find(pod, args);
-  const options = { argv0: args.program, env: args.env, cwd: args.cwd };
+  const cwd = await workingDirectory(pod, args);
+  const path = await find(pod, args, cwd);
+  const options = { argv0: args.program, env: args.env, cwd };
   try {
     return await pod.run(path, args.argv, terminal === undefined ? options : { ...options, terminal });
   } catch (error) {
@@ -45,7 +44,7 @@ export async function start(pod: Pod, args: Arguments, terminal?: Terminal): Pro
 }
 
 /** The path of the program, looked up in `PATH` as a shell does. */
-async function find(pod: Pod, args: Arguments): Promise<string> {
+async function find(pod: Pod, args: Arguments, cwd: string): Promise<string> {
   const { program } = args;
   if (program.includes("/")) {
     return program;
@@ -53,7 +52,7 @@ async function find(pod: Pod, args: Arguments): Promise<string> {
   let refused: string | undefined;
   for (const directory of (args.env.PATH ?? "").split(":")) {
     const path = `${directory || "."}/${program}`;
-    const mode = await modeOf(pod, path.startsWith("/") ? path : `${args.cwd}/${path}`);
+    const mode = await modeOf(pod, path.startsWith("/") ? path : `${cwd}/${path}`);
     if (mode === undefined || (mode & S_IFMT) !== S_IFREG) {
       continue;
     }
@@ -68,9 +67,15 @@ async function find(pod: Pod, args: Arguments): Promise<string> {
   throw new ExitError(`${program}: not found`, NOT_FOUND);
 }
 
-async function expectDirectory(pod: Pod, path: string): Promise<void> {
+/** Where the program starts: where the command line says, or at home if the image has one. */
+async function workingDirectory(pod: Pod, { cwd }: Arguments): Promise<string> {
+  if (cwd === undefined) {
+    const mode = await modeOf(pod, HOME);
+    return mode !== undefined && (mode & S_IFMT) === S_IFDIR ? HOME : "/";
+  }
   try {
-    await pod.files.list(path);
+    await pod.files.list(cwd);
+    return cwd;
   } catch (error) {
     if (error instanceof KernelError) {
       throw new ExitError(`--cwd ${error.message}`, FAILURE);

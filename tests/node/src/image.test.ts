@@ -1,8 +1,8 @@
 /** The root image: what is written to it, when it is full, when it is none. */
-import { copyFile, open, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLI, IMAGE, native, outcomeOf, sh, start, temporaryFolder } from "./shoal.ts";
+import { CLI, IMAGE, native, outcomeOf, ROOT, run, sh, start, temporaryFolder } from "./shoal.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
@@ -81,6 +81,18 @@ describe("the saved image", () => {
     expect((await outcomeOf(child)).status).toBe(143);
     expect(await faultsOf(image)).toBe("");
     expect((await sh("cat /root/kept", ["--image", image])).stdout).toBe("kept\n");
+  });
+});
+
+describe("an image of nothing but a program", () => {
+  it("runs it", async () => {
+    const root = join(folder.path, "root");
+    await mkdir(root);
+    await copyFile(join(ROOT, "target/guest/tests/hello"), join(root, "hello"));
+    const image = join(folder.path, "hello.ext2");
+    expect(await native("mke2fs", ["-q", "-t", "ext2", "-d", root, image, "4m"])).toMatchObject({ status: 0 });
+    const expected = await readFile(join(ROOT, "target/guest/expected/hello.out"), "utf8");
+    expect(await run(["--image", image, "--", "/hello"])).toMatchObject({ stderr: "", stdout: expected });
   });
 });
 
