@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use abi::Errno;
 use abi::flags::{O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE};
-use common::{NOW, Random, Scratch, SharedDisk, StdFiles, check_image, ext2_image};
+use common::{NOW, Random, Scratch, SharedDisk, StdFiles, assert_clean, ext2_image};
 use fs::ext2_mount::Ext2Fs;
 use fs::hostfs::{HostFs, HostOptions};
 use fs::io::VecSink;
@@ -216,7 +216,7 @@ impl World {
     fn new(file_system: Arc<dyn FileSystem>, seed: u64) -> Self {
         let vfs = Vfs::new(Arc::new(NoDevices));
         let root = vfs.mount_root(file_system, b"root", 0).unwrap();
-        let random = Random(seed);
+        let random = Random::new(seed);
         Self {
             vfs,
             root,
@@ -445,8 +445,7 @@ fn remove_tree(world: &World, path: &str) {
 #[test]
 fn ext2_is_like_the_model() {
     for seed in 1..=3 {
-        let scratch = Scratch::new();
-        let image = ext2_image(&scratch, 16 << 10);
+        let image = ext2_image(16 << 10);
         let disk = SharedDisk(Arc::new(executor::sync::Lock::new(MemDisk::new(image))));
         let mount = || {
             let options = MountOptions {
@@ -460,7 +459,7 @@ fn ext2_is_like_the_model() {
         world.vfs.shut_down(NOW).unwrap();
         let mut bytes = vec![0; usize::try_from(disk.len_bytes()).unwrap()];
         disk.read(0, &mut bytes).unwrap();
-        check_image(&scratch, &bytes);
+        assert_clean(&bytes);
         let mut again = World::new(mount(), 1);
         again.model = world.model;
         again.compare();
@@ -488,7 +487,7 @@ fn a_folder_of_the_host_is_like_the_model() {
 #[test]
 fn an_open_file_outlives_its_name() {
     let scratch = Scratch::new();
-    let image = ext2_image(&scratch, 1 << 10);
+    let image = ext2_image(1 << 10);
     let files = Arc::new(StdFiles::default());
     let path = scratch.path().as_os_str().as_encoded_bytes();
     let kinds: [Arc<dyn FileSystem>; 3] = [

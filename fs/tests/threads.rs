@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use abi::flags::{O_CREAT, RENAME_EXCHANGE};
-use common::{NOW, Random, Scratch, StdFiles, check_image, ext2_image};
+use common::{NOW, Random, Scratch, StdFiles, assert_clean, ext2_image};
 use fs::ext2_mount::Ext2Fs;
 use fs::hostfs::{HostFs, HostOptions};
 use fs::io::VecSink;
@@ -34,7 +34,7 @@ fn work_in(file_system: Arc<dyn FileSystem>, nr_calls: usize) {
         for seed in 1..=4 {
             let (vfs, cx) = (&vfs, &cx);
             scope.spawn(move || {
-                let mut random = Random(seed * 0x1234_5677);
+                let mut random = Random::new(seed * 0x1234_5677);
                 for _ in 0..nr_calls {
                     let mut path = || -> Vec<u8> {
                         let depth = 1 + random.below(3);
@@ -97,13 +97,12 @@ fn threads_share_a_tmpfs() {
 
 #[test]
 fn threads_share_a_disk() {
-    let scratch = Scratch::new();
-    let image = ext2_image(&scratch, 4 << 10);
+    let image = ext2_image(4 << 10);
     let disk = Arc::new(executor::sync::Lock::new(MemDisk::new(image)));
     let shared = common::SharedDisk(Arc::clone(&disk));
     let ext2 = Ext2Fs::mount(Box::new(shared), MountOptions::default()).unwrap();
     work_in(Arc::new(ext2), 2_000);
-    check_image(&scratch, &disk.lock().snapshot());
+    assert_clean(&disk.lock().snapshot());
 }
 
 /// Four threads append records of one byte value each to one file; none gets into another.
@@ -145,7 +144,7 @@ fn append_in(file_system: &dyn FileSystem) {
 fn threads_append_to_one_file_without_loss() {
     append_in(&TmpFs::new(1 << 20, NOW).unwrap());
     let scratch = Scratch::new();
-    let image = ext2_image(&scratch, 1 << 10);
+    let image = ext2_image(1 << 10);
     append_in(&Ext2Fs::mount(Box::new(MemDisk::new(image)), MountOptions::default()).unwrap());
     let files = Arc::new(StdFiles::default());
     let folder = scratch.path().as_os_str().as_encoded_bytes();

@@ -105,7 +105,7 @@ fn compare<D: BlockDevice>(fs: &mut Ext2<D>, dir: InodeNo, folder: &Path) -> usi
 #[test]
 fn a_folder_reads_back_from_every_shape_of_image() {
     let scratch = Scratch::new();
-    let folder = scratch.path("folder");
+    let folder = scratch.path().join("folder");
     make_folder(&folder);
     for shape in SHAPES {
         let image = mke2fs(shape, 8192, Some(&folder));
@@ -162,10 +162,10 @@ fn what_we_write_debugfs_reads() {
         assert_eq!(fs.stat(number).unwrap().device, 0x0012_3456);
         let image = unmount(fs).into_image();
         assert_clean(&image);
-        let path = scratch.path("image");
+        let path = scratch.path().join("image");
         std::fs::write(&path, &image).unwrap();
         let path = path.to_str().unwrap();
-        let out = scratch.path("out");
+        let out = scratch.path().join("out");
         let request = format!("dump /dir/file {}", out.display());
         assert!(tool("debugfs", &["-R", &request, path]).0);
         assert!(std::fs::read(&out).unwrap() == bytes);
@@ -181,7 +181,7 @@ fn what_we_write_debugfs_reads() {
 #[test]
 fn hash_trees_are_read_and_become_lists_when_written() {
     let scratch = Scratch::new();
-    let path = scratch.path("image");
+    let path = scratch.path().join("image");
     let mut fs = mount(mke2fs(&["-b", "1024"], 8192, None));
     let dir = fs
         .create(InodeNo::ROOT, b"dir", NewNode::Directory, PLAIN)
@@ -294,7 +294,7 @@ fn nanoseconds_and_birth_are_kept_in_large_inodes() {
 #[test]
 fn shared_attribute_blocks_live_until_their_last_inode() {
     let scratch = Scratch::new();
-    let path = scratch.path("image");
+    let path = scratch.path().join("image");
     let mut fs = mount(mke2fs(&["-b", "1024", "-I", "128"], 4096, None));
     fs.create(InodeNo::ROOT, b"file", NewNode::Regular, PLAIN)
         .unwrap();

@@ -1,7 +1,8 @@
-//! What the tests share: a scratch folder, images by `mke2fs`, random numbers, `std::fs` as a host.
+//! What the tests share: `std::fs` as a host, a disk with two owners; and what those of `fs-ext2` have.
 
 #![allow(
     dead_code,
+    unused_imports,
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
@@ -14,15 +15,17 @@
     reason = "shared by tests, each of which uses its part"
 )]
 
+#[path = "../../ext2/tests/common/images.rs"]
+mod images;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use ::fs::hostfs::{HostAccess, HostEntry, HostFiles, HostResult, HostStat};
@@ -30,75 +33,13 @@ use ::fs::vfs::inode::{FileType, Timestamp};
 use executor::sync::Lock;
 use fs_block::{BlockDevice, BlockError, MemDisk};
 
+pub use images::{Random, Scratch, assert_clean, mke2fs};
+
 /// A time that is past for `e2fsck`.
 pub const NOW: Timestamp = Timestamp {
     seconds: 1_700_000_000,
     nanoseconds: 5,
 };
-
-/// A folder that goes when the test ends.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("fs-test-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// An empty Ext2 of `kib` KiB by `mke2fs`.
-pub fn ext2_image(scratch: &Scratch, kib: u32) -> Vec<u8> {
-    let path = scratch.path().join("image");
-    let output = Command::new("/usr/sbin/mke2fs")
-        .args(["-q", "-t", "ext2", "-b", "1024"])
-        .arg(&path)
-        .arg(format!("{kib}k"))
-        .output()
-        .expect("mke2fs of e2fsprogs is needed");
-    assert!(output.status.success(), "{output:?}");
-    fs::read(path).unwrap()
-}
-
-/// Fails unless `e2fsck` finds nothing wrong.
-pub fn check_image(scratch: &Scratch, bytes: &[u8]) {
-    let path = scratch.path().join("checked");
-    fs::write(&path, bytes).unwrap();
-    let output = Command::new("/usr/sbin/e2fsck")
-        .arg("-fn")
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-}
-
-/// Random numbers from a seed (xorshift).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
-    }
-}
 
 /// `std::fs` as a host.
 #[derive(Debug, Default)]
@@ -287,4 +228,9 @@ impl BlockDevice for SharedDisk {
     fn flush(&mut self) -> Result<(), BlockError> {
         self.0.lock().flush()
     }
+}
+
+/// An empty Ext2 of `kib` KiB.
+pub fn ext2_image(kib: u32) -> Vec<u8> {
+    mke2fs(&["-b", "1024"], kib, None)
 }

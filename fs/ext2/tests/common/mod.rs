@@ -1,7 +1,8 @@
-//! What the tests share: images by `mke2fs`, verdicts by `e2fsck`, a seeded random number.
+//! What the tests share: times and attributes, mounting, reading, walking; and [`images`].
 
 #![allow(
     dead_code,
+    unused_imports,
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
@@ -14,12 +15,12 @@
     reason = "shared by tests, each of which uses its part"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod images;
 
 use fs_block::{BlockDevice, MemDisk};
 use fs_ext2::{Error, Ext2, FileType, InodeNo, MountOptions, NewAttributes, Result, Timestamp};
+
+pub use images::{Random, Scratch, assert_clean, mke2fs, tool};
 
 /// A time that is past for `e2fsck` and has all digits.
 pub const NOW: Timestamp = Timestamp {
@@ -33,77 +34,6 @@ pub const PLAIN: NewAttributes = NewAttributes {
     gid: 100,
     time: NOW,
 };
-
-/// A folder that goes when the test ends.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("fs-ext2-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs a tool of e2fsprogs; returns whether it succeeded, and what it said.
-pub fn tool(name: &str, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(format!("/usr/sbin/{name}"))
-        .args(arguments)
-        .env("MKE2FS_DETERMINISTIC", "1")
-        .output()
-        .unwrap_or_else(|error| panic!("{name} of e2fsprogs is needed: {error}"));
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
-}
-
-/// An image of `size_kib` KiB made by `mke2fs` with these options, from `folder` if given.
-pub fn mke2fs(options: &[&str], size_kib: u32, folder: Option<&Path>) -> Vec<u8> {
-    let scratch = Scratch::new();
-    let path = scratch.path("image");
-    let path = path.to_str().unwrap();
-    let size = format!("{size_kib}k");
-    let mut arguments = vec!["-t", "ext2", "-q", "-F"];
-    arguments.extend(options);
-    if let Some(folder) = folder {
-        arguments.extend(["-d", folder.to_str().unwrap()]);
-    }
-    arguments.extend([path, &size]);
-    let (is_ok, text) = tool("mke2fs", &arguments);
-    assert!(is_ok, "mke2fs {arguments:?}: {text}");
-    std::fs::read(path).unwrap()
-}
-
-/// Panics unless `e2fsck -fn` finds nothing at all.
-pub fn assert_clean(image: &[u8]) {
-    let scratch = Scratch::new();
-    let path = scratch.path("image");
-    std::fs::write(&path, image).unwrap();
-    let (is_ok, text) = tool("e2fsck", &["-fn", path.to_str().unwrap()]);
-    if !is_ok {
-        let kept = std::env::temp_dir().join("fs-ext2-last-bad-image");
-        let _ = std::fs::write(&kept, image);
-        panic!(
-            "e2fsck is not content (image kept as {}):\n{text}",
-            kept.display()
-        );
-    }
-}
 
 pub fn mount(image: Vec<u8>) -> Ext2<MemDisk> {
     mount_with_cache(image, MountOptions::default().cache_bytes)
@@ -172,33 +102,4 @@ pub fn walk<D: BlockDevice>(fs: &mut Ext2<D>, path: &str) -> Result<InodeNo> {
     path.split('/')
         .filter(|name| !name.is_empty())
         .try_fold(InodeNo::ROOT, |dir, name| fs.lookup(dir, name.as_bytes()))
-}
-
-/// xorshift64*: small, seeded, the same everywhere.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
 }
