@@ -121,7 +121,7 @@ pub extern "C" fn allocate_image(len: u32) -> u32 {
     disk::allocate_image(len)
 }
 
-/// Boots the kernel on the image: Workers, copy mode, host name, memory, mounts. A block with the
+/// Boots the kernel on the image: Workers, mode of the loader, host name, memory, mounts. A block with the
 /// reason when it fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn boot(address: u32, len: u32) -> u32 {
@@ -136,8 +136,8 @@ pub extern "C" fn boot(address: u32, len: u32) -> u32 {
             Err(error) => return block(negated(error), b"the boot request is cut off"),
         }
     }
-    let [nr_workers, copies_in_javascript] = words;
-    let options = pod::loader_options(copies_in_javascript != 0);
+    let [nr_workers, loader_mode] = words;
+    let options = pod::loader_options(loader_mode);
     match pod::boot(reader.0, disk::take_image(), nr_workers, options) {
         Ok(()) => block(0, &[]),
         Err(reason) => block(negated(Errno::EINVAL.into()), reason.as_bytes()),
@@ -247,6 +247,16 @@ pub extern "C" fn syscall(
 pub extern "C" fn safepoint(slot: u32) -> u32 {
     // The seats are not borrowed meanwhile: drivers run at safepoints, and they empty seats.
     guest_memory::with_task(slot, Arc::clone).map_or(abi::special::DIE, |task| task.safepoint())
+}
+
+/// `memory.grow` of the guest in `slot`: the size before in pages of 64 KiB, all ones if refused.
+#[unsafe(no_mangle)]
+pub extern "C" fn memory_grow(slot: u32, pages: u32) -> u32 {
+    let Some(kernel) = pod::kernel() else {
+        return u32::MAX;
+    };
+    guest_memory::with_task(slot, |task| syscalls::memory_grow(kernel, task, pages))
+        .unwrap_or(u32::MAX)
 }
 
 /// The result of the call that the guest was parked in.

@@ -14,7 +14,7 @@ use fs_ext2::MountOptions;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, WindowSize};
 use kernel::{Kernel, Parts};
-use kernel_loader::{Copy, MemoryLimits, Options};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options};
 
 use crate::disk::SharedDisk;
 use crate::heap;
@@ -31,6 +31,9 @@ pub(crate) const TTY_MAJOR: u32 = 4;
 
 /// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
 pub(crate) const MAX_PAGES: u64 = 16384;
+/// The bits of the loader's mode.
+const COPY_IN_JAVASCRIPT: u32 = 1;
+const NO_SAFEPOINTS: u32 = 2;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 
@@ -152,13 +155,18 @@ fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: boo
     Ok(())
 }
 
-/// How the loader makes programs for this pod.
-pub(crate) fn loader_options(copies_in_javascript: bool) -> Options {
+/// How the loader makes programs for this pod, from the bits of `loaderMode` in the SDK.
+pub(crate) fn loader_options(mode: u32) -> Options {
     Options {
-        copy: if copies_in_javascript {
+        copy: if mode & COPY_IN_JAVASCRIPT != 0 {
             Copy::JavaScript
         } else {
             Copy::MultiMemory
+        },
+        interruption: if mode & NO_SAFEPOINTS != 0 {
+            Interruption::Absent
+        } else {
+            Interruption::Countdown
         },
         kernel_memory: MemoryLimits {
             min_pages: 1,

@@ -28,6 +28,8 @@ export interface KernelOptions {
   readonly mounts: readonly HostMount[];
   /** Copies between memories in JavaScript, for engines without multi-memory. */
   readonly copyInJavaScript: boolean;
+  /** Whether programs get safepoints: false only to measure what these cost. */
+  readonly safepoints: boolean;
   /** Milliseconds since 1970 at the pod's monotonic zero. */
   readonly epoch: number;
 }

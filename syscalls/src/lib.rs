@@ -27,3 +27,4 @@ mod tty;
 
 pub use context::Cx;
 pub use dispatch::enter;
+pub use memory::memory_grow;

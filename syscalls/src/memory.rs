@@ -1,18 +1,23 @@
 //! Memory: brk, mmap and its relatives.
 
+use std::sync::Arc;
+
 use abi::flags::{MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_TYPE, PROT_WRITE};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::io::{Stall, VecSink};
 use fs::vfs::inode::FileType;
+use kernel::Kernel;
 use kernel::memory::AddressSpace;
 use kernel::open_file::OpenFile;
-use kernel::process::Limits;
+use kernel::process::{Limits, Task};
 
 use crate::context::Cx;
 
 /// Bytes of a page as guests see it.
 const PAGE: u32 = 4096;
+/// Bytes of a page of linear memory.
+const GUEST_PAGE: u64 = 65536;
 /// Bytes of a file that are moved at a time.
 const PIECE: usize = 1 << 16;
 
@@ -30,6 +35,19 @@ fn grow(cx: Cx<'_>, change: impl FnOnce(&mut AddressSpace, &Limits) -> Result<u3
         cx.kernel.report_refusal(&process);
     }
     changed
+}
+
+/// `memory.grow` of a guest: the size before in pages of 64 KiB, or all ones.
+pub fn memory_grow(kernel: &Arc<Kernel>, task: &Arc<Task>, pages: u32) -> u32 {
+    let cx = Cx { kernel, task };
+    let grown = grow(cx, |space, limits| {
+        let more = u64::from(pages).saturating_mul(GUEST_PAGE);
+        if more > 0 {
+            space.check_limits(more, limits)?;
+        }
+        space.grow_by(&**cx.memory(), pages)
+    });
+    grown.unwrap_or(u32::MAX)
 }
 
 /// brk(2): the new break, or the old one when it cannot be had.

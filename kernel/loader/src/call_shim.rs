@@ -26,10 +26,13 @@ use crate::imports::{Call, Number, Target};
 use crate::rewrite::hooks_table;
 
 /// Entries of the table of hooks.
-pub(crate) const HOOKS_LEN: u64 = 5;
+pub(crate) const HOOKS_LEN: u64 = 6;
 
-/// The entry behind the hooks, which the shim fills: the guest calls it from safepoints.
+/// The first entry behind the hooks; the shim fills these: the guest calls this from safepoints.
 pub(crate) const YIELD_HOOK: u32 = 4;
+
+/// The entry that the guest calls instead of `memory.grow`, and with 0 instead of `memory.size`.
+pub(crate) const GROW_HOOK: u32 = 5;
 
 /// The number of sched_yield(2), which is what the kernel does at a safepoint.
 const SCHED_YIELD: u32 = 24;
@@ -75,7 +78,7 @@ mod types {
     pub(super) const FIRST_CALL: u32 = 8;
 }
 
-/// Indices of functions: seven imports, three of our own, then `f<i>`.
+/// Indices of functions: eight imports, four of our own, then `f<i>`.
 mod functions {
     pub(super) const SYSCALL: u32 = 0;
     pub(super) const SYSCALL_RESULT: u32 = 1;
@@ -84,10 +87,12 @@ mod functions {
     pub(super) const SIGNAL_RETURN: u32 = 4;
     pub(super) const PARK: u32 = 5;
     pub(super) const SAFEPOINT: u32 = 6;
-    pub(super) const DELIVER: u32 = 7;
-    pub(super) const FINISH: u32 = 8;
-    pub(super) const YIELD: u32 = 9;
-    pub(super) const FIRST_CALL: u32 = 10;
+    pub(super) const MEMORY_GROW: u32 = 7;
+    pub(super) const DELIVER: u32 = 8;
+    pub(super) const FINISH: u32 = 9;
+    pub(super) const YIELD: u32 = 10;
+    pub(super) const GROW: u32 = 11;
+    pub(super) const FIRST_CALL: u32 = 12;
 }
 
 /// The imported global that holds the number of the process's slot.
@@ -120,6 +125,8 @@ pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
     code.function(&finish());
     defined.function(types::NOTHING);
     code.function(&yield_());
+    defined.function(types::WORD_TO_WORD);
+    code.function(&grow());
     for ((name, call), (type_index, function)) in (0_u32..)
         .map(|index| format!("f{index}"))
         .zip(calls)
@@ -142,7 +149,7 @@ pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
     elements.active(
         None,
         &ConstExpr::i32_const(YIELD_HOOK.cast_signed()),
-        Elements::Functions([functions::YIELD].as_slice().into()),
+        Elements::Functions([functions::YIELD, functions::GROW].as_slice().into()),
     );
     let mut module = Module::new();
     module
@@ -167,6 +174,7 @@ fn imports() -> ImportSection {
         ("kernel", "signal_return", types::WORDS),
         ("host", "park", types::WORD_TO_WORD),
         ("kernel", "safepoint", types::WORD_TO_WORD),
+        ("kernel", "memory_grow", types::WORDS_TO_WORD),
     ] {
         imports.import(module, name, EntityType::Function(type_index));
     }
@@ -315,6 +323,17 @@ fn yield_() -> Function {
         code.i32_const(0);
     }
     code.call(functions::FINISH).drop().end().end();
+    body
+}
+
+/// `grow(pages)`: what `memory.grow` answers, the size before in pages or -1.
+fn grow() -> Function {
+    let mut body = Function::new([]);
+    body.instructions()
+        .global_get(SLOT)
+        .local_get(0)
+        .call(functions::MEMORY_GROW)
+        .end();
     body
 }
 

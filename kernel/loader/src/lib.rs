@@ -25,8 +25,9 @@
 //! may block, and may leave by a Wasm exception (`siglongjmp`): the shim keeps what it needs in
 //! locals only.
 //!
-//! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
-//! there from time to time: so it can be stopped, killed, and handle signals.
+//! A program that makes no calls comes by *safepoints* in its loops and where it recurses, and calls
+//! the shim there from time to time: so it can be stopped, killed, and handle signals.
+//! `memory.grow` and `memory.size` are calls of the kernel, which knows all that a process uses.
 //!
 //! A guest can name nothing but its own memory 0, its own tables and its imports `f<i>`: the table
 //! of hooks comes in at an index that none of its instructions can hold.
@@ -36,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+mod call_graph;
 mod call_shim;
 mod imports;
 mod memory_shim;
@@ -44,6 +46,7 @@ mod names;
 mod refusal;
 mod rewrite;
 mod safepoint;
+mod unroll;
 
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
@@ -77,11 +80,22 @@ pub struct MemoryLimits {
     pub shared: bool,
 }
 
+/// Whether a program that makes no system calls can be interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// Programs count down to safepoints, in loops and recursion.
+    Countdown,
+    /// There are no safepoints, to measure what they cost. Such a program keeps its Worker.
+    Absent,
+}
+
 /// What the loader has to know of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How the kernel reaches the memory of a guest.
     pub copy: Copy,
+    /// Whether programs get safepoints.
+    pub interruption: Interruption,
     /// The limits of the kernel's own memory, as its module declares them.
     pub kernel_memory: MemoryLimits,
     /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix
@@ -120,7 +134,7 @@ pub struct Program {
     pub guest: Vec<u8>,
     /// The module that answers the guest's imports. Imports: `kernel.syscall`,
     /// `kernel.syscall_result`, `kernel.signal_next`, `kernel.signal_word`,
-    /// `kernel.signal_return`, `kernel.safepoint`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
+    /// `kernel.signal_return`, `kernel.safepoint`, `kernel.memory_grow`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
     pub shim: Vec<u8>,
     /// The size of the memory it wants.
     pub memory: MemoryLimits,
@@ -146,7 +160,7 @@ pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let imports = imports::resolve(&module, options.import_number)?;
     let layout = names::Layout::of(&module)?;
     Ok(Program {
-        guest: rewrite::rewrite(&module, &layout)?,
+        guest: rewrite::rewrite(&module, &layout, options.interruption)?,
         shim: call_shim::generate(&imports.calls),
         memory: module.memory,
         stack: layout.stack,

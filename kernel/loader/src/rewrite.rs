@@ -16,12 +16,13 @@ use wasm_encoder::{
     MemoryType, RefType, TableSection, TableType, TagSection, TypeSection, ValType,
 };
 
-use crate::Entry;
+use crate::call_graph::Plan;
 use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
 use crate::module::Module;
 use crate::names::Layout;
 use crate::refusal::Refusal;
 use crate::safepoint::Safepoints;
+use crate::{Entry, Interruption};
 
 /// The module name of all imports of a rewritten guest.
 const MODULE: &str = "shoal";
@@ -42,12 +43,24 @@ impl Reencode for Rewriter {
 }
 
 /// Writes the rewritten guest.
-pub(crate) fn rewrite(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Refusal> {
-    encode(module, layout)
+pub(crate) fn rewrite(
+    module: &Module<'_>,
+    layout: &Layout,
+    interruption: Interruption,
+) -> Result<Vec<u8>, Refusal> {
+    encode(module, layout, interruption)
         .map_err(|error| Refusal::new(format!("it could not be rewritten: {error}")))
 }
 
-fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infallible>> {
+fn encode(
+    module: &Module<'_>,
+    layout: &Layout,
+    interruption: Interruption,
+) -> Result<Vec<u8>, Error<Infallible>> {
+    let plan = match interruption {
+        Interruption::Countdown => Some(Plan::of(module)?),
+        Interruption::Absent => None,
+    };
     let mut out = wasm_encoder::Module::new();
     let sections = &module.sections;
 
@@ -67,6 +80,8 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
     types.ty().function([ValType::I32; 3], []);
     let plain_type = types.len();
     types.ty().function([], []);
+    let word_type = types.len();
+    types.ty().function([ValType::I32], [ValType::I32]);
     out.section(&types);
 
     out.section(&imports(module));
@@ -83,8 +98,10 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
         counter: index(module.globals.len()),
         function: index(module.imports.len()).saturating_add(functions.len()),
         first_body: index(module.imports.len()),
+        word_type,
     };
     functions.function(plain_type);
+    functions.function(word_type);
     let mut entry = layout.start;
     if sections.start.is_some() {
         entry = index(module.imports.len()).saturating_add(functions.len());
@@ -131,12 +148,14 @@ fn encode(module: &Module<'_>, layout: &Layout) -> Result<Vec<u8>, Error<Infalli
     let mut code = CodeSection::new();
     let mut hints = BranchHints::new();
     if let Some(section) = sections.code.clone() {
-        safepoints.write_code(section, &mut code, &mut hints)?;
+        safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
     }
     for hook in hook_bodies(module, layout, handler_types) {
         code.function(&hook);
     }
-    code.function(&safepoints.body(plain_type));
+    for body in safepoints.bodies(plain_type) {
+        code.function(&body);
+    }
     if let Some(start) = sections.start {
         code.function(&entry_body(layout, start));
     }

@@ -1,10 +1,13 @@
 //! Safepoints: where a program that makes no calls lets the kernel in.
 //!
-//! Each loop of the guest counts a global down at its head; at zero it calls a function that
-//! fills the counter up and calls the shim through the table of hooks. The kernel then says
-//! whether the program goes on, waits for its turn, handles a signal or dies.
+//! The guest counts a global down at the head of each loop, and where [`Plan`] says: at entries of
+//! functions and before indirect calls, so that recursion comes by too. Below zero it calls a
+//! function that fills the counter up and calls the shim through the table of hooks. The kernel
+//! then says whether the program goes on, waits for its turn, handles a signal or dies.
 //!
-//! The test is hinted as unlikely: a loop pays for a load, a subtraction and a store.
+//! The test is hinted as unlikely: it costs a load, a subtraction and a store, which the turns of a
+//! small loop share ([`unroll`](crate::unroll)). What takes long by itself, as `memory.fill` of
+//! megabytes, counts by its length.
 
 use std::convert::Infallible;
 
@@ -14,21 +17,28 @@ use wasm_encoder::{
     GlobalType, Instruction, ValType,
 };
 
-use crate::call_shim::YIELD_HOOK;
+use crate::call_graph::{Plan, Verdict};
+use crate::call_shim::{GROW_HOOK, YIELD_HOOK};
 use crate::rewrite::Rewriter;
+use crate::unroll::Body;
 
 /// Turns of loops between two calls of the shim: tens of microseconds of the tightest one.
 const FUEL: i32 = 20_000;
+
+/// A bulk instruction counts one turn for each `1 << BULK_SHIFT` bytes or elements.
+const BULK_SHIFT: i32 = 6;
 
 /// Where the safepoints find what they need.
 #[derive(Clone, Copy)]
 pub(crate) struct Safepoints {
     /// The index of the counter among the globals.
     pub(crate) counter: u32,
-    /// The index of the function that calls the shim.
+    /// The index of the first of the two functions that [`Safepoints::bodies`] writes.
     pub(crate) function: u32,
     /// The index of the first function with a body.
     pub(crate) first_body: u32,
+    /// The index of the type `(i32) -> i32`.
+    pub(crate) word_type: u32,
 }
 
 impl Safepoints {
@@ -42,66 +52,173 @@ impl Safepoints {
         globals.global(mutable, &ConstExpr::i32_const(FUEL));
     }
 
-    /// The function behind the counter: fills it up and calls the shim, whose type is `() -> ()`.
-    pub(crate) fn body(self, plain_type: u32) -> Function {
-        let mut body = Function::new([]);
-        body.instructions()
+    /// The functions behind the counter. The first, of type `() -> ()`, fills it up and calls the
+    /// shim. The second, `(len) -> len`, counts for a bulk instruction.
+    pub(crate) fn bodies(self, plain_type: u32) -> [Function; 2] {
+        let mut fill_up = Function::new([]);
+        fill_up
+            .instructions()
             .i32_const(FUEL)
             .global_set(self.counter)
             .i32_const(YIELD_HOOK.cast_signed())
             .call_indirect(0, plain_type)
             .end();
-        body
+        let mut count_bulk = Function::new([]);
+        count_bulk
+            .instructions()
+            .global_get(self.counter)
+            .local_get(0)
+            .i32_const(BULK_SHIFT)
+            .i32_shr_u()
+            .i32_sub()
+            .global_set(self.counter)
+            .global_get(self.counter)
+            .i32_const(0)
+            .i32_lt_s()
+            .if_(BlockType::Empty)
+            .call(self.function)
+            .end()
+            .local_get(0)
+            .end();
+        [fill_up, count_bulk]
     }
 
-    /// Writes the guest's functions with a safepoint at the head of each loop, and the hints for
+    /// Writes the guest's functions with the safepoints of `plan`, or with none, and the hints for
     /// all of these.
     pub(crate) fn write_code(
         self,
         section: wasmparser::CodeSectionReader<'_>,
+        plan: Option<&Plan>,
         code: &mut CodeSection,
         hints: &mut BranchHints,
     ) -> Result<(), Error<Infallible>> {
-        for (index, body) in (self.first_body..).zip(section) {
+        for ((position, index), body) in (0_usize..).zip(self.first_body..).zip(section) {
             let body = body?;
-            let mut function = Rewriter.new_function_with_parsed_locals(&body)?;
-            let mut branches = Vec::new();
-            let mut reader = body.get_operators_reader()?;
-            while !reader.eof() {
-                let instruction = Rewriter.parse_instruction(&mut reader)?;
-                function.instruction(&instruction);
-                if matches!(instruction, Instruction::Loop(_)) {
-                    branches.push(self.count_down(&mut function));
+            let mut writer = Writer {
+                safepoints: self,
+                plan,
+                verdict: plan.map(|plan| plan.function(position)).unwrap_or_default(),
+                function: Rewriter.new_function_with_parsed_locals(&body)?,
+                branches: Vec::new(),
+            };
+            writer.write(&body)?;
+            if !writer.branches.is_empty() {
+                hints.function_hints(index, writer.branches);
+            }
+            code.function(&writer.function);
+        }
+        Ok(())
+    }
+}
+
+/// A function while it is written.
+struct Writer<'p> {
+    safepoints: Safepoints,
+    plan: Option<&'p Plan>,
+    verdict: Verdict,
+    function: Function,
+    branches: Vec<BranchHint>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), Error<Infallible>> {
+        let mut reader = body.get_operators_reader()?;
+        let mut code = Vec::new();
+        while !reader.eof() {
+            code.push(Rewriter.parse_instruction(&mut reader)?);
+        }
+        if self.verdict.is_marked {
+            self.count_down();
+        }
+        let mut rest = code.as_slice();
+        while let [instruction, behind @ ..] = rest {
+            let unrolled = self.plan.and_then(|_| Body::of(rest));
+            rest = behind;
+            match instruction {
+                Instruction::MemoryGrow(_) => self.call_grow(),
+                Instruction::MemorySize(_) => {
+                    self.function.instructions().i32_const(0);
+                    self.call_grow();
+                }
+                _ if self.plan.is_none() => {
+                    self.function.instruction(instruction);
+                }
+                Instruction::Loop(_) => {
+                    self.function.instruction(instruction);
+                    self.count_down();
+                    if let Some(body) = unrolled {
+                        body.write(&mut self.function);
+                        rest = rest.get(body.len()..).unwrap_or_default();
+                    }
+                }
+                Instruction::CallIndirect { type_index, .. }
+                | Instruction::ReturnCallIndirect { type_index, .. } => {
+                    if self
+                        .plan
+                        .is_some_and(|plan| plan.is_type_marked(*type_index))
+                    {
+                        self.count_down();
+                    }
+                    self.function.instruction(instruction);
+                }
+                _ => {
+                    if is_bulk(instruction) {
+                        let count_bulk = self.safepoints.function.saturating_add(1);
+                        self.function.instructions().call(count_bulk);
+                    }
+                    self.function.instruction(instruction);
                 }
             }
-            if !branches.is_empty() {
-                hints.function_hints(index, branches);
-            }
-            code.function(&function);
         }
         Ok(())
     }
 
-    /// Counts down, and calls at zero; needs nothing of the operand stack and leaves it alone.
-    fn count_down(self, function: &mut Function) -> BranchHint {
-        function
+    /// Counts down, and calls below zero; needs nothing of the operand stack and leaves it alone.
+    fn count_down(&mut self) {
+        let Safepoints {
+            counter, function, ..
+        } = self.safepoints;
+        let turns = self.verdict.weight.min(FUEL.cast_unsigned());
+        self.function
             .instructions()
-            .global_get(self.counter)
-            .i32_const(1)
+            .global_get(counter)
+            .i32_const(turns.cast_signed())
             .i32_sub()
-            .global_set(self.counter)
-            .global_get(self.counter)
-            .i32_eqz();
-        let branch = u32::try_from(function.byte_len()).unwrap_or(u32::MAX);
-        function
+            .global_set(counter)
+            .global_get(counter)
+            .i32_const(0)
+            .i32_lt_s();
+        // 0: the branch is not likely to be taken.
+        self.branches.push(BranchHint {
+            branch_func_offset: u32::try_from(self.function.byte_len()).unwrap_or(u32::MAX),
+            branch_hint_value: 0,
+        });
+        self.function
             .instructions()
             .if_(BlockType::Empty)
-            .call(self.function)
+            .call(function)
             .end();
-        // 0: the branch is not likely to be taken.
-        BranchHint {
-            branch_func_offset: branch,
-            branch_hint_value: 0,
-        }
     }
+
+    /// Calls the kernel's `memory.grow`: takes pages, leaves the size before or -1.
+    fn call_grow(&mut self) {
+        self.function
+            .instructions()
+            .i32_const(GROW_HOOK.cast_signed())
+            .call_indirect(0, self.safepoints.word_type);
+    }
+}
+
+/// Whether an instruction takes as long as the number on top of the stack says.
+const fn is_bulk(instruction: &Instruction<'_>) -> bool {
+    matches!(
+        instruction,
+        Instruction::MemoryFill(_)
+            | Instruction::MemoryCopy { .. }
+            | Instruction::MemoryInit { .. }
+            | Instruction::TableFill(_)
+            | Instruction::TableCopy { .. }
+            | Instruction::TableInit { .. }
+            | Instruction::TableGrow(_)
+    )
 }

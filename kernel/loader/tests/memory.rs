@@ -4,7 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "test code")]
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
-use kernel_loader::{Copy, MemoryLimits, Options, Sharing, memory_shim};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing, memory_shim};
 use wasmi::{Caller, Engine, Instance, Linker, Memory, MemoryType, Module, Store, Val};
 
 const PAGE: usize = 65536;
@@ -12,6 +12,7 @@ const PAGE: usize = 65536;
 fn options(copy: Copy) -> Options {
     Options {
         copy,
+        interruption: Interruption::Countdown,
         kernel_memory: MemoryLimits {
             min_pages: 1,
             max_pages: Some(4),

@@ -2,11 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "test code")]
 
-use kernel_loader::{Copy, MemoryLimits, Options, load};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, load};
 
 fn options() -> Options {
     Options {
         copy: Copy::MultiMemory,
+        interruption: Interruption::Countdown,
         kernel_memory: MemoryLimits {
             min_pages: 1,
             max_pages: None,

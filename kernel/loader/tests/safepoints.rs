@@ -71,7 +71,7 @@ fn a_safepoint_may_wait_and_go_on() {
     world.answers(&[7]);
     let script = world.store.data_mut();
     script.safepoints.push_back(PENDING.cast_signed());
-    assert_eq!(world.call("count", &[30_000]).expect("returns"), 30_000);
+    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
     assert_eq!(world.log(), "safepoint\npark\nresult\n");
 }
 
@@ -87,7 +87,7 @@ fn a_safepoint_may_run_a_handler() {
         siginfo: 0,
         ucontext: 3100,
     });
-    assert_eq!(world.call("count", &[30_000]).expect("returns"), 30_000);
+    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
     let mut word = [0; 4];
     world
         .memory
@@ -104,5 +104,161 @@ fn a_safepoint_may_be_the_end() {
         .data_mut()
         .safepoints
         .push_back(DIE.cast_signed());
-    assert!(world.call("count", &[30_000]).is_err());
+    assert!(world.call("count", &[100_000]).is_err());
+}
+
+/// Recursion of all kinds, without a loop.
+const RECURSIVE: &str = r#"(module
+  (type $word (func (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $sp (mut i32) (i32.const 4096))
+  (table 4 funcref)
+  (elem (i32.const 1) func $by_table $tail_by_table)
+  (func (export "_start"))
+  (func $fib (export "fib") (param $n i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get $n) (i32.const 2))
+      (then (local.get $n))
+      (else (i32.add
+        (call $fib (i32.sub (local.get $n) (i32.const 1)))
+        (call $fib (i32.sub (local.get $n) (i32.const 2)))))))
+  (func $even (export "even") (param $n i32) (result i32)
+    (if (result i32) (local.get $n)
+      (then (return_call $odd (i32.sub (local.get $n) (i32.const 1))))
+      (else (i32.const 1))))
+  (func $odd (param $n i32) (result i32)
+    (if (result i32) (local.get $n)
+      (then (return_call $even (i32.sub (local.get $n) (i32.const 1))))
+      (else (i32.const 0))))
+  (func $by_table (export "by_table") (param $n i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get $n) (i32.const 1))
+      (then (i32.const 1))
+      (else (i32.add
+        (call_indirect (type $word) (i32.sub (local.get $n) (i32.const 1)) (i32.const 1))
+        (call_indirect (type $word) (i32.sub (local.get $n) (i32.const 1)) (i32.const 1))))))
+  (func $tail_by_table (export "tail_by_table") (param $n i32) (result i32)
+    (if (result i32) (local.get $n)
+      (then (return_call_indirect (type $word)
+        (i32.sub (local.get $n) (i32.const 1)) (i32.const 2)))
+      (else (i32.const 9)))))"#;
+
+#[test]
+fn recursion_asks_the_kernel_from_time_to_time() {
+    let mut world = World::new(RECURSIVE);
+    for (function, argument, result) in [
+        ("fib", 22, 17_711),
+        ("even", 100_001, 0),
+        ("by_table", 16, 65_536),
+        ("tail_by_table", 100_000, 9),
+    ] {
+        assert_eq!(world.call(function, &[argument]).expect("returns"), result);
+        let nr = nr_safepoints(&mut world);
+        assert!((1..=100).contains(&nr), "{function}: {nr}");
+    }
+}
+
+#[test]
+fn recursion_can_be_ended() {
+    for (function, argument) in [("fib", 40), ("even", -1), ("by_table", 40)] {
+        let mut world = World::new(RECURSIVE);
+        let script = world.store.data_mut();
+        script.safepoints.push_back(DIE.cast_signed());
+        assert!(world.call(function, &[argument]).is_err(), "{function}");
+    }
+}
+
+#[test]
+fn a_tree_of_calls_without_a_cycle_can_be_ended() {
+    // Each function calls the next one twice: 2^40 calls. The loop uses up most of the counter.
+    let mut text = String::from(
+        r#"(module (memory 1) (func (export "_start")) (func (export "tree") (call $f0))"#,
+    );
+    for level in 0..40 {
+        let next = level + 1;
+        text += &format!("(func $f{level} (call $f{next}) (call $f{next}))");
+    }
+    text += r#"(func $f40) (func (export "word") (result i32) (local $i i32)
+      (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+        (i32.const 79900))))
+      (call $f0) (i32.const 1)))"#;
+    let mut world = World::new(&text);
+    world
+        .store
+        .data_mut()
+        .safepoints
+        .push_back(DIE.cast_signed());
+    assert!(world.call("word", &[]).is_err());
+}
+
+#[test]
+fn long_fills_count_by_their_length() {
+    let mut world = World::new(
+        r#"(module (memory 32) (func (export "_start"))
+          (func (export "fill") (param $len i32) (result i32)
+            (memory.fill (i32.const 0) (i32.const 1) (local.get $len))
+            (memory.copy (i32.const 8) (i32.const 0) (i32.const 100))
+            (i32.load8_u (i32.const 0))))"#,
+    );
+    assert_eq!(world.call("fill", &[64]).expect("returns"), 1);
+    assert_eq!(nr_safepoints(&mut world), 0);
+    assert_eq!(world.call("fill", &[2_000_000]).expect("returns"), 1);
+    assert_eq!(nr_safepoints(&mut world), 1);
+}
+
+#[test]
+fn memory_grows_by_the_kernel() {
+    let mut world = World::new(
+        r#"(module (memory 1) (func (export "_start"))
+          (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+          (func (export "size") (result i32) (memory.size)))"#,
+    );
+    world.store.data_mut().grows.extend([1, 4]);
+    assert_eq!(world.call("grow", &[3]).expect("returns"), 1);
+    assert_eq!(world.call("size", &[]).expect("returns"), 4);
+    assert_eq!(world.call("grow", &[9]).expect("returns"), -1);
+    assert_eq!(world.log(), "grow 3\ngrow 0\ngrow 9\n");
+    assert_eq!(world.memory.size(&world.store), 1);
+}
+
+/// A small loop with a way out in its middle, one back to its head, and one out of two blocks.
+const BRANCHY: &str = r#"(module (memory 1) (func (export "_start"))
+  (func (export "conditional") (param $n i32) (result i32) (local $i i32) (local $sum i32)
+    (block $out
+      (block $middle
+        (loop $l
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $out (i32.gt_u (local.get $i) (local.get $n)))
+          (block $inner
+            (br_if $inner (i32.and (local.get $i) (i32.const 1)))
+            (br_if $l (i32.and (local.get $i) (i32.const 2)))
+            (local.set $sum (i32.add (local.get $sum) (local.get $i))))
+          (if (i32.eq (local.get $sum) (i32.const 9999)) (then (br $middle)))
+          (br_if $l (i32.lt_u (local.get $i) (i32.const 1000000))))
+        (return (i32.const -2)))
+      (return (i32.const -3)))
+    (local.get $sum))
+  (func (export "endless") (param $n i32) (result i32) (local $i i32)
+    (loop $l
+      (local.set $i (i32.add (local.get $i) (i32.const 3)))
+      (if (i32.ge_u (local.get $i) (local.get $n)) (then (return (local.get $i))))
+      (i32.const 7)
+      (br $l))
+    unreachable))"#;
+
+#[test]
+fn small_loops_do_the_same_when_written_several_times() {
+    let mut world = World::new(BRANCHY);
+    for n in 0..200_u32 {
+        let sum: u32 = (1..=n).filter(|i| i % 4 == 0).sum();
+        let argument = n.cast_signed();
+        assert_eq!(
+            world.call("conditional", &[argument]).expect("returns"),
+            sum.cast_signed(),
+            "{n}"
+        );
+        assert_eq!(
+            world.call("endless", &[argument]).expect("returns"),
+            (n.div_ceil(3).max(1) * 3).cast_signed(),
+            "{n}"
+        );
+    }
 }

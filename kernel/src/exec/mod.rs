@@ -81,6 +81,7 @@ pub fn prepare(
                 program.program.heap_base,
                 program.program.memory.max_pages,
             )?
+            .with_pages(program.program.memory.min_pages)
             .with_arguments(stack.bytes.len())?;
             return Ok(Executable {
                 image: Image { program, stack },

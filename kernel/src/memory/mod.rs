@@ -8,7 +8,7 @@
 //! behind `heap_base`; mappings lie above it, lowest fit first. Protection is accepted and not
 //! enforced: WebAssembly has none (a stated limit).
 //!
-//! - `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was ever used
+//! - `grow`: `memory.grow`; `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was ever used
 //! - [`MemoryUsage`]: the pod's memory; its budget is [`fs::budget`]
 //!
 //! What a process is charged for is what it has ever used, but for its stack, which counts as
@@ -16,6 +16,7 @@
 //! unmapped. So the *resident* size never falls, and the *virtual* size is what is mapped now.
 
 mod extents;
+mod grow;
 mod rlimit;
 mod usage;
 
@@ -75,6 +76,8 @@ pub struct AddressSpace {
     charge: Charge,
     /// What the pod did not have for this, for the log.
     refusal: Refusal,
+    /// Pages of 64 KiB that the guest has in any case: at the start, or by `memory.grow`.
+    least_pages: u32,
 }
 
 /// Rounds up to whole pages; `None` beyond the address space.
@@ -148,12 +151,15 @@ impl AddressSpace {
             touched: Extents::default(),
             charge: Charge::empty(budget, Class::Guests),
             refusal: Refusal::None,
+            least_pages: 0,
         }
     }
 
     /// Moves the break to `wanted`, or tells where it is when `wanted` cannot be had (brk(2)).
     pub fn set_brk(&mut self, memory: &dyn UserMemory, wanted: u32) -> u32 {
-        if wanted < self.heap_base || wanted >= self.mmap_base {
+        let lowest_mapping = self.mappings.first_key_value().map(|(&start, _)| start);
+        let end = lowest_mapping.map_or(self.mmap_base, |start| start.min(self.mmap_base));
+        if wanted < self.heap_base || wanted >= end {
             return self.brk;
         }
         if wanted > self.brk {
@@ -376,12 +382,8 @@ impl AddressSpace {
 
     /// What may differ from zero: `(stack top, end of all that was ever used)`.
     pub fn dirty_range(&self) -> (u32, u32) {
-        let end = if self.high_water > self.mmap_base {
-            self.high_water
-        } else {
-            self.brk_high_water
-        };
-        (self.stack_top, end)
+        let end = self.size_pages().checked_mul(WASM_PAGE);
+        (self.stack_top, end.unwrap_or(u32::MAX))
     }
 
     /// What whole pages are used for, ascending; a page that two share counts as the lower one's.

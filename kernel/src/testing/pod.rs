@@ -9,7 +9,7 @@ use executor::{Clock, CountingPender, Executor, Slice, WorkerId};
 use fs::budget::Budget;
 use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
 use fs::vfs::Vfs;
-use kernel_loader::{Copy, MemoryLimits, Options};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options};
 
 use super::{FakePlatform, TestGuest};
 use crate::device::Devices;
@@ -77,6 +77,7 @@ impl TestPod {
         let kernel = Kernel::new(Parts {
             platform: host,
             loader: Options {
+                interruption: Interruption::Countdown,
                 copy: Copy::JavaScript,
                 kernel_memory: MemoryLimits {
                     min_pages: 1,

@@ -26,6 +26,13 @@ export interface BootOptions {
   readonly mounts?: readonly HostMount[];
   /** Copies between memories in JavaScript: for engines without multi-memory, and for tests. */
   readonly copyInJavaScript?: boolean;
+  /**
+   * Whether programs get safepoints; true by default.
+   *
+   * @internal For the benchmark of what they cost. Without them a program that makes no system
+   * calls keeps its Worker for ever, and no signal reaches it.
+   */
+  readonly safepoints?: boolean;
   /** Gets the lines of the kernel's log; warnings and errors go to the console by default. */
   readonly onLog?: (level: LogLevel, message: string) => void;
 }
@@ -105,6 +112,7 @@ export class Pod {
       shownMemory: hostMemory.shown,
       mounts: options.mounts ?? [],
       copyInJavaScript: options.copyInJavaScript ?? false,
+      safepoints: options.safepoints ?? true,
       epoch: performance.timeOrigin + performance.now(),
     };
     const log = options.onLog ?? logToConsole;

@@ -28,6 +28,7 @@ export interface KernelExports extends WebAssembly.Exports {
   syscall(slot: number, number: number, ...args: number[]): number;
   syscall_result(slot: number): number;
   safepoint(slot: number): number;
+  memory_grow(slot: number, pages: number): number;
   signal_next(slot: number, stackPointer: number): number;
   signal_word(slot: number, which: number): number;
   signal_return(slot: number, ucontext: number): void;

@@ -1,6 +1,6 @@
 /** A Worker of the pool: boots its instance of the kernel and answers the host's messages. */
 import { Errno } from "../generated/abi.js";
-import type { BootMessage, FileRequest, HostMessage, Reply, ThreadSeat, WorkerMessage } from "../protocol.js";
+import type { BootMessage, FileRequest, HostMessage, KernelOptions, Reply, ThreadSeat, WorkerMessage } from "../protocol.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";
@@ -10,8 +10,9 @@ import { Pump } from "./pump.js";
 /** Bytes of the kernel's own stack in each further Worker. */
 const KERNEL_STACK = 1 << 20;
 const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, snapshot: 6 } as const;
-/** 0: multi-memory; 1: copies in JavaScript. */
-const copyMode = (inJavaScript: boolean): number => (inJavaScript ? 1 : 0);
+/** Bit 0: copies in JavaScript; bit 1: no safepoints. */
+const loaderMode = (options: KernelOptions): number =>
+  (options.copyInJavaScript ? 1 : 0) | (options.safepoints ? 0 : 2);
 
 /** Bytes as the boot request has them: whole KiB, 4 TiB at most. */
 const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xffffffff);
@@ -105,7 +106,7 @@ export class PoolWorker {
     kernel.view(address, image.length).set(image);
     const request = new Writer()
       .word(message.nrWorkers)
-      .word(copyMode(message.options.copyInJavaScript))
+      .word(loaderMode(message.options))
       .text(message.options.hostname)
       .word(toKib(message.options.memory ?? 0))
       .word(toKib(message.options.shownMemory))

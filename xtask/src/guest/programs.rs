@@ -1,4 +1,4 @@
-//! The programs of the image: busybox and dash from Debian's sources, our tests and benchmarks.
+//! The programs of the image: busybox, dash and lua from Debian's sources, our tests and benchmarks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(crate) struct Programs {
     pub(crate) busybox_links: PathBuf,
     /// A shell that forks.
     pub(crate) dash: PathBuf,
+    /// An interpreter: what safepoints cost is measured with it, too.
+    pub(crate) lua: PathBuf,
     /// `tests/guest/*.c`, compiled, in the order of their names.
     pub(crate) tests: Vec<PathBuf>,
     /// `guest/bench/*.c`, compiled.
@@ -47,12 +49,14 @@ pub(super) fn build() -> Result<Programs> {
         busybox(&sysroot, &config, &dir)
     })?;
     step("dash", print, || dash(&sysroot, &dir))?;
+    step("lua", print, || lua(&sysroot, &dir))?;
     let (tests, tests_print) = small(&sysroot, &root().join("tests/guest"), "tests")?;
     let (bench, bench_print) = small(&sysroot, &root().join("guest/bench"), "bench")?;
     Ok(Programs {
         busybox: dir.join("busybox"),
         busybox_links: dir.join("busybox.links"),
         dash: dir.join("dash"),
+        lua: dir.join("lua"),
         tests,
         bench,
         print: busybox_print
@@ -144,6 +148,27 @@ fn dash(sysroot: &Sysroot, dir: &Path) -> Result<()> {
     ]))?;
     make(sysroot, &work, &[])?;
     install(sysroot, &work.join("src/dash"), &dir.join("dash"))
+}
+
+/// One compiler run for all files but the compiler's: lua's own makefile asks for readline.
+fn lua(sysroot: &Sysroot, dir: &Path) -> Result<()> {
+    let work = working_copy("lua5.4")?;
+    // What Debian's patches include; it says where shared libraries are, and there are none here.
+    let paths = "#define DEB_HOST_MULTIARCH \"wasm32-linux-musl\"\n";
+    fs::write(work.join("src/lua5.4-deb-multiarch.h"), paths).context("cannot write a header")?;
+    let mut files = fs::read_dir(work.join("src"))
+        .context("cannot read lua's sources")?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "c"))
+        .filter(|path| !path.ends_with("luac.c"))
+        .collect::<Vec<_>>();
+    files.sort();
+    run(Command::new(sysroot.cc())
+        .args(["-O2", "-DLUA_USE_POSIX", "-o"])
+        .arg(work.join("lua"))
+        .args(files)
+        .arg("-lm"))?;
+    install(sysroot, &work.join("lua"), &dir.join("lua"))
 }
 
 /// Copies a program without its names and debug sections.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use abi::special::INDIRECT;
-use kernel_loader::{Copy, MemoryLimits, Options, Program};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
 use wasmi::{
     Caller, Engine, Extern, Global, Instance, Linker, Memory, MemoryType, Module, Mutability,
     Store, Val,
@@ -32,6 +32,8 @@ pub(crate) struct Script {
     pub(crate) parks: VecDeque<i32>,
     /// What `safepoint` answers; 0 when there is none left.
     pub(crate) safepoints: VecDeque<i32>,
+    /// What `memory_grow` answers; then -1.
+    pub(crate) grows: VecDeque<i32>,
     /// What `signal_next` finds; then nothing.
     pub(crate) signals: VecDeque<Signal>,
     current: Signal,
@@ -53,6 +55,7 @@ impl Script {
 pub(crate) fn options() -> Options {
     Options {
         copy: Copy::MultiMemory,
+        interruption: Interruption::Countdown,
         kernel_memory: MemoryLimits {
             min_pages: 1,
             max_pages: Some(4),
@@ -239,6 +242,17 @@ fn define_kernel(linker: &mut Linker<Script>) {
             host.data_mut().note(format_args!("safepoint"));
             host.data_mut().safepoints.pop_front().unwrap_or(0)
         })
+        .expect("new");
+    linker
+        .func_wrap(
+            "kernel",
+            "memory_grow",
+            |mut host: Host<'_>, slot: i32, pages: i32| {
+                assert_eq!(slot, SLOT);
+                host.data_mut().note(format_args!("grow {pages}"));
+                host.data_mut().grows.pop_front().unwrap_or(-1)
+            },
+        )
         .expect("new");
     linker
         .func_wrap("host", "park", |mut host: Host<'_>, slot: i32| {
