@@ -112,7 +112,7 @@ export class Guests {
       return frame.base;
     } catch {
       // A segment does not fit: what the ones before it wrote is not known.
-      this.#giveBack(frame, 0, frame.memory.buffer.byteLength);
+      this.#giveBack(frame, 0);
       return -ENOEXEC;
     }
   }
@@ -147,13 +147,13 @@ export class Guests {
   }
 
   /** Takes a guest's frame back, zeroed where it was used. */
-  end(slot: number, stackTop: number, end: number): void {
+  end(slot: number, stackTop: number): void {
     const guest = this.#guests[slot];
     if (guest === undefined) {
       return;
     }
     this.#guests[slot] = undefined;
-    this.#giveBack(guest.frame, stackTop >>> 0, end >>> 0);
+    this.#giveBack(guest.frame, stackTop >>> 0);
   }
 
   /** How many frames there are, in use and idle. */
@@ -216,9 +216,9 @@ export class Guests {
   }
 
   /** Keeps a frame for the next guest, zeroed, or drops it when it is large. */
-  #giveBack(frame: Frame, stackTop: number, end: number): void {
+  #giveBack(frame: Frame, stackTop: number): void {
     if (frame.memory.buffer.byteLength <= MAX_IDLE_LENGTH) {
-      this.#clean(frame, stackTop, end);
+      this.#clean(frame, stackTop);
       this.#idleFrames.push(frame);
       return;
     }
@@ -229,11 +229,16 @@ export class Guests {
     this.#freeBases.push(frame.base);
   }
 
-  /** Zeroes the used part of the stack, which ends at `stackTop`, and all from there to `end`. */
-  #clean(frame: Frame, stackTop: number, end: number): void {
+  /**
+   * Zeroes the used part of the stack, which ends at `stackTop`, and all from there on.
+   *
+   * A program may write to all of its memory, wherever the kernel's map of it ends: a frame may have
+   * been larger before. What is zero is only read.
+   */
+  #clean(frame: Frame, stackTop: number): void {
     const size = frame.memory.buffer.byteLength;
     frame.helpers.clean_down?.(Math.min(stackTop, size), STACK_WINDOW);
-    frame.helpers.clean?.(Math.min(stackTop, size), Math.min(end, size));
+    frame.helpers.clean?.(Math.min(stackTop, size), size);
   }
 }
 

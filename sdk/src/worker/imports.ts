@@ -83,7 +83,7 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     },
     run_guest: (slot: number, argument: number) => guests().run(slot, argument),
     resume_guest: (slot: number) => guests().resume(slot),
-    end_guest: (slot: number, stackTop: number, end: number) => guests().end(slot, stackTop, end),
+    end_guest: (slot: number, stackTop: number) => guests().end(slot, stackTop),
     ring(worker: number) {
       if (lateWake) {
         post({ type: "ring", worker });

@@ -1,6 +1,14 @@
 /** A Worker of the pool: boots its instance of the kernel and answers the host's messages. */
 import { Errno } from "../generated/abi.js";
-import type { BootMessage, FileRequest, HostMessage, KernelOptions, Reply, ThreadSeat, WorkerMessage } from "../protocol.js";
+import type {
+  BootMessage,
+  FileRequest,
+  HostMessage,
+  KernelOptions,
+  Reply,
+  ThreadSeat,
+  WorkerMessage,
+} from "../protocol.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";

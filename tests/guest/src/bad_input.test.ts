@@ -10,9 +10,13 @@ import {
   DIVIDE,
   DROP,
   FOREVER,
+  fill,
+  GROW,
   type Import,
   load,
   type ModuleParts,
+  OR,
+  SIZE,
   SUBTRACT,
   store,
   UNREACHABLE,
@@ -86,6 +90,46 @@ describe.each([{ workers: 1 }, { workers: 2 }])("$workers Worker(s)", ({ workers
   test("a module that wants all memory there is runs or is refused", async () => {
     const path = await program({ imports: [EXIT], entry: [...callWith(0, 5), ...DROP], pages: 65536 });
     expect([undefined, ENOMEM]).toContain(await execError(path));
+  });
+
+  test("what a module grows is its own, and the next process sees zeros", async () => {
+    const PAGE = 65536;
+    // Exits with the size that it sees at last, in pages.
+    const grows = await program({
+      imports: [EXIT],
+      entry: [...constant(40), ...GROW, ...DROP, ...fill(PAGE, 0xaa, 40 * PAGE), ...SIZE, ...call(0), ...DROP],
+    });
+    // Writes behind its end, where its memory goes on if another process had it before.
+    const overruns = await program({
+      imports: [EXIT],
+      entry: [...fill(30 * PAGE, 0xbb, PAGE), ...SIZE, ...call(0), ...DROP],
+    });
+    const sees = await program({
+      imports: [EXIT],
+      pages: 41,
+      entry: [
+        ...constant(0),
+        ...Array.from({ length: 40 }, (_, page) => [...load((page + 1) * PAGE + 4 * page), ...OR]).flat(),
+        ...call(0),
+        ...DROP,
+      ],
+    });
+    for (let round = 0; round < 3; round += 1) {
+      expect((await pod.run(grows)).status.code).toBe(41);
+      expect((await pod.run(sees)).status.code).toBe(0);
+      const { code, signal } = (await pod.run(overruns)).status;
+      expect(code === 1 || signal === SIGSEGV).toBe(true);
+      expect((await pod.run(sees)).status.code).toBe(0);
+    }
+  });
+
+  test("a module grows up to what there is", async () => {
+    const path = await program({
+      imports: [EXIT],
+      entry: [...constant(65535), ...GROW, ...constant(-1), ...SUBTRACT, ...SIZE, ...SUBTRACT, ...call(0), ...DROP],
+    });
+    // -1 - -1 - 1 page.
+    expect((await pod.run(path)).status.code).toBe(255);
   });
 
   test("unknown imports answer ENOSYS, and the log names each once", async () => {

@@ -36,6 +36,12 @@ export const DROP: Code = [0x1a];
 export const SUBTRACT: Code = [0x6b];
 /** The instruction `i32.div_s`. */
 export const DIVIDE: Code = [0x6d];
+/** The instruction `i32.or`. */
+export const OR: Code = [0x72];
+/** `memory.size`. */
+export const SIZE: Code = [0x3f, 0x00];
+/** `memory.grow` by the number on the stack. */
+export const GROW: Code = [0x40, 0x00];
 /** `loop br 0 end`. */
 export const FOREVER: Code = [0x03, 0x40, 0x0c, 0x00, 0x0b];
 
@@ -57,6 +63,11 @@ export function callWith(index: number, ...args: readonly number[]): Code {
 /** `i32.store` of a value at an address. */
 export function store(address: number, value: number): Code {
   return [...constant(address), ...constant(value), 0x36, 0x02, 0x00];
+}
+
+/** `memory.fill` of `length` bytes. */
+export function fill(address: number, value: number, length: number): Code {
+  return [...constant(address), ...constant(value), ...constant(length), 0xfc, 0x0b, 0x00];
 }
 
 /** `i32.load` from an address. */
