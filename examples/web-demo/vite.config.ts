@@ -1,14 +1,14 @@
 /**
  * How the page is served and built.
  *
- * `SHOAL_NO_ISOLATION=1` leaves the isolation headers out: the page then says what it lacks.
+ * `SHOAL_NO_ISOLATION=1` leaves the isolation headers out: the pod then has one Worker.
  * `SHOAL_IMAGE` is the root image, by default the one that `cargo xtask build` makes.
  */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { rootImage } from "./root_image.ts";
 
-/** What a page needs for shared memory. */
+/** What a page needs for shared memory, and so for a pool of Workers. */
 const ISOLATION: Record<string, string> = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",

@@ -2,7 +2,8 @@
 //! reaches the memories of its guests (layer 6).
 //!
 //! Every Worker of the pool has an instance of this module; all share one memory, and so one
-//! kernel. What belongs to a Worker alone (the seats of its guests) is in thread-locals.
+//! kernel. What belongs to a Worker alone (the seats of its guests) is in thread-locals. Built without
+//! atomics, the module is for one Worker with a private memory.
 //!
 //! - [`imports`]: the host's functions; plain numbers only, so that no glue code is generated
 //! - [`exports`]: the kernel's functions for the shim (hot) and for the host (control)

@@ -24,6 +24,8 @@ use crate::screen::Screen;
 use crate::streams::Streams;
 use crate::wire::Reader;
 
+/// Whether several Workers share the kernel's memory: the pool's build. Else there is one Worker.
+const IS_SHARED: bool = cfg!(target_feature = "atomics");
 /// The most Workers of a pool.
 pub(crate) const MAX_WORKERS: usize = 64;
 /// Major number of `/dev/ttyN`.
@@ -76,6 +78,9 @@ pub(crate) fn boot(
     nr_workers: u32,
     options: Options,
 ) -> std::result::Result<(), String> {
+    if nr_workers > 1 && !IS_SHARED {
+        return Err(String::from("this kernel is built for one Worker"));
+    }
     let executors: Vec<_> = (0..nr_workers.clamp(1, 64))
         .map(|worker| Executor::new(WorkerId(worker), Arc::new(WebClock), Arc::new(Doorbell)))
         .collect();
@@ -171,7 +176,7 @@ pub(crate) fn loader_options(mode: u32) -> Options {
         kernel_memory: MemoryLimits {
             min_pages: 1,
             max_pages: Some(MAX_PAGES),
-            shared: true,
+            shared: IS_SHARED,
         },
         import_number: abi::linux32_number,
     }

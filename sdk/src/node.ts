@@ -19,4 +19,4 @@ export { Pod } from "./host/pod.js";
 export type { ExitStatus, Process, ProcessStdio, RunOptions } from "./host/process.js";
 export type { InputStream, OutputStream } from "./host/streams.js";
 export type { Terminal, TerminalOptions } from "./host/terminal.js";
-export type { HostMount, LogLevel } from "./protocol.js";
+export type { HostMount, LogLevel, PodMode } from "./protocol.js";

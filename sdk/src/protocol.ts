@@ -4,15 +4,22 @@
  * `host/` and `worker/` both import this file and never each other.
  */
 
+/**
+ * How a pod runs: `pool` on several Workers that share the kernel's memory, which needs a page that
+ * is cross-origin isolated; `solo` on one Worker, on any page.
+ */
+export type PodMode = "pool" | "solo";
+
 /** What a pod is made of; sent to every Worker as its first message. */
 export interface BootMessage {
   readonly type: "boot";
   readonly worker: number;
   readonly nrWorkers: number;
   readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** The memory that the Workers share; alone, a Worker makes its own of this size. */
+  readonly memory: WebAssembly.Memory | WebAssembly.MemoryDescriptor;
   readonly options: KernelOptions;
-  /** Absent for the first Worker, which makes the others' seats. */
+  /** Absent for the first Worker, which makes the others' seats, and for a Worker alone. */
   readonly seat?: ThreadSeat;
   /** For the first Worker only. */
   readonly image?: Uint8Array;

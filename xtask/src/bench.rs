@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Also write the numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// On one Worker without shared memory
+    #[arg(long)]
+    solo: bool,
     /// The host of the pod
     #[arg(long = "in", value_enum, default_value_t)]
     host: Host,
@@ -60,6 +63,9 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
         Host::Firefox => "firefox",
     };
     command.args(["--", "--in", host]);
+    if options.solo {
+        command.arg("--solo");
+    }
     if let Some(file) = &options.json {
         command.arg("--json").arg(std::path::absolute(file)?);
     }

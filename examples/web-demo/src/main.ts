@@ -9,8 +9,6 @@ import { Screen } from "./screen.ts";
 import { describe, runShell, start } from "./session.ts";
 import "./style.css";
 
-const DEFAULT_WORKERS = 2;
-
 declare global {
   interface Window {
     /** The running pod, if it has booted, and what its terminal shows. */
@@ -54,13 +52,16 @@ async function run(): Promise<void> {
 /** Boots the pod; what to say of it. */
 async function bootPod(): Promise<string> {
   show("booting", "booting…");
-  const workers = Number(new URLSearchParams(location.search).get("workers") ?? DEFAULT_WORKERS);
+  const workers = new URLSearchParams(location.search).get("workers");
   const before = performance.now();
-  pod = await start(workers);
+  pod = await start(workers === null ? undefined : Number(workers));
   return `${workersOf(pod)}, booted in ${Math.round(performance.now() - before)} ms`;
 }
 
 function workersOf(running: Pod): string {
+  if (running.mode === "solo") {
+    return "solo: 1 Worker, no shared memory";
+  }
   return running.workers === 1 ? "1 Worker" : `${running.workers} Workers`;
 }
 

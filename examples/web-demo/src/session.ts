@@ -7,9 +7,10 @@ const SHELL = "/bin/sh";
 const ARGUMENTS = ["-l"] as const;
 const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
 
-/** Boots a pod. */
-export function start(workers: number): Promise<Pod> {
-  return boot({ image: new URL("root.ext2", document.baseURI), workers });
+/** Boots a pod; without a number of Workers, with as many as are usual. */
+export function start(workers: number | undefined): Promise<Pod> {
+  const image = new URL("root.ext2", document.baseURI);
+  return boot(workers === undefined ? { image } : { image, workers });
 }
 
 /**

@@ -2,11 +2,12 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DEFAULT_ENVIRONMENT } from "../host/pod.js";
-import type { HostMount } from "../protocol.js";
+import type { HostMount, PodMode } from "../protocol.js";
 
 export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --workers N              Workers of the pool (default 2)
   --memory SIZE            most memory of the pod: a number with K, M or G (default: no limit)
+  --solo                   one Worker without shared memory, as on a page that is not isolated
   --image FILE             root file system, an Ext2 image
   --mount HOST:GUEST[:ro]  shows a folder of this machine; may be repeated
   --env NAME=VALUE         sets a variable; may be repeated
@@ -18,9 +19,11 @@ export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
 
 /** What `shoal run` was asked to do. */
 export interface Arguments {
-  readonly workers: number;
   /** Bytes; absent: no limit. */
   readonly memory?: number;
+  readonly mode: PodMode;
+  /** Absent: as many as the mode has by default. */
+  readonly workers?: number;
   readonly image: string;
   readonly mounts: readonly HostMount[];
   readonly env: Readonly<Record<string, string>>;
@@ -54,8 +57,9 @@ export function parseArguments(args: readonly string[], defaultImage: string): A
     throw new UsageError("no program: it follows --");
   }
   return {
-    workers: parseWorkers(values.workers),
     ...(values.memory === undefined ? {} : { memory: parseSize(values.memory) }),
+    mode: values.solo ? "solo" : "pool",
+    ...(values.workers === undefined ? {} : { workers: parseWorkers(values.workers) }),
     image: values.image,
     mounts: values.mount.map(parseMount),
     env: { ...DEFAULT_ENVIRONMENT, TERM: process.env.TERM ?? "dumb", ...parseEnvironment(values.env) },
@@ -73,8 +77,9 @@ function parseOptions(args: readonly string[], defaultImage: string) {
     return parseArgs({
       args: [...args],
       options: {
-        workers: { type: "string", default: "2" },
         memory: { type: "string" },
+        workers: { type: "string" },
+        solo: { type: "boolean", default: false },
         image: { type: "string", default: defaultImage },
         mount: { type: "string", multiple: true, default: [] },
         env: { type: "string", multiple: true, default: [] },

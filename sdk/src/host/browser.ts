@@ -9,19 +9,30 @@ const GIB = 1 << 30;
 export function browserHost(): Host {
   return {
     newPort,
-    loadKernel: () => WebAssembly.compileStreaming(fetchOk(new URL("./shoal_kernel.wasm", import.meta.url))),
+    // Bundlers look for each name in one piece.
+    loadKernel: (mode) =>
+      WebAssembly.compileStreaming(
+        fetchOk(
+          mode === "pool"
+            ? new URL("./shoal_kernel.wasm", import.meta.url)
+            : new URL("./shoal_kernel_solo.wasm", import.meta.url),
+        ),
+      ),
     loadImage: async (location) => new Uint8Array(await (await fetchOk(location)).arrayBuffer()),
     memory() {
       const limit = memoryLimit();
       return { limit, shown: limit };
     },
-    obstacle() {
+    sharingObstacle() {
       if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated) {
         return (
-          "this page is not cross-origin isolated, so it has no shared memory. Its server has to send the headers\n" +
+          "this page is not cross-origin isolated, so its pod has one Worker. For more, its server has to send the headers\n" +
           "Cross-Origin-Opener-Policy: same-origin\nCross-Origin-Embedder-Policy: require-corp"
         );
       }
+      return undefined;
+    },
+    obstacle() {
       if (!("Suspending" in WebAssembly)) {
         return "this browser has no JavaScript Promise Integration (JSPI): Chromium 137 or Firefox 153 and later have it";
       }

@@ -6,11 +6,13 @@ import { Worker } from "node:worker_threads";
 import type { Host } from "./pod.js";
 import type { PoolPort } from "./pool.js";
 
+const KERNELS = { pool: "./shoal_kernel.wasm", solo: "./shoal_kernel_solo.wasm" } as const;
+
 /** This process as a host. */
 export function nodeHost(): Host {
   return {
     newPort,
-    loadKernel: async () => WebAssembly.compile(await readFile(new URL("./shoal_kernel.wasm", import.meta.url))),
+    loadKernel: async (mode) => WebAssembly.compile(await readFile(new URL(KERNELS[mode], import.meta.url))),
     loadImage: (location) => readFile(typeof location === "string" ? location : fileURLToPath(location)),
     memory() {
       // 0 or absurdly much where no control group limits this process.
@@ -18,6 +20,7 @@ export function nodeHost(): Host {
       const all = totalmem();
       return { shown: allowed > 0 && allowed < all ? allowed : all };
     },
+    sharingObstacle: () => undefined,
     obstacle() {
       if (!("Suspending" in WebAssembly)) {
         return `Node ${process.versions.node} has no JavaScript Promise Integration (JSPI): Node 26 or later has it`;

@@ -1,5 +1,5 @@
 /** A pod: one kernel on a pool of Workers, as an embedder sees it. */
-import type { HostMount, KernelOptions, LogLevel } from "../protocol.js";
+import type { HostMount, KernelOptions, LogLevel, PodMode } from "../protocol.js";
 import { KernelError, PodError } from "./errors.js";
 import { Files } from "./files.js";
 import { type MemoryUsage, parseMemoryUsage } from "./memory_usage.js";
@@ -12,7 +12,12 @@ import { Terminal, type TerminalOptions } from "./terminal.js";
 export interface BootOptions {
   /** The root file system: an Ext2 image, as bytes or where to fetch it. */
   readonly image: Uint8Array | string | URL;
-  /** How many Workers the pool has for the pod's whole life; 2 by default. */
+  /**
+   * `pool` or `solo`: several Workers that share memory, or one that needs none. By default a pool,
+   * but solo in a page that is not cross-origin isolated.
+   */
+  readonly mode?: PodMode;
+  /** How many Workers the pod has for its whole life: in a pool 2 by default, in solo always 1. */
   readonly workers?: number;
   /**
    * The most memory that the pod takes, in bytes: its programs' memories, its files in memory and
@@ -40,11 +45,13 @@ export interface BootOptions {
 /** What differs between a page and Node. */
 export interface Host {
   newPort(index: number): PoolPort;
-  loadKernel(): Promise<WebAssembly.Module>;
+  loadKernel(mode: PodMode): Promise<WebAssembly.Module>;
   loadImage(location: string | URL): Promise<Uint8Array>;
   /** How much memory this host has for a pod. */
   memory(): HostMemory;
-  /** Why this host cannot run a pod, if it cannot. */
+  /** Why Workers of this host cannot share memory, if they cannot. */
+  sharingObstacle(): string | undefined;
+  /** Why this host cannot run any pod, if it cannot. */
   obstacle(): string | undefined;
 }
 
@@ -70,6 +77,8 @@ const MIN_MEMORY = 8 << 20;
 export class Pod {
   /** The files of the pod. */
   readonly files: Files;
+  /** Whether it is a pool of Workers or one alone. */
+  readonly mode: PodMode;
   readonly #pool: Pool;
   readonly #terminals = new Map<number, Terminal>();
   readonly #inputs = new Map<number, InputStream>();
@@ -77,8 +86,9 @@ export class Pod {
   readonly #processes = new Map<number, PromiseWithResolvers<number>>();
   readonly #earlyEnds = new Map<number, number>();
 
-  private constructor(pool: Pool) {
+  private constructor(pool: Pool, mode: PodMode) {
     this.#pool = pool;
+    this.mode = mode;
     this.files = new Files(pool);
   }
 
@@ -92,18 +102,15 @@ export class Pod {
     if (obstacle !== undefined) {
       throw new PodError(obstacle);
     }
-    const nrWorkers = options.workers ?? DEFAULT_WORKERS;
-    if (!Number.isInteger(nrWorkers) || nrWorkers < 1 || nrWorkers > MAX_WORKERS) {
-      throw new PodError(`workers must be a whole number from 1 to ${MAX_WORKERS}`);
-    }
     const hostMemory = host.memory();
     const memory = options.memory ?? hostMemory.limit;
     if (memory !== undefined && !(Number.isSafeInteger(memory) && memory >= MIN_MEMORY)) {
       throw new PodError(`memory must be a whole number of bytes from ${MIN_MEMORY} on`);
     }
+    const { mode, nrWorkers } = chooseMode(host, options);
     const { image } = options;
     const [module, bytes] = await Promise.all([
-      host.loadKernel(),
+      host.loadKernel(mode),
       image instanceof Uint8Array ? image : host.loadImage(image),
     ]);
     const kernelOptions: KernelOptions = {
@@ -117,7 +124,8 @@ export class Pod {
     };
     const log = options.onLog ?? logToConsole;
     let pod: Pod | undefined;
-    const pool = await Pool.boot((index) => host.newPort(index), nrWorkers, module, bytes, kernelOptions, {
+    const parts = { mode, nrWorkers, module, image: bytes, options: kernelOptions };
+    const pool = await Pool.boot((index) => host.newPort(index), parts, {
       output: (stream, data) => pod?.output(stream, data),
       taken: (stream, length) => pod?.taken(stream, length),
       ended: (pid, status) => pod?.ended(pid, status),
@@ -127,7 +135,7 @@ export class Pod {
         pod?.failed(error);
       },
     });
-    pod = new Pod(pool);
+    pod = new Pod(pool, mode);
     return pod;
   }
 
@@ -247,6 +255,28 @@ export class Pod {
     }
     this.#processes.clear();
   }
+}
+
+/**
+ * How the pod runs and on how many Workers.
+ *
+ * @throws PodError when the host cannot run what is asked for, or it makes no sense.
+ */
+function chooseMode(host: Host, { mode: wanted, workers }: BootOptions): { mode: PodMode; nrWorkers: number } {
+  if (workers !== undefined && (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)) {
+    throw new PodError(`workers must be a whole number from 1 to ${MAX_WORKERS}`);
+  }
+  const obstacle = wanted === "solo" ? undefined : host.sharingObstacle();
+  if (wanted === "pool" && obstacle !== undefined) {
+    throw new PodError(obstacle);
+  }
+  if (wanted !== "solo" && obstacle === undefined) {
+    return { mode: "pool", nrWorkers: workers ?? DEFAULT_WORKERS };
+  }
+  if (workers !== undefined && workers > 1) {
+    throw new PodError(obstacle ?? `a pod in mode "solo" has one Worker, not ${workers}`);
+  }
+  return { mode: "solo", nrWorkers: 1 };
 }
 
 function logToConsole(level: LogLevel, message: string): void {

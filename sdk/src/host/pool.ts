@@ -1,5 +1,5 @@
 /** The Workers of a pod and the messages to them. */
-import type { BootMessage, HostMessage, KernelOptions, LogLevel, Reply, WorkerMessage } from "../protocol.js";
+import type { BootMessage, HostMessage, KernelOptions, LogLevel, PodMode, Reply, WorkerMessage } from "../protocol.js";
 import { KernelError, PodError } from "./errors.js";
 
 /** A request that expects an answer, without the id that the pool gives it. */
@@ -20,6 +20,16 @@ export interface PoolEvents {
   ended(pid: number, status: number): void;
   log(level: LogLevel, message: string): void;
   failed(error: PodError): void;
+}
+
+/** What a pod is made of. */
+export interface PoolParts {
+  readonly mode: PodMode;
+  readonly nrWorkers: number;
+  /** The kernel, built for this mode. */
+  readonly module: WebAssembly.Module;
+  readonly image: Uint8Array;
+  readonly options: KernelOptions;
 }
 
 /** Bytes of the kernel's memory at first and at most, in pages of 64 KiB. */
@@ -51,18 +61,12 @@ export class Pool {
     this.#events = events;
   }
 
-  /** Starts `nrWorkers` Workers with `newPort` and boots the kernel in them. */
-  static async boot(
-    newPort: (index: number) => PoolPort,
-    nrWorkers: number,
-    module: WebAssembly.Module,
-    image: Uint8Array,
-    options: KernelOptions,
-    events: PoolEvents,
-  ): Promise<Pool> {
+  /** Starts Workers with `newPort` and boots the kernel in them. */
+  static async boot(newPort: (index: number) => PoolPort, parts: PoolParts, events: PoolEvents): Promise<Pool> {
+    const { nrWorkers, module, image, options } = parts;
     const pool = new Pool(events);
-    const imagePages = Math.ceil(image.length / 65536);
-    const memory = new WebAssembly.Memory({ initial: MIN_PAGES + imagePages, maximum: MAX_PAGES, shared: true });
+    const size = { initial: MIN_PAGES + Math.ceil(image.length / 65536), maximum: MAX_PAGES };
+    const memory = parts.mode === "pool" ? new WebAssembly.Memory({ ...size, shared: true }) : size;
     const common = { type: "boot", nrWorkers, module, memory, options } as const;
     const ports = Array.from({ length: nrWorkers }, (_, index) => newPort(index));
     pool.#ports.push(...ports);

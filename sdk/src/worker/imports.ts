@@ -1,8 +1,8 @@
 /** The host's functions that the kernel imports; `jspi-glue/src/imports.rs` is the other side. */
 import type { LogLevel, WorkerMessage } from "../protocol.js";
+import { hasWaitAsync, ring } from "./bell.js";
 import type { Guests } from "./guests.js";
 import type { Kernel } from "./kernel.js";
-import { Pump } from "./pump.js";
 
 const ENOSYS = 38;
 const LEVELS: readonly LogLevel[] = ["error", "warning", "info"];
@@ -23,7 +23,6 @@ export type HostFiles = (operation: number, path: string, a: number, b: number, 
 export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
   const { post, kernel, guests } = context;
   const started = performance.timeOrigin - context.epoch;
-  const lateWake = !Pump.hasWaitAsync;
   let monotonic = 0;
   let coarseDate = 0;
   return {
@@ -85,11 +84,10 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     resume_guest: (slot: number) => guests().resume(slot),
     end_guest: (slot: number, stackTop: number) => guests().end(slot, stackTop),
     ring(worker: number) {
-      if (lateWake) {
-        post({ type: "ring", worker });
+      if (hasWaitAsync) {
+        ring(kernel(), worker);
       } else {
-        const { exports, memory } = kernel();
-        Atomics.notify(new Int32Array(memory.buffer), exports.doorbell(worker) >>> 2);
+        post({ type: "ring", worker });
       }
     },
     files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {

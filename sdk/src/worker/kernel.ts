@@ -3,10 +3,11 @@
 /** What the kernel module exports; addresses and lengths are bytes in its memory. */
 export interface KernelExports extends WebAssembly.Exports {
   readonly __indirect_function_table: WebAssembly.Table;
-  readonly __stack_pointer: WebAssembly.Global;
-  readonly __tls_size: WebAssembly.Global;
-  readonly __tls_align: WebAssembly.Global;
-  __wasm_init_tls(address: number): void;
+  /** Absent in the kernel for one Worker, as the next three are. */
+  readonly __stack_pointer?: WebAssembly.Global;
+  readonly __tls_size?: WebAssembly.Global;
+  readonly __tls_align?: WebAssembly.Global;
+  readonly __wasm_init_tls?: (address: number) => void;
   allocate(length: number): number;
   release(address: number, length: number): void;
   allocate_image(length: number): number;
@@ -50,6 +51,11 @@ export class Kernel {
     readonly exports: KernelExports,
     readonly memory: WebAssembly.Memory,
   ) {}
+
+  /** Whether other Workers have this memory too; alone, it may move: views end when it grows. */
+  get isShared(): boolean {
+    return this.exports.__wasm_init_tls !== undefined;
+  }
 
   /** The bytes at `address`, as a view that is good until the memory grows. */
   view(address: number, length: number): Uint8Array {

@@ -4,6 +4,7 @@
  * Guests resume as microtasks, one at a time. A chain of them would starve messages and timers, so
  * after a few milliseconds the kernel has the pump wait for a macrotask before it goes on.
  */
+import type { Bell } from "./bell.js";
 import type { Kernel } from "./kernel.js";
 
 /** The kernel's answer when a guest runs next: it pumps when it parks or ends. */
@@ -11,35 +12,21 @@ const BUSY = -2;
 /** `setTimeout` takes no more than this, in milliseconds. */
 const MAX_TIMEOUT_MS = 0x7fffffff;
 
-type WaitAsync = (
-  array: Int32Array,
-  index: number,
-  value: number,
-) => { async: boolean; value: string | Promise<string> };
-
 /** Runs one Worker's executor. */
 export class Pump {
   readonly #kernel: Kernel;
-  /** The kernel's memory as it was at boot: the bell lies in it. */
-  readonly #words: Int32Array;
-  readonly #bell: number;
+  /** Rung by other Workers; a Worker alone has none. */
+  readonly #bell: Bell | undefined;
   readonly #hop: (task: () => void) => void;
   #isRunning = false;
   #isHopping = false;
-  #isWaiting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(kernel: Kernel, worker: number) {
+  constructor(kernel: Kernel, bell: Bell | undefined) {
     this.#kernel = kernel;
-    this.#words = new Int32Array(kernel.memory.buffer);
-    this.#bell = kernel.exports.doorbell(worker) >>> 2;
+    this.#bell = bell;
     this.#hop = macrotask();
-  }
-
-  /** Whether Workers wake each other through memory; else by messages. */
-  static get hasWaitAsync(): boolean {
-    return typeof (Atomics as { waitAsync?: WaitAsync }).waitAsync === "function";
   }
 
   /** Runs what is ready; called whenever a guest has parked or ended, and for every event. */
@@ -49,7 +36,7 @@ export class Pump {
     }
     this.#isRunning = true;
     // Before the executor says that it is idle: a later wake changes the bell.
-    const seen = Atomics.load(this.#words, this.#bell);
+    const seen = this.#bell?.read() ?? 0;
     let wait: number;
     try {
       wait = this.#kernel.exports.pump();
@@ -95,20 +82,10 @@ export class Pump {
   }
 
   #waitForBell(seen: number): void {
-    if (this.#isWaiting || !Pump.hasWaitAsync) {
-      return;
-    }
-    const waitAsync = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync;
-    const waiting = waitAsync(this.#words, this.#bell, seen);
-    if (!waiting.async) {
+    const isQuiet = this.#bell?.wait(seen, () => this.run()) ?? true;
+    if (!isQuiet) {
       this.#hopAndRun();
-      return;
     }
-    this.#isWaiting = true;
-    void (waiting.value as Promise<string>).then(() => {
-      this.#isWaiting = false;
-      this.run();
-    });
   }
 }
 

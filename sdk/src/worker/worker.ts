@@ -1,22 +1,14 @@
 /** A Worker of the pool: boots its instance of the kernel and answers the host's messages. */
 import { Errno } from "../generated/abi.js";
-import type {
-  BootMessage,
-  FileRequest,
-  HostMessage,
-  KernelOptions,
-  Reply,
-  ThreadSeat,
-  WorkerMessage,
-} from "../protocol.js";
+import type { BootMessage, FileRequest, HostMessage, KernelOptions, Reply, WorkerMessage } from "../protocol.js";
+import { Bell } from "./bell.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";
 import { Kernel, type KernelExports, OutOfMemory, Writer } from "./kernel.js";
 import { Pump } from "./pump.js";
+import { makeSeats, takeSeat } from "./threads.js";
 
-/** Bytes of the kernel's own stack in each further Worker. */
-const KERNEL_STACK = 1 << 20;
 const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, snapshot: 6 } as const;
 /** Bit 0: copies in JavaScript; bit 1: no safepoints. */
 const loaderMode = (options: KernelOptions): number =>
@@ -72,7 +64,9 @@ export class PoolWorker {
         "this engine has no JavaScript Promise Integration (JSPI): Node 26, Chromium 137 or Firefox 153 and later have it",
       );
     }
-    const { memory, options, worker } = message;
+    const { options, worker } = message;
+    const memory =
+      message.memory instanceof WebAssembly.Memory ? message.memory : new WebAssembly.Memory(message.memory);
     const host = hostImports({
       epoch: options.epoch,
       files: this.#host.files,
@@ -84,23 +78,16 @@ export class PoolWorker {
     const exports = instance.exports as KernelExports;
     const kernel = new Kernel(exports, memory);
     this.#kernel = kernel;
+    takeSeat(exports, message.seat);
     if (message.seat === undefined) {
-      exports.__wasm_init_tls(allocateThreadLocals(exports));
       this.#bootKernel(kernel, message);
-    } else {
-      exports.__stack_pointer.value = message.seat.stackTop;
-      exports.__wasm_init_tls(message.seat.threadLocals);
     }
     exports.attach(worker);
     const shim = new WebAssembly.Module(kernel.takeBlock(exports.memory_shim()).bytes as BufferSource);
-    const pump = new Pump(kernel, worker);
+    const pump = new Pump(kernel, kernel.isShared ? new Bell(kernel, worker) : undefined);
     this.#pump = pump;
     this.#guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
-    const seats: ThreadSeat[] = [];
-    for (let other = 1; message.seat === undefined && other < message.nrWorkers; other += 1) {
-      const stack = exports.allocate(KERNEL_STACK);
-      seats.push({ stackTop: (stack + KERNEL_STACK) & ~15, threadLocals: allocateThreadLocals(exports) });
-    }
+    const seats = makeSeats(exports, message.seat === undefined ? message.nrWorkers - 1 : 0);
     this.#host.post({ type: "booted", seats });
     pump.run();
   }
@@ -226,11 +213,4 @@ function describe(error: unknown): string {
     return error.message;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** A block for the thread-locals of one instance. */
-function allocateThreadLocals(exports: KernelExports): number {
-  const align = Math.max(exports.__tls_align.value as number, 16);
-  const address = exports.allocate((exports.__tls_size.value as number) + align);
-  return (address + align - 1) & -align;
 }

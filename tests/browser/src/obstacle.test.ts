@@ -27,16 +27,19 @@ describe.each(["chromium", "firefox"] as const)("without what a pod needs, the p
     return await terminal.page.$eval("#notice", (element) => element.textContent ?? "");
   };
 
-  test("names the headers that isolate a page", async () => {
-    const text = await notice("not isolated");
+  test("names the headers that isolate a page, when it is told to use several Workers", async () => {
+    const text = await notice("not isolated", { workers: 2 });
     expect(text).toContain("not cross-origin isolated");
     expect(text).toContain("Cross-Origin-Opener-Policy: same-origin");
     expect(text).toContain("Cross-Origin-Embedder-Policy: require-corp");
   });
 
-  test("names the browsers that can suspend WebAssembly", async () => {
-    const text = await notice("isolated", { beforeLoad: () => Reflect.deleteProperty(WebAssembly, "Suspending") });
-    expect(text).toContain("JavaScript Promise Integration");
-    expect(text).toContain("Firefox 153");
-  });
+  test.each(["isolated", "not isolated"] as const)(
+    "names the browsers that can suspend WebAssembly, %s",
+    async (isolation) => {
+      const text = await notice(isolation, { beforeLoad: () => Reflect.deleteProperty(WebAssembly, "Suspending") });
+      expect(text).toContain("JavaScript Promise Integration");
+      expect(text).toContain("Firefox 153");
+    },
+  );
 });

@@ -1,13 +1,15 @@
 /** A pod in a browser that runs programs without a terminal: for benchmarks and tests of the SDK. */
 import type { Pod } from "shoal";
 import { type BrowserName, type LaunchedBrowser, launch } from "./browsers.ts";
-import { type Site, serve } from "./site.ts";
+import { type Isolation, type Site, serve } from "./site.ts";
 import { TerminalPage } from "./terminal_page.ts";
 
 /** How the pod is made. */
 export interface PodPageOptions {
   /** Workers of the pool; the page's own default otherwise. */
   readonly workers?: number;
+  /** Whether the page may share memory; it may by default. */
+  readonly isolation?: Isolation;
 }
 
 /** How a program ended and what it wrote. */
@@ -39,7 +41,7 @@ export class PodPage implements AsyncDisposable {
   /** Starts a browser, serves the page to it and waits until its pod has booted. */
   static async open(name: BrowserName, options: PodPageOptions = {}): Promise<PodPage> {
     await using undo = new AsyncDisposableStack();
-    const site = undo.use(await serve());
+    const site = undo.use(await serve(options.isolation));
     const browser = undo.use(await launch(name));
     const page = await TerminalPage.open(browser, site, options);
     await page.waitForPrompt();

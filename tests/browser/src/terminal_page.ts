@@ -13,6 +13,8 @@ export interface TerminalPageOptions {
   readonly workers?: number;
   /** Runs in the page before its own scripts. */
   readonly beforeLoad?: () => void;
+  /** Gets the address of everything that the page loads. */
+  readonly onRequest?: (url: string) => void;
 }
 
 /** What the page tells of itself; see `examples/web-demo/src/main.ts`. */
@@ -53,6 +55,7 @@ export class TerminalPage implements AsyncDisposable {
     if (options.workers !== undefined) {
       url.searchParams.set("workers", String(options.workers));
     }
+    opened.page.on("request", (request) => options.onRequest?.(request.url()));
     if (options.beforeLoad !== undefined) {
       await opened.page.evaluateOnNewDocument(options.beforeLoad);
     }

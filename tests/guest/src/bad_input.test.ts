@@ -29,11 +29,17 @@ const { SIGABRT, SIGFPE, SIGKILL, SIGSEGV } = constants.signals;
 const EXIT: Import = { module: "linux", name: "__syscall_exit_group", nrParameters: 1 };
 const SLEEP: Import = { module: "linux", name: "__syscall_clock_nanosleep_time64", nrParameters: 4 };
 
-describe.each([{ workers: 1 }, { workers: 2 }])("$workers Worker(s)", ({ workers }) => {
+const PODS = [
+  { mode: "pool", workers: 1 },
+  { mode: "pool", workers: 2 },
+  { mode: "solo", workers: 1 },
+] as const;
+
+describe.each(PODS)("$mode, $workers Worker(s)", ({ mode, workers }) => {
   let pod: TestPod;
   let nrFiles = 0;
   beforeAll(async () => {
-    pod = await TestPod.boot({ workers });
+    pod = await TestPod.boot({ mode, workers });
   });
   afterAll(() => pod?.[Symbol.dispose]());
   // Whatever a test did: the pod still runs programs.

@@ -1,14 +1,22 @@
 /** Every C program of this folder prints in a pod what it prints on Linux, and ends the same way. */
 import { readdirSync, readFileSync } from "node:fs";
+import type { BootOptions } from "shoal/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILT, TestPod } from "./pod.ts";
+
+/** A way in which pods run. */
+interface PodKind {
+  readonly name: string;
+  readonly options: Pick<BootOptions, "mode" | "workers" | "copyInJavaScript">;
+}
 
 /** Where the image has the programs. */
 const GUEST_FOLDER = "/usr/lib/shoal/tests";
 
-const PODS = [
+const PODS: readonly PodKind[] = [
   { name: "one Worker", options: { workers: 1 } },
   { name: "two Workers", options: { workers: 2 } },
+  { name: "one Worker without shared memory", options: { mode: "solo" } },
   { name: "one Worker, memory copied by JavaScript", options: { workers: 1, copyInJavaScript: true } },
 ];
 

@@ -57,9 +57,9 @@ describe("processes one after the other", () => {
   });
 });
 
-describe("a program that makes no call", () => {
+describe.each([["--workers 1"], ["--solo"]])("a program that makes no call, with %s", (option) => {
   const BUSY = "while :; do :; done";
-  const ONE = ["--workers", "1"];
+  const ONE = option.split(" ");
 
   it("is killed", async () => {
     const script = `sh -c '${BUSY}' & sleep 0.3; kill -KILL $!; wait $!; echo $?`;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { native, outcomeOf, run, sh, start } from "./shoal.ts";
 
 describe("a pipeline", () => {
-  for (const options of [["--workers", "1"], ["--workers", "2"], ["--workers", "4"], ["--copy-in-js"]]) {
+  for (const options of [["--workers", "1"], ["--workers", "2"], ["--workers", "4"], ["--solo"], ["--copy-in-js"]]) {
     it(`gives the README's answer with ${options.join(" ")}`, async () => {
       expect(await sh("echo Hello World | sha1sum | tr a-z A-Z", options)).toEqual({
         status: 0,
@@ -38,6 +38,11 @@ describe("a status", () => {
     });
   }
 
+  it("is the program's without shared memory too", async () => {
+    expect((await sh("exit 7", ["--solo"])).status).toBe(7);
+    expect((await sh("kill -TERM $$", ["--solo"])).status).toBe(128 + constants.signals.SIGTERM);
+  });
+
   it("is a shell's inside the pod too", async () => {
     const { stdout } = await sh("/etc/passwd; echo $?; no-such-program; echo $?");
     expect(stdout).toBe("126\n127\n");
@@ -62,6 +67,7 @@ describe("options", () => {
   for (const [args, why] of [
     [["--workers", "x", "--", "true"], "--workers x: not a number"],
     [["--workers", "0", "--", "true"], "workers must be a whole number from 1 to 64"],
+    [["--solo", "--workers", "2", "--", "true"], 'a pod in mode "solo" has one Worker, not 2'],
     [["--env", "x", "--", "true"], "--env x: not NAME=VALUE"],
     [["--mount", "/etc", "--", "true"], "--mount /etc: not HOST:GUEST[:ro]"],
     [["true"], "Unexpected argument 'true'"],

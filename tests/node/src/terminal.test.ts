@@ -42,8 +42,8 @@ describe("keys", () => {
     expect(await session.command("echo $?")).toBe("130\n");
   });
 
-  it("interrupt and stop a program that makes no call", async () => {
-    await using session = await TerminalSession.shell(["--workers", "1"]);
+  it.each([["--workers 1"], ["--solo"]])("interrupt and stop a program that makes no call with %s", async (option) => {
+    await using session = await TerminalSession.shell(option.split(" "));
     session.line("while :; do :; done");
     await session.expect("\r\n");
     await pause(300);

@@ -1,13 +1,15 @@
-//! The kernel as a WebAssembly module with shared memory: `target/kernel/shoal_kernel.wasm`.
+//! The kernel as WebAssembly, twice: `target/kernel/shoal_kernel.wasm` for a pool of Workers that
+//! share its memory, `shoal_kernel_solo.wasm` for one Worker with a memory of its own.
 //!
 //! Threads on `wasm32-unknown-unknown` need a standard library with atomics, which nobody ships:
 //! it is built here from its sources. Debian's compiler can (`RUSTC_BOOTSTRAP`), and so can a
-//! nightly of rustup with `rust-src`.
+//! nightly of rustup with `rust-src`. Debian ships none without atomics for this compiler either.
 //!
 //! # What a Worker has to do with the module
-//! The first instance runs on the module's own stack and thread-locals. Each later one, before
-//! any other call, sets `__stack_pointer` to the end of a stack of its own and calls
-//! `__wasm_init_tls` with a block of `__tls_size` bytes aligned to `__tls_align`.
+//! Both import their memory as `env.memory`. In the pool the first instance runs on the module's own
+//! stack. Each later one, before any other call, sets `__stack_pointer` to the end of a stack of its
+//! own. Each calls `__wasm_init_tls` with a block of `__tls_size` bytes aligned to `__tls_align`. The
+//! solo module has one instance, whose thread-locals are plain statics: nothing is to be done.
 //!
 //! # References
 //! The WebAssembly tool conventions, `Linking.md`, "Thread Local Storage".
@@ -15,7 +17,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{output, run_logged, step};
 use crate::tree::{modified, root, target};
@@ -28,15 +30,49 @@ const MAX_MEMORY: u32 = 1 << 31;
 /// The stack of the first instance, in bytes.
 const STACK: u32 = 1 << 20;
 
-/// What the host needs to set up a thread, and to put guests' functions into the table.
-const EXPORTS: &[&str] = &[
+/// What the host needs to set up a thread.
+const THREAD_EXPORTS: &[&str] = &[
     "__stack_pointer",
     "__tls_base",
     "__tls_size",
     "__tls_align",
     "__wasm_init_tls",
-    "__heap_base",
 ];
+
+/// One of the two kernels; the crates are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
+    /// Several Workers, one shared memory, atomics.
+    Pool,
+    /// One Worker, a private memory.
+    Solo,
+}
+
+impl Variant {
+    /// The module's name beside the other.
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Pool => "shoal_kernel.wasm",
+            Self::Solo => "shoal_kernel_solo.wasm",
+        }
+    }
+
+    /// The name of its build's log.
+    const fn log(self) -> &'static str {
+        match self {
+            Self::Pool => "kernel",
+            Self::Solo => "kernel-solo",
+        }
+    }
+
+    /// What is built for it lies here: the standard libraries of the two differ as well.
+    fn folder(self) -> PathBuf {
+        target().join(match self {
+            Self::Pool => "kernel-build",
+            Self::Solo => "kernel-build-solo",
+        })
+    }
+}
 
 /// A compiler that can build the standard library.
 #[derive(Debug)]
@@ -98,47 +134,67 @@ impl Toolchain {
 }
 
 /// The compiler's flags.
-fn rustflags() -> String {
-    let mut flags = vec!["-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals".to_owned()];
+fn rustflags(variant: Variant) -> String {
+    let features = match variant {
+        Variant::Pool => "+atomics,+bulk-memory,+mutable-globals",
+        Variant::Solo => "+bulk-memory,+mutable-globals",
+    };
+    let mut flags = vec![format!("-Ctarget-feature={features}")];
     let mut link = |argument: String| flags.push(format!("-Clink-arg={argument}"));
-    link("--shared-memory".to_owned());
+    if variant == Variant::Pool {
+        link("--shared-memory".to_owned());
+        THREAD_EXPORTS
+            .iter()
+            .for_each(|name| link(format!("--export={name}")));
+    }
     link("--import-memory".to_owned());
     link(format!("--max-memory={MAX_MEMORY}"));
     link("-zstack-size=".to_owned() + &STACK.to_string());
+    // The host puts guests' functions into the table.
     link("--export-table".to_owned());
     link("--growable-table".to_owned());
-    EXPORTS
-        .iter()
-        .for_each(|name| link(format!("--export={name}")));
     flags.join(" ")
 }
 
-/// Builds the kernel if a source of it changed.
+/// Builds the kernels if a source of them changed.
+///
+/// Both at once: the end of each, where most of the time goes, is one thread's work.
 ///
 /// # Errors
 /// When no toolchain is complete or compilation fails.
 pub(super) fn build() -> Result<()> {
-    step("build the kernel", || {
+    step("build the kernels", || {
         let toolchain = Toolchain::find()?;
-        let folder = target().join("kernel-build");
-        let mut cargo = toolchain.cargo();
-        // The crate is an `rlib` too, which native tests need and which would switch LTO off.
-        cargo
-            .args(["rustc", "--quiet", "--package", "jspi-glue", "--lib"])
-            .args(["--crate-type", "cdylib", "--profile", "kernel"])
-            .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
-            .arg("--target-dir")
-            .arg(&folder)
-            .env("RUSTFLAGS", rustflags())
-            .current_dir(root());
-        run_logged("kernel", &mut cargo)?;
-        install(&folder.join(TRIPLE).join("kernel/jspi_glue.wasm"))
+        std::thread::scope(|scope| {
+            let solo = scope.spawn(|| build_variant(&toolchain, Variant::Solo));
+            let pool = build_variant(&toolchain, Variant::Pool);
+            let solo = solo.join().map_err(|_| anyhow!("the build has panicked"));
+            pool.and(solo.flatten())
+        })
     })
 }
 
+fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
+    let folder = variant.folder();
+    let mut cargo = toolchain.cargo();
+    // The crate is an `rlib` too, which native tests need and which would switch LTO off.
+    cargo
+        .args(["rustc", "--quiet", "--package", "jspi-glue", "--lib"])
+        .args(["--crate-type", "cdylib", "--profile", "kernel"])
+        .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
+        // No backtraces: these crates would take a third of the time.
+        .arg("-Zbuild-std-features=")
+        .arg("--target-dir")
+        .arg(&folder)
+        .env("RUSTFLAGS", rustflags(variant))
+        .current_dir(root());
+    run_logged(variant.log(), &mut cargo)?;
+    install(&folder.join(TRIPLE).join("kernel/jspi_glue.wasm"), variant)
+}
+
 /// Copies the module to where the hosts look for it, unless it is there already.
-fn install(module: &Path) -> Result<()> {
-    let place: PathBuf = target().join("kernel/shoal_kernel.wasm");
+fn install(module: &Path, variant: Variant) -> Result<()> {
+    let place: PathBuf = target().join("kernel").join(variant.file());
     if modified(&place) >= modified(module) && place.exists() {
         return Ok(());
     }
@@ -147,7 +203,7 @@ fn install(module: &Path) -> Result<()> {
     }
     let size = std::fs::copy(module, &place)
         .with_context(|| format!("cannot copy {}", module.display()))?;
-    eprintln!("shoal: the kernel has {} KiB", size.div_ceil(1024));
+    eprintln!("shoal: {} has {} KiB", variant.file(), size.div_ceil(1024));
     Ok(())
 }
 
@@ -156,15 +212,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_ask_for_one_shared_imported_memory() {
-        let flags = rustflags();
+    fn the_pool_imports_one_shared_memory() {
+        let flags = rustflags(Variant::Pool);
         for flag in [
             "+atomics",
             "--shared-memory",
             "--import-memory",
             "--max-memory=2147483648",
+            "--export=__wasm_init_tls",
         ] {
             assert!(flags.contains(flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn one_worker_imports_a_private_memory() {
+        let flags = rustflags(Variant::Solo);
+        assert!(flags.contains("--import-memory"));
+        for flag in ["atomics", "shared", "tls"] {
+            assert!(!flags.contains(flag), "{flag}");
         }
     }
 }
