@@ -51,7 +51,7 @@ enum Task {
     Web {
         #[arg(long, default_value_t = 5173)]
         port: u16,
-        /// Without the COOP and COEP headers
+        /// Without the COOP and COEP headers: one Worker, no shared memory
         #[arg(long)]
         no_isolation: bool,
     },
