@@ -113,7 +113,7 @@ function typeOf(entry: fs.Dirent): number {
   return kinds.find(([is]) => is)?.[1] ?? 0;
 }
 
-/** Text in the kernel's memory, which is shared: the decoder takes a copy only. */
+/** Text in the kernel's memory, which may be shared: the decoder takes a copy only. */
 function textOf(buffer: Uint8Array): string {
   return new TextDecoder().decode(new Uint8Array(buffer));
 }
