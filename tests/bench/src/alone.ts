@@ -1,5 +1,5 @@
 /**
- * `node alone.ts WORKERS PROGRAM [ARGUMENT]...`: a program in a pod that has a process of this
+ * `node alone.ts MODE WORKERS PROGRAM [ARGUMENT]...`: a program in a pod that has a process of this
  * machine to itself, so that its memory can be told apart.
  *
  * Before a pause is passed on, all Workers collect their garbage: what is measured then is in use.
@@ -33,9 +33,13 @@ async function collectGarbage(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, SETTLING_MS));
 }
 
-const [workers, program = "", ...argv] = process.argv.slice(2);
+const [mode, workers, program = "", ...argv] = process.argv.slice(2);
 const image = process.env.SHOAL_IMAGE ?? fileURLToPath(new URL("../../../target/guest/root.ext2", import.meta.url));
-const pod = await boot({ image: new Uint8Array(await readFile(image)), workers: Number(workers) });
+const pod = await boot({
+  image: new Uint8Array(await readFile(image)),
+  mode: mode === "solo" ? "solo" : "pool",
+  workers: Number(workers),
+});
 const { stdio, exit } = await pod.run(program, argv);
 process.stdin.on("data", (bytes) => void stdio?.stdin.write(bytes));
 stdio?.stderr.onData((bytes) => void process.stderr.write(bytes));

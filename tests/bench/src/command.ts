@@ -46,6 +46,10 @@ export function measureNative({ program, argv }: Benchmark, patience: number): P
 }
 
 /** Runs a benchmark in a pod that has a process of this machine to itself. */
-export function measureAlone({ program, argv, workers }: Benchmark, patience: number): Promise<Transcript> {
-  return runCommand(process.execPath, [ALONE, String(workers), GUEST_FOLDER + program, ...argv], patience);
+export function measureAlone(
+  { program, argv, workers }: Benchmark,
+  mode: "pool" | "solo",
+  patience: number,
+): Promise<Transcript> {
+  return runCommand(process.execPath, [ALONE, mode, String(workers), GUEST_FOLDER + program, ...argv], patience);
 }

@@ -16,7 +16,10 @@ export type HostName = (typeof HOSTS)[number];
 /** How far a crowd of Workers came, and what stopped it. */
 export type CrowdNumbers = Readonly<Record<CrowdName, number>> & { readonly note: string };
 
-/** A host with a pod of one Worker and a pod of two. */
+/** What kind of pods: pools of one Worker and of two, or one Worker without shared memory. */
+export type Mode = "pool" | "solo";
+
+/** A host with a pod for each number of Workers. */
 export interface MeasuringHost extends AsyncDisposable {
   /** Its name and version. */
   readonly version: string;
@@ -29,8 +32,8 @@ export interface MeasuringHost extends AsyncDisposable {
 }
 
 /** Starts a host. */
-export function openHost(name: HostName): Promise<MeasuringHost> {
-  return name === "node" ? openNode() : openBrowser(name);
+export function openHost(name: HostName, mode: Mode): Promise<MeasuringHost> {
+  return name === "node" ? openNode(mode) : openBrowser(name, mode);
 }
 
 /**
@@ -53,11 +56,11 @@ async function within<T>(patience: number, work: Promise<T>, abandon: () => unkn
   }
 }
 
-async function openNode(): Promise<MeasuringHost> {
+async function openNode(mode: Mode): Promise<MeasuringHost> {
   const image = new Uint8Array(await readFile(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`));
   const pods = new Map<number, Pod>();
   const podWith = async (workers: number): Promise<Pod> => {
-    const pod = pods.get(workers) ?? (await boot({ image: image.slice(), workers }));
+    const pod = pods.get(workers) ?? (await boot({ image: image.slice(), mode, workers }));
     pods.set(workers, pod);
     return pod;
   };
@@ -66,7 +69,7 @@ async function openNode(): Promise<MeasuringHost> {
     async measure(benchmark, patience) {
       const { workers, program, argv } = benchmark;
       if (benchmark.isAlone) {
-        return measureAlone(benchmark, patience);
+        return measureAlone(benchmark, mode, patience);
       }
       const pod = await podWith(workers);
       // After a failure nobody knows what still runs in it.
@@ -113,11 +116,12 @@ async function listenTo({ stdio, exit }: Process, program: string): Promise<Tran
   return listener.end(program, (await exit).shell, (await notes) ?? "");
 }
 
-async function openBrowser(name: "chromium" | "firefox"): Promise<MeasuringHost> {
+async function openBrowser(name: "chromium" | "firefox", mode: Mode): Promise<MeasuringHost> {
   const { launch, PodPage, serve } = await import("shoal-browser-tests");
+  const isolation = mode === "solo" ? "not isolated" : "isolated";
   const pages = new Map<number, PodPage>();
   const pageWith = async (workers: 1 | 2): Promise<PodPage> => {
-    const page = pages.get(workers) ?? (await PodPage.open(name, { workers }));
+    const page = pages.get(workers) ?? (await PodPage.open(name, { workers, isolation }));
     pages.set(workers, page);
     return page;
   };
@@ -136,7 +140,7 @@ async function openBrowser(name: "chromium" | "firefox"): Promise<MeasuringHost>
     async measure(benchmark, patience) {
       const { workers } = benchmark;
       if (benchmark.isAlone) {
-        await using page = await PodPage.open(name, { workers });
+        await using page = await PodPage.open(name, { workers, isolation });
         return await follow(page, benchmark, patience);
       }
       try {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--in node|chromium|firefox] [--json FILE] [--tries N] [--only PATTERN]...
+ * `npm run bench -- [--in node|chromium|firefox] [--solo] [--json FILE] [--tries N] [--only PATTERN]...
  * [--processes N] [--churn N]`.
  *
  * Pod and native take turns, so that a noisy moment hits both. A pattern is the name of a benchmark
@@ -19,6 +19,7 @@ import type { Transcript } from "./transcript.ts";
 const { values } = parseArgs({
   options: {
     in: { type: "string", default: "node" },
+    solo: { type: "boolean", default: false },
     json: { type: "string" },
     tries: { type: "string", default: "3" },
     only: { type: "string", multiple: true, default: [] },
@@ -115,12 +116,15 @@ async function measureBaselines(host: MeasuringHost, rows: readonly Row[], tries
 
 async function main(): Promise<void> {
   const tries = whole("tries");
-  const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only);
+  const mode = values.solo ? "solo" : "pool";
+  const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only).filter(
+    ({ workers }) => mode === "pool" || workers === 1,
+  );
   if (chosen.length === 0) {
     throw new Error(`--only ${values.only.join(" ")}: no such benchmark`);
   }
   const loadBefore = loadavg()[0] ?? Number.NaN;
-  await using host = await openHost(hostName());
+  await using host = await openHost(hostName(), mode);
   const rows = await measureAll(host, chosen, tries);
   const baselines = await measureBaselines(host, rows, tries);
   const processors = cpus();
