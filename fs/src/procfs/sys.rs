@@ -1,6 +1,6 @@
 //! `/proc/sys`: one row for each setting; the directories follow from the paths.
 
-use abi::limits::{NGROUPS_MAX, NR_OPEN, PID_MAX, PIPE_MAX_SIZE};
+use abi::limits::{MOUNT_MAX, NGROUPS_MAX, NR_OPEN, PID_MAX, PIPE_MAX_SIZE};
 use abi::{Errno, Result};
 
 use super::source::ProcessSource;
@@ -33,6 +33,7 @@ macro_rules! fixed {
 /// All settings, sorted by path.
 pub(super) const SETTINGS: &[Setting] = &[
     fixed!("fs/file-max", 9_223_372_036_854_775_807_u64),
+    fixed!("fs/mount-max", MOUNT_MAX),
     fixed!("fs/nr_open", NR_OPEN),
     fixed!("fs/pipe-max-size", PIPE_MAX_SIZE),
     fixed!("fs/protected_hardlinks", 0),

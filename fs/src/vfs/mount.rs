@@ -12,6 +12,7 @@ use abi::flags::{
     MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME, MS_REMOUNT, MS_SHARED,
     MS_SLAVE, MS_STRICTATIME, MS_SYNCHRONOUS, MS_UNBINDABLE, UMOUNT_NOFOLLOW,
 };
+use abi::limits::MOUNT_MAX;
 use abi::{Errno, Result};
 
 use super::dentry::{Dentry, Tree};
@@ -302,7 +303,12 @@ impl Vfs {
         }
         let point = (target.mount, target.dentry);
         let mount = Mount::new(tree, root, Some(point), source, flags);
-        self.mounts.lock().add(Arc::clone(&mount));
+        let mut mounts = self.mounts.lock();
+        if mounts.list.len() >= MOUNT_MAX {
+            return Err(Errno::ENOSPC.because("too many mounts"));
+        }
+        mounts.add(Arc::clone(&mount));
+        drop(mounts);
         Ok(Location::of_mount(mount))
     }
 

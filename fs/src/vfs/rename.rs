@@ -42,13 +42,17 @@ impl Vfs {
             return Err(Errno::EXDEV.into());
         }
         let (Last::Name(old_range, old_slashes), Last::Name(new_range, new_slashes)) =
-            (old_last, new_last)
+            (&old_last, &new_last)
         else {
-            return Err(Errno::EBUSY.because("., .. and / cannot be renamed"));
+            let errno = match (&old_last, mode) {
+                (Last::Name(..), RenameMode::NoReplace) => Errno::EEXIST,
+                _ => Errno::EBUSY,
+            };
+            return Err(errno.because("., .. and / cannot be renamed"));
         };
         let from = &old_walker.here;
         let to = &new_walker.here;
-        let (old_name, new_name) = (old_walker.name(&old_range), new_walker.name(&new_range));
+        let (old_name, new_name) = (old_walker.name(old_range), new_walker.name(new_range));
         from.mount.check_writable()?;
 
         let source = Location::child_of(from, old_name)?;
@@ -59,14 +63,14 @@ impl Vfs {
             Err(error) => return Err(error),
         };
         if !source.is_directory() {
-            let is_new_bad = new_slashes == Slashes::Follow && mode != RenameMode::Exchange;
-            if old_slashes == Slashes::Follow || is_new_bad {
+            let is_new_bad = *new_slashes == Slashes::Follow && mode != RenameMode::Exchange;
+            if *old_slashes == Slashes::Follow || is_new_bad {
                 return Err(Errno::ENOTDIR.because("slashes behind the name of a file"));
             }
         }
         if let Some(target) = &target
             && mode == RenameMode::Exchange
-            && new_slashes == Slashes::Follow
+            && *new_slashes == Slashes::Follow
             && !target.is_directory()
         {
             return Err(Errno::ENOTDIR.because("slashes behind the name of a file"));

@@ -7,6 +7,7 @@ use abi::flags::{
     MS_BIND, MS_RDONLY, MS_REMOUNT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDWR,
     O_TMPFILE, O_TRUNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, S_IFIFO,
 };
+use abi::limits::MOUNT_MAX;
 
 use super::device::NoDevices;
 use super::inode::{FileType, Timestamp};
@@ -366,6 +367,9 @@ fn rename_refuses_what_linux_refuses() {
     assert_eq!(w.rename("/f/", "/n", 0), Err(Errno::ENOTDIR));
     assert_eq!(w.rename("/a/.", "/n", 0), Err(Errno::EBUSY));
     assert_eq!(w.rename("/f", "/g", RENAME_NOREPLACE), Err(Errno::EEXIST));
+    assert_eq!(w.rename("/f", "/a/.", 0), Err(Errno::EBUSY));
+    assert_eq!(w.rename("/f", "/a/.", RENAME_NOREPLACE), Err(Errno::EEXIST));
+    assert_eq!(w.rename("/a/.", "/", RENAME_NOREPLACE), Err(Errno::EBUSY));
     assert_eq!(w.rename("/f", "/n", RENAME_EXCHANGE), Err(Errno::ENOENT));
     assert_eq!(w.rename("/a", "/a/b", RENAME_EXCHANGE), Err(Errno::EINVAL));
     assert_eq!(w.rename("/f", "/g", 7), Err(Errno::EINVAL));
@@ -500,6 +504,19 @@ fn bind_mounts_show_the_same_directory() {
     w.rename("/a/f", "/a/g", 0).unwrap();
     assert_eq!(w.path("/b/g"), "/b/g");
     assert_eq!(w.rename("/a/g", "/b/h", 0), Err(Errno::EXDEV));
+}
+
+#[test]
+fn mounts_come_to_an_end() {
+    let w = World::new();
+    w.dir("/a");
+    // One of them is the root.
+    for number in 1..MOUNT_MAX {
+        let place = format!("/m{number}");
+        w.dir(&place);
+        w.mount("/a", &place, "", MS_BIND).unwrap();
+    }
+    assert_eq!(w.mount("/a", "/a", "", MS_BIND), Err(Errno::ENOSPC));
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub const PID_MAX: i32 = 32_768;
 pub const PAGE_SIZE: usize = 4096;
 /// Bytes of a WebAssembly page.
 pub const WASM_PAGE_SIZE: usize = 65_536;
+/// Mounts of a pod, `fs.mount-max`.
+pub const MOUNT_MAX: usize = 100_000;
 /// Ticks per second of `times(2)`, `AT_CLKTCK`.
 pub const HZ: u64 = 100;
 /// Bytes of a host or domain name, `__NEW_UTS_LEN`.
