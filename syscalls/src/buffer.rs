@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
+use abi::limits::{IOV_MAX, MAX_RW_COUNT};
 use abi::types::UserAddr;
 use abi::{Errno, Result};
 use fs::io::{Sink, Source};
 use kernel::platform::UserMemory;
 
 use crate::context::{Cx, not_null};
-
-/// `IOV_MAX`.
-const MAX_SEGMENTS: u32 = 1024;
-/// The most that one call moves: `MAX_RW_COUNT`.
-const MAX_COUNT: usize = 0x7fff_f000;
 
 /// A stretch of guest memory.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +30,7 @@ pub(crate) struct UserBuffer {
 impl UserBuffer {
     /// The `count` bytes at `address`.
     pub(crate) fn new(cx: Cx<'_>, address: UserAddr, count: usize) -> Self {
-        let len = count.min(MAX_COUNT);
+        let len = count.min(MAX_RW_COUNT);
         Self {
             memory: Arc::clone(cx.memory()),
             first: Segment {
@@ -51,7 +47,7 @@ impl UserBuffer {
     /// # Errors
     /// `EINVAL` for over 1024 or a negative length, `EFAULT`.
     pub(crate) fn from_iovec(cx: Cx<'_>, address: UserAddr, nr: u32) -> Result<Self> {
-        if nr > MAX_SEGMENTS {
+        if nr > IOV_MAX {
             return Err(Errno::EINVAL.because("over 1024 buffers"));
         }
         let mut segments = Vec::new();
@@ -65,7 +61,7 @@ impl UserBuffer {
             }
             let len = usize::try_from(len)
                 .map_err(|_| Errno::EINVAL)?
-                .min(MAX_COUNT.saturating_sub(remaining));
+                .min(MAX_RW_COUNT.saturating_sub(remaining));
             remaining = remaining.saturating_add(len);
             if len > 0 {
                 segments.push(Segment {

@@ -9,7 +9,7 @@ use kernel::open_file::OpenFile;
 use kernel::platform::UserMemory;
 use kernel::process::{Process, Task};
 
-use abi::limits::PATH_MAX;
+use abi::limits::{ARG_MAX, MAX_ARG_STRLEN, PATH_MAX};
 
 /// The caller of a system call.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +95,6 @@ impl Cx<'_> {
     /// # Errors
     /// `EFAULT`, `E2BIG` for a string of over 128 KiB or over 2 MiB in all.
     pub fn strings(&self, list: UserAddr) -> Result<Vec<Vec<u8>>> {
-        const MAX_STRING: usize = 128 << 10;
-        const MAX_TOTAL: usize = 2 << 20;
         let mut strings = Vec::new();
         if list.is_null() {
             return Ok(strings);
@@ -110,7 +108,7 @@ impl Cx<'_> {
             }
             let string = self
                 .memory()
-                .copy_in_string(pointer, MAX_STRING)
+                .copy_in_string(pointer, MAX_ARG_STRLEN)
                 .map_err(|error| {
                     if error.errno == Errno::ENAMETOOLONG {
                         Errno::E2BIG.because("an argument of over 128 KiB")
@@ -119,7 +117,7 @@ impl Cx<'_> {
                     }
                 })?;
             total = total.saturating_add(string.len()).saturating_add(5);
-            if total > MAX_TOTAL {
+            if total > ARG_MAX {
                 return Err(Errno::E2BIG.because("arguments of over 2 MiB"));
             }
             strings.push(string);

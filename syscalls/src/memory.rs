@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use abi::flags::{MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_TYPE, PROT_WRITE};
+use abi::flags::{
+    MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED,
+    MAP_TYPE, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_GROWSDOWN,
+    PROT_GROWSUP, PROT_READ, PROT_WRITE,
+};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::io::{Stall, VecSink};
@@ -154,11 +158,10 @@ pub(crate) fn mremap(
     flags: u32,
     _new_address: UserAddr,
 ) -> Result<UserAddr> {
-    const MAY_MOVE: u32 = 1;
-    if flags & !MAY_MOVE != 0 {
+    if flags & !MREMAP_MAYMOVE != 0 {
         return Err(Errno::EINVAL.because("only MREMAP_MAYMOVE"));
     }
-    let may_move = flags & MAY_MOVE != 0;
+    let may_move = flags & MREMAP_MAYMOVE != 0;
     let (old_len, new_len) = (len_of(old_len)?, len_of(new_len)?);
     let more = u64::from(new_len.saturating_sub(old_len));
     let moved = grow(cx, |space, limits| {
@@ -181,8 +184,9 @@ fn check_range(address: UserAddr, len: usize) -> Result<u32> {
 
 /// mprotect(2). Deviates: WebAssembly has no protection, so it is checked and not enforced.
 pub(crate) fn mprotect(_cx: Cx<'_>, address: UserAddr, len: usize, protection: u32) -> Result<()> {
-    const KNOWN: u32 = 0x0300_000f;
-    if protection & !KNOWN != 0 {
+    // `PROT_SEM`, which means nothing here, is 8.
+    let known = PROT_READ | PROT_WRITE | PROT_EXEC | 8 | PROT_GROWSDOWN | PROT_GROWSUP;
+    if protection & !known != 0 {
         return Err(Errno::EINVAL.into());
     }
     check_range(address, len).map(|_| ())
@@ -190,13 +194,12 @@ pub(crate) fn mprotect(_cx: Cx<'_>, address: UserAddr, len: usize, protection: u
 
 /// madvise(2): `MADV_DONTNEED` zeroes; the rest is advice.
 pub(crate) fn madvise(cx: Cx<'_>, address: UserAddr, len: usize, advice: i32) -> Result<()> {
-    const DONTNEED: i32 = 4;
-    // `MADV_FREE` to `MADV_COLLAPSE`, without the number that no advice has.
-    if !matches!(advice, 0..=DONTNEED | 8 | 10..25) {
+    // All that Linux knows but `MADV_REMOVE`; 24 is `MADV_DONTNEED_LOCKED`.
+    if !matches!(advice, MADV_NORMAL..=MADV_DONTNEED | MADV_FREE | MADV_DONTFORK..=24) {
         return Err(Errno::EINVAL.because("no such advice"));
     }
     let len = check_range(address, len).map_err(|_| Errno::EINVAL)?;
-    if advice == DONTNEED {
+    if advice == MADV_DONTNEED {
         if !cx
             .process()
             .address_space()
@@ -212,8 +215,8 @@ pub(crate) fn madvise(cx: Cx<'_>, address: UserAddr, len: usize, advice: i32) ->
 
 /// msync(2): nothing is mapped that must be written back.
 pub(crate) fn msync(_cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Result<()> {
-    const ASYNC_AND_SYNC: u32 = 1 | 4;
-    if flags & !7 != 0 || flags & ASYNC_AND_SYNC == ASYNC_AND_SYNC {
+    const BOTH: u32 = MS_ASYNC | MS_SYNC;
+    if flags & !(BOTH | MS_INVALIDATE) != 0 || flags & BOTH == BOTH {
         return Err(Errno::EINVAL.into());
     }
     check_range(address, len).map(|_| ())

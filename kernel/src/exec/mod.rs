@@ -10,6 +10,7 @@ mod stack;
 
 use std::sync::Arc;
 
+use abi::limits::MAX_INTERPRETER_DEPTH;
 use abi::{Errno, Result};
 use fs::vfs::path::Location;
 
@@ -46,9 +47,6 @@ pub struct Executable {
     pub environ: Vec<u8>,
 }
 
-/// The most interpreters that may stand before a program, as Linux has it.
-const MAX_INTERPRETERS: usize = 5;
-
 /// Finds `path` for `process` and prepares it with `argv` and `envp`.
 ///
 /// # Errors
@@ -67,7 +65,7 @@ pub fn prepare(
     let comm = comm_of(path);
     let mut location = location;
     let mut script_path = path.to_vec();
-    for _ in 0..=MAX_INTERPRETERS {
+    for _ in 0..=MAX_INTERPRETER_DEPTH {
         let head = program::check_and_read_head(&location, &process.credentials())?;
         let Some(line) = script::parse(&head)? else {
             let program = kernel.programs.load(&location)?;

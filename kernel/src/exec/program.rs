@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use abi::limits::BINPRM_BUF_SIZE;
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use fs::budget::{Budget, Charge, Class, Reclaim};
@@ -12,7 +13,6 @@ use fs::vfs::inode::{FileType, Inode};
 use fs::vfs::path::Location;
 use kernel_loader::{Options, Program};
 
-use super::script::HEAD_LEN;
 use crate::platform::{Level, Platform};
 use crate::process::Credentials;
 
@@ -176,7 +176,7 @@ pub(super) fn check_and_read_head(
     if !credentials.may_execute(&metadata) {
         return Err(Errno::EACCES.because("no execute permission"));
     }
-    let mut head = VecSink::new(HEAD_LEN);
+    let mut head = VecSink::new(BINPRM_BUF_SIZE);
     inode.read_at(0, &mut head)?;
     if head.bytes.is_empty() {
         return Err(Errno::ENOEXEC.because("the file is empty"));

@@ -1,9 +1,7 @@
 //! The `#!` line of an interpreter script.
 
+use abi::limits::BINPRM_BUF_SIZE;
 use abi::{Errno, Result};
-
-/// The longest first line that is looked at, as Linux's `BINPRM_BUF_SIZE`.
-pub(super) const HEAD_LEN: usize = 256;
 
 /// What a `#!` line names.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +15,7 @@ pub(super) struct ScriptLine<'a> {
 /// Reads the `#!` line at the start of `head`; `None` when there is none.
 ///
 /// # Errors
-/// `ENOEXEC` when the line names no interpreter or its path does not end within [`HEAD_LEN`].
+/// `ENOEXEC` when the line names no interpreter or its path does not end within [`BINPRM_BUF_SIZE`].
 pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
     let Some(rest) = head.strip_prefix(b"#!") else {
         return Ok(None);
@@ -30,7 +28,7 @@ pub(super) fn parse(head: &[u8]) -> Result<Option<ScriptLine<'_>>> {
     }
     let split = line.iter().position(|byte| matches!(byte, b' ' | b'\t'));
     let Some(split) = split else {
-        if end.is_none() && head.len() >= HEAD_LEN {
+        if end.is_none() && head.len() >= BINPRM_BUF_SIZE {
             return Err(Errno::ENOEXEC.because("the interpreter's path is cut off"));
         }
         return Ok(Some(ScriptLine {

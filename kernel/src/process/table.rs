@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use abi::limits::PID_MAX;
 use abi::{Errno, Result};
 use executor::sync::Lock;
 
@@ -18,8 +19,6 @@ use super::{Pid, Process, Usage};
 
 /// The kernel's own process: it adopts orphans and waits for them.
 pub const INIT: Pid = 1;
-/// As Linux's default `kernel.pid_max`.
-const PID_MAX: Pid = 32768;
 /// Where pids begin again after the highest, as in Linux.
 const RESERVED_PIDS: Pid = 300;
 

@@ -1,6 +1,6 @@
 //! `RLIMIT_FSIZE`: how large a process may make a file (setrlimit(2)).
 
-use abi::flags::O_APPEND;
+use abi::flags::{O_APPEND, SI_KERNEL};
 use abi::{Errno, Error, Result};
 use fs::io::Source;
 use kernel::open_file::OpenFile;
@@ -77,6 +77,3 @@ fn exceeded(cx: Cx<'_>) -> Error {
     cx.process().post_signal(cx.kernel, info);
     Errno::EFBIG.because("RLIMIT_FSIZE")
 }
-
-/// `si_code` of a signal that the kernel sends.
-const SI_KERNEL: i32 = 0x80;
