@@ -292,6 +292,8 @@ pub struct SystemStatus {
     pub booted_seconds: u64,
     /// Memory of the pod.
     pub total_bytes: u64,
+    /// Whether anybody is refused memory when there is no more.
+    pub is_memory_limited: bool,
     /// Memory not in use.
     pub free_bytes: u64,
     /// Memory in caches.

@@ -85,7 +85,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     fixed!("net/core/somaxconn", 4096),
     fixed!("net/ipv4/ip_local_port_range", "32768\t60999"),
     fixed!("vm/max_map_count", 65_530),
-    fixed!("vm/overcommit_memory", 1),
+    Setting {
+        path: "vm/overcommit_memory",
+        read: overcommit,
+        write: None,
+    },
     fixed!("vm/swappiness", 60),
 ];
 
@@ -103,6 +107,12 @@ fn write_hostname(source: &dyn ProcessSource, text: &[u8]) -> Result<()> {
         return Err(Errno::EINVAL.because("longer than HOST_NAME_MAX"));
     }
     source.set_hostname(name)
+}
+
+/// 2: memory counts from the call that promised it; 1: there is no end to promises.
+fn overcommit(source: &dyn ProcessSource) -> Vec<u8> {
+    let is_limited = source.system().is_memory_limited;
+    line(if is_limited { b"2" } else { b"1" }.to_vec())
 }
 
 /// Another UUID at each read.

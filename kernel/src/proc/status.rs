@@ -138,6 +138,7 @@ pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
         user_ns,
         booted_seconds: booted_ns.checked_div(1_000_000_000).unwrap_or(0),
         total_bytes: memory.total_bytes,
+        is_memory_limited: kernel.budget().limit().is_some(),
         free_bytes: memory.free_bytes(),
         cached_bytes: memory.cached_bytes,
         shared_bytes: memory.shared_bytes,

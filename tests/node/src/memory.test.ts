@@ -22,15 +22,17 @@ describe("a pod of 64 MiB", () => {
       "awk '/^MemTotal/ { print $2 }' /proc/meminfo",
       "free -m | awk '/Mem/ { print ($2 == 64 && $4 > 40 && $4 < 64) }'",
       show("limit"),
+      "cat /proc/sys/vm/overcommit_memory",
       show("peak"),
     ].join("; ");
     const { stdout, stderr } = await sh(script, SMALL);
-    const [sum, total, free, limit, peak] = stdout.split("\n");
-    expect([sum, total, free, limit, stderr]).toEqual([
+    const [sum, total, free, limit, overcommit, peak] = stdout.split("\n");
+    expect([sum, total, free, limit, overcommit, stderr]).toEqual([
       "648A6A6FFFFDAA0BADB23B8BAF90B6168DD16B3A  -",
       "65536",
       "1",
       "64",
+      "2",
       "",
     ]);
     expect(Number(peak)).toBeLessThan(16);
