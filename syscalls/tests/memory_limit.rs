@@ -118,6 +118,26 @@ fn a_program_that_does_not_fit_is_not_started() {
 }
 
 #[test]
+fn memory_is_free_when_the_parent_hears_of_the_end() {
+    let world = World::new();
+    let parent = world.guest();
+    let budget = world.kernel.budget();
+    let before = budget.used(Class::Guests);
+    let child = world.child(&parent);
+    map(&child, MIB).unwrap();
+    // The other Worker has not run since: the guest is still there.
+    parent.kill(child.id(), common::SIGKILL).unwrap();
+    child.breathe();
+    assert_eq!(budget.used(Class::Guests), before);
+    world.run();
+    assert_eq!(budget.used(Class::Guests), before);
+    // What is on loan stays with its owner.
+    assert_eq!(parent.sys("vfork", &[]), Ok(0));
+    assert!(parent.sys("exit_group", &[0]).is_ok());
+    assert_eq!(budget.used(Class::Guests), before);
+}
+
+#[test]
 fn limits_of_a_process_hold_whatever_the_pod_has() {
     let world = World::new();
     let guest = world.guest();

@@ -31,6 +31,7 @@ use fs::procfs::source::{MemoryArea, MemoryUse};
 
 use self::extents::Extents;
 use crate::platform::UserMemory;
+use crate::process::Pid;
 
 /// Bytes of a page as guests see it.
 pub const PAGE_SIZE: u32 = 4096;
@@ -74,6 +75,8 @@ pub struct AddressSpace {
     touched: Extents,
     /// What is taken from the pod's memory for this.
     charge: Charge,
+    /// Whose program it is for; 0: nobody's.
+    owner: Pid,
     /// What the pod did not have for this, for the log.
     refusal: Refusal,
     /// Pages of 64 KiB that the guest has in any case: at the start, or by `memory.grow`.
@@ -150,6 +153,7 @@ impl AddressSpace {
             virtual_peak: u64::from(heap_base),
             touched: Extents::default(),
             charge: Charge::empty(budget, Class::Guests),
+            owner: 0,
             refusal: Refusal::None,
             least_pages: 0,
         }
@@ -337,6 +341,18 @@ impl AddressSpace {
     /// Bytes that the process is charged for: it never falls.
     pub const fn resident_bytes(&self) -> u64 {
         self.charge.bytes()
+    }
+
+    /// The process whose program this is for.
+    pub(crate) const fn set_owner(&mut self, pid: Pid) {
+        self.owner = pid;
+    }
+
+    /// Gives back what was charged if the process that has ended, `pid`, is the owner.
+    pub(crate) fn give_up(&mut self, pid: Pid) {
+        if self.owner == pid {
+            self.charge = Charge::empty(self.charge.budget(), Class::Guests);
+        }
     }
 
     /// How many bytes the pod did not have for this program, the first time only.

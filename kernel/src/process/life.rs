@@ -275,14 +275,23 @@ impl Kernel {
     }
 
     /// Gives `process` the memory map and the names of its new program; what is to be started.
-    pub(super) fn install(&self, process: &Process, executable: Executable) -> Image {
+    pub(super) fn install(&self, process: &Process, mut executable: Executable) -> Image {
         let mut program = process.program.lock();
         program.name_after(&executable);
         program.loaded = Some(Arc::clone(&executable.image.program));
         drop(program);
         process.note_peak_memory();
+        executable.space.set_owner(process.pid);
         *process.memory.lock() = Arc::new(Lock::new(executable.space));
         executable.image
+    }
+
+    /// A process has ended: its memory is free for whoever waits for that, although its guest may be
+    /// about to leave it. On loan it is its parent's.
+    fn give_up_memory(&self, process: &Process) {
+        process.note_peak_memory();
+        let space = std::mem::replace(&mut *process.memory.lock(), self.no_memory());
+        space.lock().give_up(process.pid);
     }
 
     /// The memory map of a process without a program.
@@ -300,9 +309,7 @@ impl Kernel {
             return;
         };
         process.stop_real_timer();
-        // The memory itself goes when its guest has left it.
-        process.note_peak_memory();
-        *process.memory.lock() = self.no_memory();
+        self.give_up_memory(process);
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
         drop(closed);

@@ -8,6 +8,13 @@ import { IMAGE, native, sh, temporaryFolder } from "./shoal.ts";
 const SMALL = ["--memory", "64M"];
 /** A program that takes memory until it is refused, says so, and waits for the end of its input. */
 const HOG = "/usr/lib/shoal/tests/memory_limit hog";
+/** Starts it, and goes on when it has been refused memory; `hog_ends` lets it end. */
+const HAVE_HOG = [
+  "mkfifo /tmp/go /tmp/said",
+  `(${HOG} </tmp/go >/tmp/said; echo hog $?) & hog=$!`,
+  "exec 9>/tmp/go; read said </tmp/said; echo $said",
+  "hog_ends() { exec 9>&-; wait $hog; }",
+].join("; ");
 const MIB = 1 << 20;
 
 /** Prints `name` of `/proc/shoal/memory` in MiB, rounded down. */
@@ -80,10 +87,7 @@ describe("a pod of 64 MiB", () => {
   });
 
   it("refuses memory to who takes all of it, and the shell beside goes on", async () => {
-    const script = [
-      `(sleep 2 | ${HOG}; echo hog $?) & sleep 1`,
-      `${show("used")}; echo still; ls -d /etc; wait; ${show("used")}`,
-    ].join("; ");
+    const script = `${HAVE_HOG}; ${show("used")}; echo still; ls -d /etc; hog_ends; ${show("used")}`;
     const { stdout, stderr, status } = await sh(script, SMALL);
     const [refused = "", used, ...rest] = stdout.trim().split("\n");
     expect(refused).toMatch(/^ENOMEM after 5\d MiB$/);
@@ -96,7 +100,8 @@ describe("a pod of 64 MiB", () => {
   });
 
   it("refuses to start what does not fit", async () => {
-    const script = `(sleep 2 | ${HOG}) & hog=$!; sleep 1; i=0; while sleep 99 & [ $i -lt 99 ]; do i=$((i+1)); done; wait $hog; killall sleep; wait; echo alive`;
+    const crowd = "i=0; while [ $i -lt 99 ]; do sleep 99 & i=$((i+1)); done";
+    const script = `${HAVE_HOG}; ${crowd}; hog_ends; killall sleep; wait; echo alive`;
     const { stdout, stderr } = await sh(script, SMALL);
     expect(stdout.trim().split("\n").at(-1)).toBe("alive");
     expect(stderr).toContain("can't execute 'sleep': Out of memory");
