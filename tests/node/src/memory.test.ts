@@ -100,7 +100,7 @@ describe("a pod of 64 MiB", () => {
   });
 
   it("refuses to start what does not fit", async () => {
-    const crowd = "i=0; while [ $i -lt 99 ]; do sleep 99 & i=$((i+1)); done";
+    const crowd = "i=0; while [ $i -lt 99 ]; do sleep 99 9>&- & i=$((i+1)); done";
     const script = `${HAVE_HOG}; ${crowd}; hog_ends; killall sleep; wait; echo alive`;
     const { stdout, stderr } = await sh(script, SMALL);
     expect(stdout.trim().split("\n").at(-1)).toBe("alive");
