@@ -7,11 +7,12 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::sync::Arc;
 
 use abi::{Errno, Error, Result};
-use executor::{RunState, Slice};
+use executor::{RunState, Slice, WorkerId};
 use fs::io::{Sink as _, VecSink};
 use fs::vfs::Follow;
 use fs::vfs::inode::FileType;
 use kernel::fd_table::{FdTable, OnExec};
+use kernel::memory::frames::{DEFAULT_FRAMES, DEFAULT_STACKS};
 use kernel::open_file::OpenFile;
 use kernel::platform::GuestEnd;
 use kernel::process::Spawn;
@@ -158,6 +159,29 @@ pub extern "C" fn attach(worker: u32) {
     }
 }
 
+/// Says how many memories and how many guests the pod may have; 0 for the kernel's own choice.
+#[unsafe(no_mangle)]
+pub extern "C" fn set_budgets(frames: u32, stacks: u32) {
+    let or = |count: u32, default: usize| match usize::try_from(count) {
+        Ok(0) | Err(_) => default,
+        Ok(count) => count,
+    };
+    if let Some(kernel) = pod::kernel() {
+        let stacks = or(stacks, DEFAULT_STACKS);
+        kernel
+            .frames
+            .set_budgets(or(frames, DEFAULT_FRAMES), stacks);
+    }
+}
+
+/// Makes the first memories of this Worker, as soon as the host can.
+#[unsafe(no_mangle)]
+pub extern "C" fn make_frames() {
+    if let Some(kernel) = pod::kernel() {
+        kernel.frames.make_first(WorkerId(WORKER.get()));
+    }
+}
+
 fn own_executor() -> Option<&'static Arc<executor::Executor>> {
     let worker = usize::try_from(WORKER.get()).ok()?;
     pod::kernel()?.executors().get(worker)
@@ -189,6 +213,7 @@ pub extern "C" fn pump() -> f64 {
     let (Some(executor), Some(kernel)) = (own_executor(), pod::kernel()) else {
         return f64::INFINITY;
     };
+    kernel.frames.leave(executor.worker());
     match LOOKED_NS.get() {
         0 => LOOKED_NS.set(executor.now_ns()),
         looked_ns => {
@@ -257,6 +282,12 @@ pub extern "C" fn memory_grow(slot: u32, pages: u32) -> u32 {
     };
     guest_memory::with_task(slot, |task| syscalls::memory_grow(kernel, task, pages))
         .unwrap_or(u32::MAX)
+}
+
+/// The guest in `slot` is about to run for the first time: 0, or an outcome.
+#[unsafe(no_mangle)]
+pub extern "C" fn guest_begins(slot: u32) -> u32 {
+    guest_memory::with_task(slot, |task| task.runs_first()).unwrap_or(abi::special::DIE)
 }
 
 /// The result of the call that the guest was parked in.

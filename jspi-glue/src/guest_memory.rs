@@ -2,14 +2,17 @@
 //!
 //! Each frame (a `WebAssembly.Memory` that guests take turns in) has a small helper instance of
 //! the loader's `memory_shim`. The host puts its functions into the kernel's function table, at
-//! consecutive indices from the frame's *base*. A call goes from Wasm to Wasm.
+//! consecutive indices from the frame's *base*, which also names the frame. A call goes from Wasm
+//! to Wasm. The seat of a guest whose memory is in swap has no base: the kernel brings it first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::sync::Arc;
 
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;
-use kernel::platform::{Slot, UserMemory};
+use kernel::memory::frames::FrameId;
+use kernel::platform::{FrameMemory, Slot, UserMemory};
 use kernel::process::Task;
 
 use crate::imports::address_of;
@@ -24,13 +27,16 @@ enum Helper {
     Size = 3,
     Grow = 4,
     Fill = 5,
+    Clean = 6,
+    CleanDown = 7,
 }
 
 /// A guest of this Worker.
 #[derive(Default)]
 struct Seat {
     task: Option<Arc<Task>>,
-    base: u32,
+    /// Where the helpers of its frame are; 0 while its memory is not in there.
+    base: Cell<u32>,
 }
 
 thread_local! {
@@ -38,8 +44,8 @@ thread_local! {
     static SEATS: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Seats a guest; `base` is where its memory helpers are.
-pub(crate) fn seat(slot: Slot, task: Option<Arc<Task>>, base: u32) {
+/// Seats a guest, resident in `frame`.
+pub(crate) fn seat(slot: Slot, task: Option<Arc<Task>>, frame: Option<FrameId>) {
     let Ok(index) = usize::try_from(slot.0) else {
         return;
     };
@@ -48,7 +54,20 @@ pub(crate) fn seat(slot: Slot, task: Option<Arc<Task>>, base: u32) {
             seats.resize_with(index.saturating_add(1), Seat::default);
         }
         if let Some(seat) = seats.get_mut(index) {
+            let base = Cell::new(frame.map_or(0, |FrameId(base)| base));
             *seat = Seat { task, base };
+        }
+    });
+}
+
+/// Says where a guest's memory is from now on.
+pub(crate) fn set_frame(slot: Slot, frame: Option<FrameId>) {
+    let Ok(index) = usize::try_from(slot.0) else {
+        return;
+    };
+    SEATS.with_borrow(|seats| {
+        if let Some(seat) = seats.get(index) {
+            seat.base.set(frame.map_or(0, |FrameId(base)| base));
         }
     });
 }
@@ -59,36 +78,93 @@ pub(crate) fn with_task<T>(slot: u32, use_task: impl FnOnce(&Arc<Task>) -> T) ->
     SEATS.with_borrow(|seats| seats.get(index)?.task.as_ref().map(use_task))
 }
 
-/// The memory of the guest in a slot, for the Worker that runs it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WebMemory(pub(crate) Slot);
+/// Where the helpers for a memory are.
+pub(crate) trait Place: fmt::Debug + Send + Sync {
+    /// The index of the first one; `None` when the memory cannot be had.
+    fn base(&self) -> Option<u32>;
+}
 
-impl WebMemory {
-    fn helper(self, which: Helper) -> Option<usize> {
+/// The guest in a slot of this Worker, in whatever frame it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfGuest(Slot);
+
+impl Place for OfGuest {
+    fn base(&self) -> Option<u32> {
         let index = usize::try_from(self.0.0).ok()?;
-        let base = SEATS.try_with(|seats| seats.try_borrow().ok()?.get(index).map(|s| s.base));
-        let base = base.ok().flatten().filter(|&base| base != 0)?;
+        let look = || {
+            let base =
+                SEATS.try_with(|seats| Some(seats.try_borrow().ok()?.get(index)?.base.get()));
+            base.ok().flatten().filter(|&base| base != 0)
+        };
+        look().or_else(|| {
+            bring(self.0)?;
+            look()
+        })
+    }
+}
+
+/// Has the kernel move a guest's memory into its frame.
+#[cold]
+fn bring(slot: Slot) -> Option<()> {
+    with_task(slot.0, |task| task.make_resident().ok())?
+}
+
+/// A frame, whoever is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfFrame(FrameId);
+
+impl Place for OfFrame {
+    fn base(&self) -> Option<u32> {
+        Some(self.0.0)
+    }
+}
+
+/// A memory, for the Worker that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WebMemory<P>(P);
+
+/// The memory of the guest in `slot`.
+pub(crate) const fn guest_memory(slot: Slot) -> WebMemory<OfGuest> {
+    WebMemory(OfGuest(slot))
+}
+
+/// The memory of a frame.
+pub(crate) const fn frame_memory(frame: FrameId) -> WebMemory<OfFrame> {
+    WebMemory(OfFrame(frame))
+}
+
+impl<P: Place> WebMemory<P> {
+    fn helper(&self, which: Helper) -> Option<usize> {
+        let base = self.0.base()?;
         #[expect(clippy::as_conversions, reason = "an enum of small numbers")]
         usize::try_from(base.checked_add(which as u32)?).ok()
     }
 
-    fn call3(self, which: Helper, a: u32, b: u32, c: u32) -> Option<i32> {
+    fn call3(&self, which: Helper, a: u32, b: u32, c: u32) -> Option<i32> {
         let index = self.helper(which)?;
         // SAFETY: 1. The host put a function of this type at this index and takes it away only
-        // after the seat is empty. 2. In WebAssembly a call of the wrong type traps.
+        // after the frame has no guest. 2. In WebAssembly a call of the wrong type traps.
         let helper =
             unsafe { core::mem::transmute::<usize, extern "C" fn(u32, u32, u32) -> i32>(index) };
         Some(helper(a, b, c))
     }
 
-    fn call1(self, which: Helper, a: u32) -> Option<i32> {
+    fn call2(&self, which: Helper, a: u32, b: u32) -> Option<i32> {
+        let index = self.helper(which)?;
+        // SAFETY: as in `call3`.
+        let helper =
+            unsafe { core::mem::transmute::<usize, extern "C" fn(u32, u32) -> i32>(index) };
+        Some(helper(a, b))
+    }
+
+    fn call1(&self, which: Helper, a: u32) -> Option<i32> {
         let index = self.helper(which)?;
         // SAFETY: as in `call3`.
         let helper = unsafe { core::mem::transmute::<usize, extern "C" fn(u32) -> i32>(index) };
         Some(helper(a))
     }
 
-    fn call0(self, which: Helper) -> Option<i32> {
+    fn call0(&self, which: Helper) -> Option<i32> {
         let index = self.helper(which)?;
         // SAFETY: as in `call3`.
         let helper = unsafe { core::mem::transmute::<usize, extern "C" fn() -> i32>(index) };
@@ -108,7 +184,7 @@ fn done(result: Option<i32>) -> Result<()> {
     }
 }
 
-impl GuestMemory for WebMemory {
+impl<P: Place> GuestMemory for WebMemory<P> {
     fn copy_in(&self, address: u32, bytes: &mut [u8]) -> Result<()> {
         let len = len_of(bytes)?;
         done(self.call3(Helper::CopyIn, address_of(bytes.as_mut_ptr()), address, len))
@@ -124,7 +200,7 @@ impl GuestMemory for WebMemory {
     }
 }
 
-impl UserMemory for WebMemory {
+impl<P: Place> UserMemory for WebMemory<P> {
     fn copy_in_string(&self, address: u32, max: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; max.min(256)];
         loop {
@@ -164,5 +240,15 @@ impl UserMemory for WebMemory {
             Some(old) if old >= 0 => Ok(()),
             _ => Err(Errno::ENOMEM.because("the engine gives no more memory")),
         }
+    }
+}
+
+impl FrameMemory for WebMemory<OfFrame> {
+    fn clean(&self, from: u32, to: u32) {
+        self.call2(Helper::Clean, from, to);
+    }
+
+    fn clean_down(&self, top: u32, window: u32) {
+        self.call2(Helper::CleanDown, top, window);
     }
 }

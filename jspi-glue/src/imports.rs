@@ -21,12 +21,15 @@ mod host {
             guest_len: u32,
             shim: u32,
             shim_len: u32,
-            min_pages: u32,
+            frame: u32,
             stack_pointer: u32,
         ) -> i32;
         pub(super) safe fn run_guest(slot: u32, argument: u32);
         pub(super) safe fn resume_guest(slot: u32);
-        pub(super) safe fn end_guest(slot: u32, stack_top: u32, end: u32);
+        pub(super) safe fn end_guest(slot: u32);
+        pub(super) safe fn stack_pointer(slot: u32) -> f64;
+        pub(super) safe fn make_frame() -> i32;
+        pub(super) safe fn drop_frame(frame: u32);
         pub(super) safe fn ring(worker: u32);
         pub(super) safe fn files(
             operation: u32,
@@ -65,14 +68,21 @@ mod host {
         _guest_len: u32,
         _shim: u32,
         _shim_len: u32,
-        _min_pages: u32,
+        _frame: u32,
         _stack_pointer: u32,
     ) -> i32 {
         -38
     }
     pub(super) fn run_guest(_slot: u32, _argument: u32) {}
     pub(super) fn resume_guest(_slot: u32) {}
-    pub(super) fn end_guest(_slot: u32, _stack_top: u32, _end: u32) {}
+    pub(super) fn end_guest(_slot: u32) {}
+    pub(super) fn stack_pointer(_slot: u32) -> f64 {
+        -1.0
+    }
+    pub(super) fn make_frame() -> i32 {
+        -12
+    }
+    pub(super) fn drop_frame(_frame: u32) {}
     pub(super) fn ring(_worker: u32) {}
     pub(super) fn files(
         _operation: u32,
@@ -159,13 +169,13 @@ pub(crate) struct Start<'a> {
     pub(crate) guest: &'a [u8],
     /// Its shim.
     pub(crate) shim: &'a [u8],
-    /// Least size of the memory in pages of 64 KiB.
-    pub(crate) min_pages: u32,
+    /// The frame whose memory it gets.
+    pub(crate) frame: u32,
     /// Initial stack pointer.
     pub(crate) stack_pointer: u32,
 }
 
-/// Makes an instance; the index of the first memory helper in the function table, or `-errno`.
+/// Makes an instance; 0 or `-errno`.
 pub(crate) fn start_guest(start: &Start<'_>) -> i32 {
     let (guest, guest_len) = parts(start.guest);
     let (shim, shim_len) = parts(start.shim);
@@ -176,7 +186,7 @@ pub(crate) fn start_guest(start: &Start<'_>) -> i32 {
         guest_len,
         shim,
         shim_len,
-        start.min_pages,
+        start.frame,
         start.stack_pointer,
     )
 }
@@ -191,9 +201,25 @@ pub(crate) fn resume_guest(slot: u32) {
     host::resume_guest(slot);
 }
 
-/// Takes a guest's memory back; zeroes the stack below `stack_top` and all from there to `end`.
-pub(crate) fn end_guest(slot: u32, stack_top: u32, end: u32) {
-    host::end_guest(slot, stack_top, end);
+/// Forgets a guest's instance.
+pub(crate) fn end_guest(slot: u32) {
+    host::end_guest(slot);
+}
+
+/// The stack pointer of a parked guest; negative when it has none.
+pub(crate) fn stack_pointer(slot: u32) -> f64 {
+    host::stack_pointer(slot)
+}
+
+/// Makes a memory with its helpers; the index of the first of them in the function table, which
+/// names the frame, or `-errno`.
+pub(crate) fn make_frame() -> i32 {
+    host::make_frame()
+}
+
+/// Forgets a memory and its helpers.
+pub(crate) fn drop_frame(frame: u32) {
+    host::drop_frame(frame);
 }
 
 /// Wakes another Worker, whose bell has just changed: by `Atomics.notify`, or by a message where

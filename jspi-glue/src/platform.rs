@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use abi::{Errno, Result};
 use executor::{Clock, Pender, WorkerId};
+use fs::vfs::file::GuestMemory;
 use kernel::exec::Image;
-use kernel::platform::{Level, Platform, Slot, UserMemory};
+use kernel::memory::frames::FrameId;
+use kernel::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
 
-use crate::guest_memory::{self, WebMemory};
+use crate::guest_memory::{self, frame_memory, guest_memory};
 use crate::{imports, pod};
 
 /// Nanoseconds from the host's milliseconds.
@@ -105,29 +107,54 @@ impl Platform for WebPlatform {
     }
 
     fn memory(&self, slot: Slot) -> Arc<dyn UserMemory> {
-        Arc::new(WebMemory(slot))
+        Arc::new(guest_memory(slot))
     }
 
-    fn start_guest(&self, slot: Slot, image: &Image) -> Result<()> {
+    fn make_frame(&self) -> Result<FrameId> {
+        u32::try_from(imports::make_frame())
+            .map(FrameId)
+            .map_err(|_| Errno::ENOMEM.because("the engine has no more memories"))
+    }
+
+    fn drop_frame(&self, frame: FrameId) {
+        imports::drop_frame(frame.0);
+    }
+
+    fn frame_memory(&self, frame: FrameId) -> Arc<dyn FrameMemory> {
+        Arc::new(frame_memory(frame))
+    }
+
+    fn set_resident(&self, slot: Slot, frame: Option<FrameId>) {
+        guest_memory::set_frame(slot, frame);
+    }
+
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the host gives an address, or a negative number"
+    )]
+    fn stack_pointer(&self, slot: Slot) -> Option<u32> {
+        let pointer = imports::stack_pointer(slot.0);
+        (pointer >= 0.0).then_some(pointer as u32)
+    }
+
+    fn start_guest(&self, slot: Slot, image: &Image, frame: FrameId) -> Result<()> {
         let program = &image.program.program;
-        let base = imports::start_guest(&imports::Start {
+        let started = imports::start_guest(&imports::Start {
             slot: slot.0,
             program: image.program.id.0,
             guest: &program.guest,
             shim: &program.shim,
-            min_pages: u32::try_from(program.memory.min_pages).unwrap_or(u32::MAX),
+            frame: frame.0,
             stack_pointer: image.stack.address,
         });
-        let base = match u32::try_from(base) {
-            Ok(base) => base,
-            Err(_) if base == Errno::ENOMEM.number().wrapping_neg() => {
-                return Err(Errno::ENOMEM.because("the engine has no memory for one more guest"));
-            }
-            Err(_) => return Err(Errno::ENOEXEC.because("the engine refuses the module")),
-        };
+        if started < 0 {
+            return Err(Errno::ENOEXEC.because("the engine refuses the module"));
+        }
         let task = pod::kernel().and_then(|kernel| kernel.task(slot));
-        guest_memory::seat(slot, task, base);
-        WebMemory(slot).copy_out_all(image.stack.address, &image.stack.bytes)?;
+        guest_memory::seat(slot, task, Some(frame));
+        frame_memory(frame).copy_out(image.stack.address, &image.stack.bytes)?;
         imports::run_guest(slot.0, image.stack.address);
         Ok(())
     }
@@ -136,18 +163,12 @@ impl Platform for WebPlatform {
         imports::resume_guest(slot.0);
     }
 
-    fn end_guest(&self, slot: Slot, stack_top: u32, end: u32) {
-        imports::end_guest(slot.0, stack_top, end);
-        guest_memory::seat(slot, None, 0);
+    fn end_guest(&self, slot: Slot) {
+        imports::end_guest(slot.0);
+        guest_memory::seat(slot, None, None);
     }
 
     fn process_ended(&self, pid: kernel::process::Pid, status: i32) {
         imports::process_ended(pid, status, NR_OUTPUTS.load(Ordering::Relaxed));
-    }
-}
-
-impl WebMemory {
-    fn copy_out_all(self, address: u32, bytes: &[u8]) -> Result<()> {
-        fs::vfs::file::GuestMemory::copy_out(&self, address, bytes)
     }
 }

@@ -13,6 +13,7 @@ use crate::exec::ProgramCache;
 use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
 use crate::log::LogBuffer;
+use crate::memory::frames::FramePool;
 use crate::platform::{Level, Platform, Slot};
 use crate::proc::LoadAverage;
 use crate::process::{Process, ProcessTable, Task};
@@ -51,6 +52,8 @@ pub struct Kernel {
     pub booted_ns: u64,
     /// Whose guest runs on which Worker.
     pub scheduler: Scheduler,
+    /// The memories that guests take turns in.
+    pub frames: FramePool,
     executors: Vec<Arc<Executor>>,
     seats: Lock<Slab<Seat>>,
 }
@@ -86,6 +89,11 @@ impl Kernel {
         let platform = Arc::clone(&parts.platform);
         let programs = Arc::new(ProgramCache::new(parts.loader, platform, budget));
         budget.add_cache(&programs);
+        let frames = FramePool::new(
+            Arc::clone(&parts.platform),
+            Arc::clone(budget),
+            parts.executors.len(),
+        );
         Arc::new(Self {
             booted_ns: parts.platform.monotonic_ns(),
             platform: parts.platform,
@@ -100,6 +108,7 @@ impl Kernel {
             load_average: LoadAverage::default(),
             log_buffer: LogBuffer::default(),
             scheduler: Scheduler::new(&parts.executors),
+            frames,
             executors: parts.executors,
             seats: Lock::new(Slab::new()),
         })
@@ -145,6 +154,11 @@ impl Kernel {
             .collect()
     }
 
+    /// How many guests there are.
+    pub fn nr_guests(&self) -> usize {
+        self.seats.lock().len()
+    }
+
     /// The task in a slot.
     pub fn task(&self, slot: Slot) -> Option<Arc<Task>> {
         let index = usize::try_from(slot.0).ok()?;
@@ -162,6 +176,7 @@ impl Kernel {
     }
 
     pub(crate) fn claim_slot(&self, executor: &Executor) -> Result<Slot> {
+        self.check_stacks()?;
         let mut seats = self.seats.lock();
         if seats.len() >= MAX_SLOTS {
             return Err(Errno::EAGAIN.because("no seat for one more guest"));

@@ -9,6 +9,7 @@ use abi::Result;
 use fs::vfs::file::GuestMemory;
 
 use crate::exec::Image;
+use crate::memory::frames::FrameId;
 
 /// How urgent a message of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +50,16 @@ pub trait UserMemory: GuestMemory + Send + Sync + fmt::Debug {
     fn grow(&self, pages: u32) -> Result<()>;
 }
 
+/// The memory of a frame, whoever has it now; reached from its Worker and from no other.
+pub trait FrameMemory: UserMemory {
+    /// Zeroes from `from` to `to`, or to the end if that is 0; both are cut to the memory. Pages
+    /// that are zero are not written to.
+    fn clean(&self, from: u32, to: u32);
+
+    /// Zeroes from `top` downwards, until `window` bytes were zero.
+    fn clean_down(&self, top: u32, window: u32);
+}
+
 /// Why a guest runs no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestEnd {
@@ -75,18 +86,38 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The memory of the guest in `slot`.
     fn memory(&self, slot: Slot) -> Arc<dyn UserMemory>;
 
-    /// Makes an instance of `image` in `slot` on the calling Worker, and lets it run soon.
+    /// Makes one more frame on the calling Worker: a small memory, all zero.
     ///
     /// # Errors
-    /// `ENOMEM` when the engine has no memory left, `ENOEXEC` when it refuses the module.
-    fn start_guest(&self, slot: Slot, image: &Image) -> Result<()>;
+    /// `ENOMEM` when the engine has no memory left.
+    fn make_frame(&self) -> Result<FrameId>;
+
+    /// Forgets a frame of the calling Worker that no guest has.
+    fn drop_frame(&self, frame: FrameId);
+
+    /// The memory of a frame of the calling Worker.
+    fn frame_memory(&self, frame: FrameId) -> Arc<dyn FrameMemory>;
+
+    /// Says which frame the guest in `slot`, of the calling Worker, is resident in: the one that it
+    /// was started in, or none.
+    fn set_resident(&self, slot: Slot, frame: Option<FrameId>);
+
+    /// Makes an instance of `image` in `slot` on the calling Worker, whose memory is that of
+    /// `frame`: large enough, and zero. It is resident, and runs soon.
+    ///
+    /// # Errors
+    /// `ENOEXEC` when the engine refuses the module.
+    fn start_guest(&self, slot: Slot, image: &Image, frame: FrameId) -> Result<()>;
+
+    /// Where the stack pointer of the parked guest in `slot` is, of the calling Worker; `None` if
+    /// it has none.
+    fn stack_pointer(&self, slot: Slot) -> Option<u32>;
 
     /// Lets the parked guest in `slot`, of the calling Worker, run on: its shim asks for the result.
     fn resume_guest(&self, slot: Slot);
 
-    /// Takes the guest of `slot` away, on its Worker: zeroes what it has used of its memory, which
-    /// is the stack below `stack_top` and everything from there to `end`.
-    fn end_guest(&self, slot: Slot, stack_top: u32, end: u32);
+    /// Takes the instance of `slot` away, on its Worker. Its frame is left as it is.
+    fn end_guest(&self, slot: Slot);
 
     /// A process that the host started has ended, with this wait status.
     ///

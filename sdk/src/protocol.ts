@@ -37,6 +37,10 @@ export interface KernelOptions {
   readonly copyInJavaScript: boolean;
   /** Whether programs get safepoints: false only to measure what these cost. */
   readonly safepoints: boolean;
+  /** How many memories the pod may have for its guests, shared out among the Workers. */
+  readonly frames: number;
+  /** How many guests the pod may have; 0: the kernel's own choice. */
+  readonly stacks: number;
   /** Milliseconds since 1970 at the pod's monotonic zero. */
   readonly epoch: number;
 }

@@ -39,6 +39,7 @@
 
 mod call_graph;
 mod call_shim;
+mod data;
 mod imports;
 mod memory_shim;
 mod module;
@@ -48,6 +49,7 @@ mod rewrite;
 mod safepoint;
 mod unroll;
 
+pub use data::data_segments;
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
 

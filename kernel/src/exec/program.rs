@@ -1,8 +1,8 @@
 //! Loaded modules, kept as long as their file does not change.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use abi::limits::BINPRM_BUF_SIZE;
 use abi::{Errno, Result};
@@ -13,6 +13,7 @@ use fs::vfs::inode::{FileType, Inode};
 use fs::vfs::path::Location;
 use kernel_loader::{Options, Program};
 
+use crate::memory::frames::InitialImage;
 use crate::platform::{Level, Platform};
 use crate::process::Credentials;
 
@@ -29,9 +30,16 @@ pub struct LoadedProgram {
     pub program: Program,
     /// The memory that both take.
     charge: Charge,
+    initial_image: OnceLock<InitialImage>,
 }
 
 impl LoadedProgram {
+    /// What its memory holds before it runs; read from the module when it is first asked for.
+    pub fn initial_image(&self) -> &InitialImage {
+        let read = || InitialImage::new(kernel_loader::data_segments(&self.program.guest));
+        self.initial_image.get_or_init(read)
+    }
+
     /// The first stack pointer of the module: the stack grows down from here.
     pub const fn stack_top(&self) -> u32 {
         self.program.stack.pointer_initial
@@ -105,6 +113,7 @@ impl ProgramCache {
                     id,
                     program,
                     charge,
+                    initial_image: OnceLock::new(),
                 });
                 self.by_contents.lock().insert(hash, Arc::clone(&program));
                 program

@@ -31,6 +31,12 @@ impl Extents {
         }
     }
 
+    /// All ranges, ascending.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = std::ops::Range<u64>> {
+        let ranges = self.0.iter();
+        ranges.map(|(&start, &end)| u64::from(start)..u64::from(end))
+    }
+
     /// The ranges that overlap `[start, end)` or end or begin at it.
     fn touching(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32)> {
         let below = self.0.range(..start).next_back();

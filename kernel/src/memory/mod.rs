@@ -8,7 +8,9 @@
 //! behind `heap_base`; mappings lie above it, lowest fit first. Protection is accepted and not
 //! enforced: WebAssembly has none (a stated limit).
 //!
-//! - `grow`: `memory.grow`; `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was ever used
+//! - `grow`: `memory.grow`; `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was
+//!   ever used
+//! - [`frames`]: the memories that guests take turns in
 //! - [`MemoryUsage`]: the pod's memory; its budget is [`fs::budget`]
 //!
 //! What a process is charged for is what it has ever used, but for its stack, which counts as
@@ -16,6 +18,7 @@
 //! unmapped. So the *resident* size never falls, and the *virtual* size is what is mapped now.
 
 mod extents;
+pub mod frames;
 mod grow;
 mod rlimit;
 mod usage;
@@ -400,6 +403,12 @@ impl AddressSpace {
     pub fn dirty_range(&self) -> (u32, u32) {
         let end = self.size_pages().checked_mul(WASM_PAGE);
         (self.stack_top, end.unwrap_or(u32::MAX))
+    }
+
+    /// What was ever used of heap and mappings, as ranges of addresses.
+    pub fn touched_ranges(&self) -> Vec<std::ops::Range<u64>> {
+        let heap = u64::from(self.heap_base)..u64::from(self.brk_high_water);
+        std::iter::once(heap).chain(self.touched.ranges()).collect()
     }
 
     /// What whole pages are used for, ascending; a page that two share counts as the lower one's.

@@ -156,12 +156,13 @@ impl ProcessSource for ProcessView {
     }
 
     fn pod_files(&self) -> &'static [&'static str] {
-        &["memory"]
+        &["memory", "pool"]
     }
 
     fn pod_file(&self, name: &str) -> Option<Vec<u8>> {
         let kernel = self.kernel.upgrade()?;
         match name {
+            "pool" => Some(crate::memory::frames::text(&kernel)),
             "memory" => Some(memory::text(kernel.budget())),
             _ => None,
         }

@@ -157,6 +157,7 @@ impl Kernel {
             return Err(Errno::EAGAIN.because("RLIMIT_NPROC"));
         }
         self.budget().admit(PROCESS_BYTES)?;
+        self.check_stacks()?;
         let now = self.platform.monotonic_ns();
         let parts = parent.parts_for_child();
         let child = self

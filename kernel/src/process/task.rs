@@ -12,6 +12,7 @@
 //! The *driver* is the task's future on its Worker's executor: see `driver`.
 
 mod driver;
+mod resident;
 mod turn;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use super::{Process, RunState};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
 use crate::kernel::Kernel;
+use crate::memory::frames::Residency;
 use crate::platform::{GuestEnd, Slot, UserMemory};
 use crate::scheduler::{Left, Turn};
 use crate::signal::{self, Frame, Taken};
@@ -78,6 +80,7 @@ pub struct Task {
     stopwatch: Stopwatch,
     /// What the scheduler knows of it.
     pub(crate) turn: Turn,
+    residency: Arc<Residency>,
     /// When a call ends that was interrupted and is made again; 0: none.
     restart_deadline_ns: AtomicU64,
 }
@@ -126,6 +129,7 @@ impl Task {
             driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
             turn: Turn::default(),
+            residency: Arc::default(),
             restart_deadline_ns: AtomicU64::new(0),
         });
         process.set_task(&task);
@@ -245,7 +249,12 @@ impl Task {
 
     /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
     pub fn take_result(&self) -> u32 {
-        self.state.lock().results.pop().unwrap_or(entry::DIE)
+        let result = self.state.lock().results.pop().unwrap_or(entry::DIE);
+        if result == entry::DIE || self.has_memory() {
+            result
+        } else {
+            entry::DIE
+        }
     }
 
     /// A call with this deadline was interrupted: if it is made again, it ends at the same time.
@@ -366,6 +375,9 @@ impl Task {
         let Some(kernel) = self.kernel.upgrade() else {
             return entry::DIE;
         };
+        if !self.has_memory() {
+            return entry::DIE;
+        }
         let process = self.process();
         loop {
             let mut signals = process.signals.lock();

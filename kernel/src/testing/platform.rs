@@ -1,10 +1,10 @@
 //! The host as tests see it: time stands still, randomness is a fixed sequence, guests do not run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
-use abi::Result;
+use abi::{Errno, Result};
 use executor::Clock;
 use executor::clock::FakeClock;
 use executor::sync::Lock;
@@ -12,7 +12,9 @@ use fs::vfs::file::GuestMemory;
 
 use super::FakeMemory;
 use crate::exec::Image;
-use crate::platform::{Level, Platform, Slot, UserMemory};
+use crate::kernel::Kernel;
+use crate::memory::frames::FrameId;
+use crate::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
 use crate::process::Pid;
 
 /// 2026-01-01 00:00:00 UTC in nanoseconds since 1970: the time of day when the clock shows 0.
@@ -30,6 +32,12 @@ pub struct FakePlatform {
     resumed: Lock<BTreeSet<Slot>>,
     ended: Lock<Vec<(Pid, i32)>>,
     stacks: Lock<BTreeMap<Slot, u32>>,
+    frames: Lock<BTreeMap<FrameId, Arc<FakeMemory>>>,
+    next_frame: AtomicU32,
+    /// How many frames there can be at once.
+    max_frames: AtomicU32,
+    stack_pointers: Lock<BTreeMap<Slot, u32>>,
+    kernel: OnceLock<Weak<Kernel>>,
 }
 
 impl FakePlatform {
@@ -43,6 +51,11 @@ impl FakePlatform {
             resumed: Lock::default(),
             ended: Lock::new(Vec::new()),
             stacks: Lock::default(),
+            frames: Lock::default(),
+            next_frame: AtomicU32::new(1),
+            max_frames: AtomicU32::new(u32::MAX),
+            stack_pointers: Lock::default(),
+            kernel: OnceLock::new(),
         })
     }
 
@@ -54,10 +67,41 @@ impl FakePlatform {
     /// The memory of a slot, which a test may look at.
     pub fn fake_memory(&self, slot: Slot) -> Arc<FakeMemory> {
         let mut memories = self.memories.lock();
-        let memory = memories
-            .entry(slot)
-            .or_insert_with(|| Arc::new(FakeMemory::new(MEMORY_PAGES)));
+        let kernel = self.kernel.get();
+        let memory = memories.entry(slot).or_insert_with(|| {
+            let memory = Arc::new(FakeMemory::new(MEMORY_PAGES));
+            if let Some(kernel) = kernel {
+                let kernel = Weak::clone(kernel);
+                memory.on_fault(move || bring(&kernel, slot));
+            }
+            memory
+        });
         Arc::clone(memory)
+    }
+
+    /// Whose guests these are: it is asked when one without a frame is to be reached.
+    pub(super) fn serve(&self, kernel: &Arc<Kernel>) {
+        let _known = self.kernel.set(Arc::downgrade(kernel));
+    }
+
+    /// From now on the engine has no more than `count` memories.
+    pub fn limit_frames(&self, count: u32) {
+        self.max_frames.store(count, Ordering::Relaxed);
+    }
+
+    /// How many memories the engine has made that are in use.
+    pub fn nr_frames(&self) -> usize {
+        self.frames.lock().len()
+    }
+
+    /// All memories that the engine has made and that are in use.
+    pub fn frames(&self) -> Vec<Arc<FakeMemory>> {
+        self.frames.lock().values().cloned().collect()
+    }
+
+    /// Where the guest in `slot` has its stack pointer from now on.
+    pub fn set_stack_pointer(&self, slot: Slot, address: u32) {
+        self.stack_pointers.lock().insert(slot, address);
     }
 
     /// The first stack pointer of the program in `slot`: where `argc` lies.
@@ -115,25 +159,65 @@ impl Platform for FakePlatform {
         self.fake_memory(slot)
     }
 
-    fn start_guest(&self, slot: Slot, image: &Image) -> Result<()> {
+    fn make_frame(&self) -> Result<FrameId> {
+        let mut frames = self.frames.lock();
+        let max = self.max_frames.load(Ordering::Relaxed);
+        if u32::try_from(frames.len()).is_ok_and(|count| count >= max) {
+            return Err(Errno::ENOMEM.because("the limit of the test"));
+        }
+        let id = FrameId(self.next_frame.fetch_add(1, Ordering::Relaxed));
+        frames.insert(id, Arc::new(FakeMemory::new(MEMORY_PAGES)));
+        Ok(id)
+    }
+
+    fn drop_frame(&self, frame: FrameId) {
+        self.frames.lock().remove(&frame);
+    }
+
+    fn frame_memory(&self, frame: FrameId) -> Arc<dyn FrameMemory> {
+        let known = self.frames.lock().get(&frame).cloned();
+        known.unwrap_or_else(|| Arc::new(FakeMemory::new(0)))
+    }
+
+    fn set_resident(&self, slot: Slot, frame: Option<FrameId>) {
+        let frame = frame.and_then(|frame| self.frames.lock().get(&frame).cloned());
+        self.fake_memory(slot).show(frame.as_deref());
+    }
+
+    fn start_guest(&self, slot: Slot, image: &Image, frame: FrameId) -> Result<()> {
         self.stacks.lock().insert(slot, image.stack.address);
-        self.fake_memory(slot)
-            .copy_out(image.stack.address, &image.stack.bytes)
+        self.set_resident(slot, Some(frame));
+        let memory = self.fake_memory(slot);
+        let module = &image.program.program.guest;
+        for (address, bytes) in kernel_loader::data_segments(module) {
+            memory.copy_out(address, module.get(bytes).unwrap_or_default())?;
+        }
+        memory.copy_out(image.stack.address, &image.stack.bytes)
+    }
+
+    fn stack_pointer(&self, slot: Slot) -> Option<u32> {
+        self.stack_pointers.lock().get(&slot).copied()
     }
 
     fn resume_guest(&self, slot: Slot) {
         self.resumed.lock().insert(slot);
     }
 
-    fn end_guest(&self, slot: Slot, _stack_top: u32, end: u32) {
-        let memory = self.fake_memory(slot);
-        let size = memory.size_pages().saturating_mul(65536);
-        let cleared = memory.fill(0, 0, end.min(size));
-        debug_assert!(cleared.is_ok(), "the whole memory can be cleared");
+    fn end_guest(&self, slot: Slot) {
         self.resumed.lock().remove(&slot);
+        self.stack_pointers.lock().remove(&slot);
     }
 
     fn process_ended(&self, pid: Pid, status: i32) {
         self.ended.lock().push((pid, status));
+    }
+}
+
+/// Has `kernel` move the guest of `slot` into its frame.
+fn bring(kernel: &Weak<Kernel>, slot: Slot) {
+    let task = kernel.upgrade().and_then(|kernel| kernel.task(slot));
+    if let Some(task) = task {
+        // If it fails, the memory stays away and the access faults.
+        let _absent = task.make_resident();
     }
 }

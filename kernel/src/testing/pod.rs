@@ -91,6 +91,7 @@ impl TestPod {
             executors: executors.clone(),
             hostname: b"test".to_vec(),
         });
+        platform.serve(&kernel);
         let root = TmpFs::new(DEFAULT_SIZE, kernel.now())?;
         kernel.vfs.mount_root(Arc::new(root), b"tmpfs", 0)?;
         kernel.boot()?;

@@ -13,6 +13,7 @@ export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --env NAME=VALUE         sets a variable; may be repeated
   --cwd DIR                working directory in the pod (default /root, or / without that)
   --tty, --no-tty          with or without a terminal (default: as this one)
+  --frames N               memories for processes, which share them if there are more (default 1024)
   --copy-in-js             copies between memories in JavaScript
   --save-image FILE        writes the root file system to FILE at the end
   --help                   says this`;
@@ -24,6 +25,7 @@ export interface Arguments {
   readonly mode: PodMode;
   /** Absent: as many as the mode has by default. */
   readonly workers?: number;
+  readonly frames?: number;
   readonly image: string;
   readonly mounts: readonly HostMount[];
   readonly env: Readonly<Record<string, string>>;
@@ -59,7 +61,8 @@ export function parseArguments(args: readonly string[], defaultImage: string): A
   return {
     ...(values.memory === undefined ? {} : { memory: parseSize(values.memory) }),
     mode: values.solo ? "solo" : "pool",
-    ...(values.workers === undefined ? {} : { workers: parseWorkers(values.workers) }),
+    ...(values.workers === undefined ? {} : { workers: parseCount("workers", values.workers) }),
+    ...(values.frames === undefined ? {} : { frames: parseCount("frames", values.frames) }),
     image: values.image,
     mounts: values.mount.map(parseMount),
     env: { ...DEFAULT_ENVIRONMENT, TERM: process.env.TERM ?? "dumb", ...parseEnvironment(values.env) },
@@ -80,6 +83,7 @@ function parseOptions(args: readonly string[], defaultImage: string) {
         memory: { type: "string" },
         workers: { type: "string" },
         solo: { type: "boolean", default: false },
+        frames: { type: "string" },
         image: { type: "string", default: defaultImage },
         mount: { type: "string", multiple: true, default: [] },
         env: { type: "string", multiple: true, default: [] },
@@ -96,9 +100,9 @@ function parseOptions(args: readonly string[], defaultImage: string) {
   }
 }
 
-function parseWorkers(text: string): number {
+function parseCount(option: string, text: string): number {
   if (!/^\d+$/.test(text)) {
-    throw new UsageError(`--workers ${text}: not a number`);
+    throw new UsageError(`--${option} ${text}: not a number`);
   }
   return Number(text);
 }

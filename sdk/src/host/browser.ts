@@ -4,11 +4,14 @@ import type { Host } from "./pod.js";
 import type { PoolPort } from "./pool.js";
 
 const GIB = 1 << 30;
+/** Chromium gives a tab 125 memories (about 15 on Android, which the kernel learns); some are left for the page. */
+const FRAMES = 112;
 
 /** The page as a host. */
 export function browserHost(): Host {
   return {
     newPort,
+    frames: FRAMES,
     // Bundlers look for each name in one piece.
     loadKernel: (mode) =>
       WebAssembly.compileStreaming(

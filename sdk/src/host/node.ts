@@ -7,11 +7,14 @@ import type { Host } from "./pod.js";
 import type { PoolPort } from "./pool.js";
 
 const KERNELS = { pool: "./shoal_kernel.wasm", solo: "./shoal_kernel_solo.wasm" } as const;
+/** Each memory reserves 8 GiB of addresses, of which a process has 128 TiB. */
+const FRAMES = 1024;
 
 /** This process as a host. */
 export function nodeHost(): Host {
   return {
     newPort,
+    frames: FRAMES,
     loadKernel: async (mode) => WebAssembly.compile(await readFile(new URL(KERNELS[mode], import.meta.url))),
     loadImage: (location) => readFile(typeof location === "string" ? location : fileURLToPath(location)),
     memory() {

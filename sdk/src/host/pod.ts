@@ -38,6 +38,11 @@ export interface BootOptions {
    * calls keeps its Worker for ever, and no signal reaches it.
    */
   readonly safepoints?: boolean;
+  /**
+   * How many `WebAssembly.Memory` objects guests may have, shared out among the Workers; further
+   * processes share them by swapping. By default what the host gives safely.
+   */
+  readonly frames?: number;
   /** Gets the lines of the kernel's log; warnings and errors go to the console by default. */
   readonly onLog?: (level: LogLevel, message: string) => void;
 }
@@ -49,6 +54,8 @@ export interface Host {
   loadImage(location: string | URL): Promise<Uint8Array>;
   /** How much memory this host has for a pod. */
   memory(): HostMemory;
+  /** How many `WebAssembly.Memory` objects a pod may make here for its guests. */
+  readonly frames: number;
   /** Why Workers of this host cannot share memory, if they cannot. */
   sharingObstacle(): string | undefined;
   /** Why this host cannot run any pod, if it cannot. */
@@ -107,6 +114,9 @@ export class Pod {
     if (memory !== undefined && !(Number.isSafeInteger(memory) && memory >= MIN_MEMORY)) {
       throw new PodError(`memory must be a whole number of bytes from ${MIN_MEMORY} on`);
     }
+    if (options.frames !== undefined && (!Number.isInteger(options.frames) || options.frames < 1)) {
+      throw new PodError("frames must be a whole number above 0");
+    }
     const { mode, nrWorkers } = chooseMode(host, options);
     const { image } = options;
     const [module, bytes] = await Promise.all([
@@ -118,6 +128,8 @@ export class Pod {
       ...(memory === undefined ? {} : { memory }),
       shownMemory: hostMemory.shown,
       mounts: options.mounts ?? [],
+      frames: options.frames ?? host.frames,
+      stacks: 0,
       copyInJavaScript: options.copyInJavaScript ?? false,
       safepoints: options.safepoints ?? true,
       epoch: performance.timeOrigin + performance.now(),

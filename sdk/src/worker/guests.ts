@@ -1,9 +1,10 @@
 /**
  * Guests: their memories, instances and suspended stacks.
  *
- * A *frame* is a `WebAssembly.Memory` with its helper instance. Engines allow few memories in a
- * tab and free them late, so frames are zeroed and reused. The guest's imports are bound to its
- * shim's exports: no JavaScript stands on a suspended stack.
+ * A *frame* is a `WebAssembly.Memory` with its helper instance, named by where its helpers are in
+ * the kernel's function table. The kernel says which frame a guest gets, and when one is made or
+ * dropped: guests may share one. The guest's imports are bound to its shim's exports: no
+ * JavaScript stands on a suspended stack.
  */
 import { promising, suspending } from "./jspi.js";
 import type { Kernel } from "./kernel.js";
@@ -13,20 +14,9 @@ const ENOEXEC = 8;
 /** The most that a 32-bit memory can have, in pages of 64 KiB. */
 const MAX_PAGES = 65536;
 /** The helpers that the kernel calls, in the order of `guest_memory.rs`. */
-const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill"] as const;
-/** The largest memory that is kept for the next guest, in bytes: zeroed pages still cost memory. */
-const MAX_IDLE_LENGTH = 64 << 20;
-/** How far below the lowest used byte of a stack is looked for more, in bytes. */
-const STACK_WINDOW = 1 << 20;
+const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill", "clean", "clean_down"] as const;
 
 type WasmFunction = (...args: number[]) => number;
-
-interface Frame {
-  readonly memory: WebAssembly.Memory;
-  /** Index of the first helper in the kernel's function table. */
-  readonly base: number;
-  readonly helpers: Readonly<Record<string, WasmFunction>>;
-}
 
 interface Program {
   readonly guest: WebAssembly.Module;
@@ -34,8 +24,8 @@ interface Program {
 }
 
 interface Guest {
-  readonly frame: Frame;
   readonly start: WasmFunction;
+  readonly stackPointer: WebAssembly.Global | undefined;
   /** Resolves the promise that the guest is parked on. */
   resume: ((value: number) => void) | undefined;
 }
@@ -48,7 +38,8 @@ export class Guests {
   readonly #park: WebAssembly.ImportValue;
   readonly #pump: () => void;
   readonly #programs = new Map<number, Program>();
-  readonly #idleFrames: Frame[] = [];
+  /** The memories of frames, by the index of the first helper in the kernel's function table. */
+  readonly #frames = new Map<number, WebAssembly.Memory>();
   /** Places in the kernel's function table that the helpers of dropped frames have left. */
   readonly #freeBases: number[] = [];
   readonly #guests: (Guest | undefined)[] = [];
@@ -70,15 +61,19 @@ export class Guests {
     });
   }
 
-  /** Makes the instance for `slot`; the base of its memory helpers, or a negative error number. */
+  /** Makes the instance for `slot` in `frame`; 0, or a negative error number. */
   start(
     slot: number,
     program: number,
     guestCode: () => Uint8Array<ArrayBuffer>,
     shimCode: () => Uint8Array<ArrayBuffer>,
-    minPages: number,
+    frame: number,
     stackPointer: number,
   ): number {
+    const memory = this.#frames.get(frame);
+    if (memory === undefined) {
+      return -ENOMEM;
+    }
     let modules = this.#programs.get(program);
     try {
       if (modules === undefined) {
@@ -88,31 +83,22 @@ export class Guests {
     } catch {
       return -ENOEXEC;
     }
-    let frame: Frame;
-    try {
-      frame = this.#takeFrame(minPages);
-    } catch {
-      // Firefox throws a bare string when it is out of memories.
-      return -ENOMEM;
-    }
     try {
       const shim = new WebAssembly.Instance(modules.shim, {
         kernel: { memory: this.#kernel.memory, ...this.#kernel.exports },
-        guest: { memory: frame.memory },
+        guest: { memory },
         host: { park: this.#park, slot: new WebAssembly.Global({ value: "i32" }, slot) },
       });
       const guest = new WebAssembly.Instance(modules.guest, {
-        shoal: { memory: frame.memory, ...shim.exports },
+        shoal: { memory, ...shim.exports },
       });
       const pointer = guest.exports.__stack_pointer as WebAssembly.Global | undefined;
       if (pointer !== undefined) {
         pointer.value = stackPointer | 0;
       }
-      this.#guests[slot] = { frame, start: guest.exports._start as WasmFunction, resume: undefined };
-      return frame.base;
+      this.#guests[slot] = { start: guest.exports._start as WasmFunction, stackPointer: pointer, resume: undefined };
+      return 0;
     } catch {
-      // A segment does not fit: what the ones before it wrote is not known.
-      this.#giveBack(frame, 0);
       return -ENOEXEC;
     }
   }
@@ -124,6 +110,10 @@ export class Guests {
       return;
     }
     queueMicrotask(() => {
+      if (this.#kernel.exports.guest_begins(slot) !== 0) {
+        this.#ended(slot, "its memory is lost");
+        return;
+      }
       try {
         promising(guest.start as (...args: never[]) => unknown)(argument).then(
           () => this.#ended(slot, undefined),
@@ -146,19 +136,38 @@ export class Guests {
     }
   }
 
-  /** Takes a guest's frame back, zeroed where it was used. */
-  end(slot: number, stackTop: number): void {
-    const guest = this.#guests[slot];
-    if (guest === undefined) {
-      return;
-    }
+  /** Forgets a guest's instance. */
+  end(slot: number): void {
     this.#guests[slot] = undefined;
-    this.#giveBack(guest.frame, stackTop >>> 0);
   }
 
-  /** How many frames there are, in use and idle. */
-  get frameCount(): number {
-    return this.#idleFrames.length + this.#guests.filter((guest) => guest !== undefined).length;
+  /** Where a parked guest has its stack pointer; negative when it has none. */
+  stackPointer(slot: number): number {
+    const pointer = this.#guests[slot]?.stackPointer;
+    return pointer === undefined ? -1 : pointer.value >>> 0;
+  }
+
+  /** Makes a frame, all zero; its number, or a negative error number. */
+  makeFrame(): number {
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+      const base = this.#installHelpers(memory);
+      this.#frames.set(base, memory);
+      return base;
+    } catch {
+      // Firefox throws a bare string when it is out of memories.
+      return -ENOMEM;
+    }
+  }
+
+  /** Forgets a frame that no guest has. */
+  dropFrame(frame: number): void {
+    const table = this.#kernel.exports.__indirect_function_table;
+    for (const index of HELPERS.keys()) {
+      table.set(frame + index, null);
+    }
+    this.#frames.delete(frame);
+    this.#freeBases.push(frame);
   }
 
   /** Tells the kernel that a guest has returned, or what it trapped with. */
@@ -174,24 +183,8 @@ export class Guests {
     this.#pump();
   }
 
-  #takeFrame(minPages: number): Frame {
-    const found = this.#idleFrames.findLastIndex((frame) => frame.memory.buffer.byteLength >= minPages * 65536);
-    const index = found >= 0 ? found : this.#idleFrames.length - 1;
-    const frame = this.#idleFrames[index];
-    if (frame === undefined) {
-      return this.#newFrame(minPages);
-    }
-    const missing = minPages - (frame.memory.buffer.byteLength >>> 16);
-    if (missing > 0) {
-      // When this throws, the frame stays idle.
-      frame.memory.grow(missing);
-    }
-    this.#idleFrames.splice(index, 1);
-    return frame;
-  }
-
-  #newFrame(minPages: number): Frame {
-    const memory = new WebAssembly.Memory({ initial: minPages, maximum: MAX_PAGES });
+  /** Puts the helpers for a memory into the kernel's function table; the index of the first. */
+  #installHelpers(memory: WebAssembly.Memory): number {
     const kernelMemory = this.#kernel.memory;
     const copy =
       (to: WebAssembly.Memory, from: WebAssembly.Memory) => (target: number, source: number, length: number) =>
@@ -212,33 +205,7 @@ export class Guests {
     for (const [index, name] of HELPERS.entries()) {
       table.set(base + index, helpers[name]);
     }
-    return { memory, base, helpers };
-  }
-
-  /** Keeps a frame for the next guest, zeroed, or drops it when it is large. */
-  #giveBack(frame: Frame, stackTop: number): void {
-    if (frame.memory.buffer.byteLength <= MAX_IDLE_LENGTH) {
-      this.#clean(frame, stackTop);
-      this.#idleFrames.push(frame);
-      return;
-    }
-    const table = this.#kernel.exports.__indirect_function_table;
-    for (const index of HELPERS.keys()) {
-      table.set(frame.base + index, null);
-    }
-    this.#freeBases.push(frame.base);
-  }
-
-  /**
-   * Zeroes the used part of the stack, which ends at `stackTop`, and all from there on.
-   *
-   * A program may write to all of its memory, wherever the kernel's map of it ends: a frame may have
-   * been larger before. What is zero is only read.
-   */
-  #clean(frame: Frame, stackTop: number): void {
-    const size = frame.memory.buffer.byteLength;
-    frame.helpers.clean_down?.(Math.min(stackTop, size), STACK_WINDOW);
-    frame.helpers.clean?.(Math.min(stackTop, size), size);
+    return base;
   }
 }
 

@@ -68,7 +68,7 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
       guestLength: number,
       shim: number,
       shimLength: number,
-      minPages: number,
+      frame: number,
       stackPointer: number,
     ) {
       return guests().start(
@@ -76,13 +76,16 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
         program,
         () => kernel().copy(guest, guestLength),
         () => kernel().copy(shim, shimLength),
-        minPages,
+        frame,
         stackPointer,
       );
     },
     run_guest: (slot: number, argument: number) => guests().run(slot, argument),
     resume_guest: (slot: number) => guests().resume(slot),
-    end_guest: (slot: number, stackTop: number) => guests().end(slot, stackTop),
+    end_guest: (slot: number) => guests().end(slot),
+    stack_pointer: (slot: number) => guests().stackPointer(slot),
+    make_frame: () => guests().makeFrame(),
+    drop_frame: (frame: number) => guests().dropFrame(frame),
     ring(worker: number) {
       if (hasWaitAsync) {
         ring(kernel(), worker);

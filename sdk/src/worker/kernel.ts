@@ -16,6 +16,9 @@ export interface KernelExports extends WebAssembly.Exports {
   doorbell(worker: number): number;
   memory_shim(): number;
   pump(): number;
+  set_budgets(frames: number, stacks: number): void;
+  make_frames(): void;
+  guest_begins(slot: number): number;
   guest_ended(slot: number, trapped: number, address: number, length: number): void;
   spawn(address: number, length: number): number;
   kill(pid: number, signal: number): number;

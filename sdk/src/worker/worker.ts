@@ -87,6 +87,10 @@ export class PoolWorker {
     const pump = new Pump(kernel, kernel.isShared ? new Bell(kernel, worker) : undefined);
     this.#pump = pump;
     this.#guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
+    if (message.seat === undefined) {
+      exports.set_budgets(options.frames, options.stacks);
+    }
+    exports.make_frames();
     const seats = makeSeats(exports, message.seat === undefined ? message.nrWorkers - 1 : 0);
     this.#host.post({ type: "booted", seats });
     pump.run();

@@ -31,7 +31,8 @@ impl Task {
                 break;
             };
             let image = kernel.install(&self.process(), executable);
-            if let Err(error) = kernel.platform.start_guest(self.slot, &image) {
+            let space = self.process().address_space();
+            if let Err(error) = kernel.frames.seat(&self, &image, space) {
                 let reason = format!("pid {}: {error}", self.pid());
                 kernel.log(Level::Error, &reason);
                 kernel.scheduler.vacate(&self);
@@ -39,11 +40,9 @@ impl Task {
                 break;
             }
             self.stopwatch.start(self.executor.now_ns());
-            let space = self.process().address_space();
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
             self.clock_out(Left::Waits);
-            let (stack_top, dirty_end) = space.lock().dirty_range();
-            kernel.platform.end_guest(self.slot, stack_top, dirty_end);
+            kernel.frames.unseat(self.executor.worker(), self.slot);
             if self.has_next() {
                 if kernel.exec_elsewhere(&self) {
                     return;

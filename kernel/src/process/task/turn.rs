@@ -29,7 +29,12 @@ impl Task {
         };
         let now_ns = self.executor.now_ns();
         if self.executor.has_due(now_ns) {
+            // Somebody's call may reach for its memory, and the frame may be this guest's.
+            kernel.frames.leave(self.executor.worker());
             self.executor.run(Slice::polls(POLLS_PER_SAFEPOINT));
+            if !self.has_memory() {
+                return entry::DIE;
+            }
         }
         let ran_ns = self.stopwatch.elapsed_ns(now_ns);
         self.check_cpu_time(&kernel, ran_ns);
