@@ -4,10 +4,10 @@
 //! the pages into zeroed memory. Pages of zeroes cost nothing, unchanged pages of data neither.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use abi::Result;
 use fs::budget::{Budget, Class};
-use std::sync::Arc;
 
 use super::image::InitialImage;
 use super::{PAGE_BYTES, PAGE_LEN, Page};

@@ -1,12 +1,12 @@
 //! Processes that share frames, on a host that the test controls.
 
+use abi::Errno;
 use fs::vfs::file::GuestMemory;
 
 use super::{PAGE_BYTES, text};
 use crate::call::Outcome;
 use crate::platform::{Level, UserMemory};
 use crate::testing::{FakeMemory, Progress, TestGuest, TestPod};
-use abi::Errno;
 
 /// An address in the data of the test program: above its stack.
 const DATA: u32 = 0x1_0000;
