@@ -29,10 +29,23 @@ pub(super) struct HostInode {
 /// Where the file is found. Locked across calls of the host.
 #[derive(Debug)]
 struct Place {
-    /// The path under which it was found last.
-    path: Vec<u8>,
+    /// The path under which it was found last, unless that name is gone.
+    path: Option<Vec<u8>>,
     /// The open file, once it was read or written or lost its name.
     handle: Option<(u64, HostAccess)>,
+}
+
+impl Place {
+    /// The handle, if it is good for `access`.
+    fn handle_for(&self, access: HostAccess) -> Option<u64> {
+        let (handle, had) = self.handle?;
+        (access == HostAccess::Read || had == access).then_some(handle)
+    }
+
+    fn path(&self) -> Result<Vec<u8>> {
+        let path = self.path.clone();
+        path.ok_or_else(|| Errno::ENOENT.because("the file has lost its name"))
+    }
 }
 
 impl HostInode {
@@ -43,7 +56,7 @@ impl HostInode {
         path: &[u8],
     ) -> Self {
         let place = Place {
-            path: path.to_vec(),
+            path: Some(path.to_vec()),
             handle: None,
         };
         Self {
@@ -60,22 +73,41 @@ impl HostInode {
 
     /// It has been found under this path.
     pub(super) fn found_at(&self, path: &[u8]) {
-        path.clone_into(&mut self.place.lock().path);
+        self.place.lock().path = Some(path.to_vec());
+    }
+
+    /// Whether nothing leads to it any more: its number may belong to another file.
+    pub(super) fn is_lost(&self) -> bool {
+        let place = self.place.lock();
+        place.path.is_none() && place.handle.is_none()
+    }
+
+    /// The name `path` is gone.
+    fn lose(&self, path: &[u8]) {
+        let mut place = self.place.lock();
+        if place.path.as_deref() == Some(path) {
+            place.path = None;
+        }
     }
 
     /// What was at `old` is at `new` now.
     pub(super) fn moved(&self, old: &[u8], new: &[u8]) {
         let mut place = self.place.lock();
-        let Some(rest) = place.path.strip_prefix(old) else {
+        let Some(rest) = place
+            .path
+            .as_deref()
+            .and_then(|path| path.strip_prefix(old))
+        else {
             return;
         };
         if rest.is_empty() || rest.first() == Some(&b'/') {
-            place.path = [new, rest].concat();
+            place.path = Some([new, rest].concat());
         }
     }
 
-    fn path(&self) -> Vec<u8> {
-        self.place.lock().path.clone()
+    /// Its path, good while the caller holds `Shared::names`.
+    fn path(&self) -> Result<Vec<u8>> {
+        self.place.lock().path()
     }
 
     /// The path of `name` in this directory.
@@ -83,7 +115,7 @@ impl HostInode {
         if self.file_type != FileType::Directory {
             return Err(Errno::ENOTDIR.into());
         }
-        let mut path = self.path();
+        let mut path = self.path()?;
         if path.last() != Some(&b'/') {
             path.push(b'/');
         }
@@ -102,20 +134,30 @@ impl HostInode {
     /// Opens the file if it is not, and calls `act` with the handle.
     fn with_handle<T>(&self, access: HostAccess, act: impl FnOnce(u64) -> Result<T>) -> Result<T> {
         self.check_regular()?;
+        {
+            let place = self.place.lock();
+            if let Some(handle) = place.handle_for(access) {
+                return act(handle);
+            }
+        }
+        let names = self.shared.names.lock();
+        self.open(access)?;
+        let place = self.place.lock();
+        drop(names);
+        act(place.handle_for(access).ok_or(Errno::EIO)?)
+    }
+
+    /// Opens the file if it is not; the caller holds `Shared::names`.
+    fn open(&self, access: HostAccess) -> Result<()> {
         let files = &*self.shared.files;
         let mut place = self.place.lock();
-        let handle = match place.handle {
-            Some((handle, had)) if access == HostAccess::Read || had == access => handle,
-            before => {
-                let handle = files.open(&place.path, access).map_err(from_host)?;
-                if let Some((before, _)) = before {
-                    files.close(before);
-                }
-                place.handle = Some((handle, access));
-                handle
+        if place.handle_for(access).is_none() {
+            let handle = files.open(&place.path()?, access).map_err(from_host)?;
+            if let Some((before, _)) = place.handle.replace((handle, access)) {
+                files.close(before);
             }
-        };
-        act(handle)
+        }
+        Ok(())
     }
 
     /// Writes at byte `offset` of an open file; what was written before an error counts.
@@ -146,11 +188,15 @@ impl HostInode {
 
     fn stat(&self) -> Result<HostStat> {
         let files = &*self.shared.files;
-        let place = self.place.lock();
-        match place.handle {
-            Some((handle, _)) => files.fstat(handle).map_err(from_host),
-            None => files.lstat(&place.path).map_err(from_host),
+        {
+            let place = self.place.lock();
+            if let Some((handle, _)) = place.handle {
+                return files.fstat(handle).map_err(from_host);
+            }
         }
+        let _names = self.shared.names.lock();
+        let path = self.path()?;
+        files.lstat(&path).map_err(from_host)
     }
 
     /// The inode that `path` names, if somebody holds it.
@@ -160,17 +206,20 @@ impl HostInode {
         inodes.get(&(stat.device, stat.inode))?.upgrade()
     }
 
-    /// Opens what is about to lose a name, so that its holders can go on.
-    fn keep_open(&self, path: &[u8]) {
-        if let Some(inode) = self
-            .held(path)
-            .filter(|inode| inode.file_type == FileType::Regular)
+    /// Takes the name `path` away by `act`. Whoever holds the file can go on: it is opened before.
+    fn take_name(&self, path: &[u8], act: impl FnOnce() -> Result<()>) -> Result<()> {
+        let victim = self.held(path);
+        if let Some(inode) = &victim
+            && inode.file_type == FileType::Regular
+            && inode.open(HostAccess::ReadWrite).is_err()
         {
-            let opened = inode.with_handle(HostAccess::ReadWrite, |_| Ok(()));
-            if opened.is_err() {
-                let _unreadable = inode.with_handle(HostAccess::Read, |_| Ok(()));
-            }
+            let _unreadable = inode.open(HostAccess::Read);
         }
+        act()?;
+        if let Some(inode) = victim {
+            inode.lose(path);
+        }
+        Ok(())
     }
 
     fn own<'a>(&self, inode: &'a Arc<dyn Inode>) -> Result<&'a Self> {
@@ -237,21 +286,24 @@ impl Inode for HostInode {
             })?;
         }
         if let Some(permissions) = change.permissions {
-            files.chmod(&self.path(), permissions).map_err(from_host)?;
+            let _names = self.shared.names.lock();
+            files.chmod(&self.path()?, permissions).map_err(from_host)?;
         }
         // The host keeps the times of a truncation itself.
         if change.size.is_none() && (change.atime.is_some() || change.mtime.is_some()) {
             let stat = self.stat()?;
             let atime = change.atime.unwrap_or(stat.atime);
             let mtime = change.mtime.unwrap_or(stat.mtime);
+            let _names = self.shared.names.lock();
             files
-                .utimes(&self.path(), atime, mtime)
+                .utimes(&self.path()?, atime, mtime)
                 .map_err(from_host)?;
         }
         Ok(())
     }
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let _names = self.shared.names.lock();
         self.find(&self.path_of(name)?)
     }
 
@@ -262,6 +314,7 @@ impl Inode for HostInode {
         attributes: &NewAttributes,
     ) -> Result<Arc<dyn Inode>> {
         self.shared.check_writable()?;
+        let _names = self.shared.names.lock();
         let path = self.path_of(name)?;
         let files = &*self.shared.files;
         match node {
@@ -282,26 +335,26 @@ impl Inode for HostInode {
 
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, _: Timestamp) -> Result<()> {
         self.shared.check_writable()?;
+        let _names = self.shared.names.lock();
         let path = self.path_of(name)?;
         self.shared
             .files
-            .link(&self.own(target)?.path(), &path)
+            .link(&self.own(target)?.path()?, &path)
             .map_err(from_host)
     }
 
     fn unlink(&self, name: &[u8], _: Timestamp) -> Result<()> {
         self.shared.check_writable()?;
+        let _names = self.shared.names.lock();
         let path = self.path_of(name)?;
-        self.keep_open(&path);
-        self.shared.files.unlink(&path).map_err(from_host)
+        self.take_name(&path, || self.shared.files.unlink(&path).map_err(from_host))
     }
 
     fn rmdir(&self, name: &[u8], _: Timestamp) -> Result<()> {
         self.shared.check_writable()?;
-        self.shared
-            .files
-            .rmdir(&self.path_of(name)?)
-            .map_err(from_host)
+        let _names = self.shared.names.lock();
+        let path = self.path_of(name)?;
+        self.take_name(&path, || self.shared.files.rmdir(&path).map_err(from_host))
     }
 
     fn rename(
@@ -313,6 +366,7 @@ impl Inode for HostInode {
         _: Timestamp,
     ) -> Result<()> {
         self.shared.check_writable()?;
+        let _names = self.shared.names.lock();
         let old = self.path_of(old_name)?;
         let new = self.own(new_directory)?.path_of(new_name)?;
         let files = &*self.shared.files;
@@ -325,8 +379,7 @@ impl Inode for HostInode {
             }
             RenameMode::NoReplace | RenameMode::Replace => {}
         }
-        self.keep_open(&new);
-        files.rename(&old, &new).map_err(from_host)?;
+        self.take_name(&new, || files.rename(&old, &new).map_err(from_host))?;
         self.shared.moved(&old, &new);
         Ok(())
     }
@@ -335,7 +388,11 @@ impl Inode for HostInode {
         if self.file_type != FileType::Symlink {
             return Err(Errno::EINVAL.into());
         }
-        self.shared.files.read_link(&self.path()).map_err(from_host)
+        let _names = self.shared.names.lock();
+        self.shared
+            .files
+            .read_link(&self.path()?)
+            .map_err(from_host)
     }
 
     fn is_cacheable(&self) -> bool {
@@ -346,11 +403,13 @@ impl Inode for HostInode {
         if self.file_type != FileType::Directory {
             return Err(Errno::ENOTDIR.into());
         }
-        let entries = self
-            .shared
-            .files
-            .read_dir(&self.path())
-            .map_err(from_host)?;
+        let entries = {
+            let _names = self.shared.names.lock();
+            self.shared
+                .files
+                .read_dir(&self.path()?)
+                .map_err(from_host)?
+        };
         // In the order of a hash of the name, which is the cookie, too: the order of the host may
         // change between two calls.
         let mut entries: Vec<(u64, HostEntry)> = entries

@@ -3,7 +3,7 @@
 //! [`HostFiles`] is the host: Node's `fs`, or a folder that a page was given. [`HostFs`] is the
 //! file system over it, [`inode::HostInode`] one file. A file is known by the host's device and
 //! inode number, and reached by the path under which it was found last; a file that is open keeps
-//! a handle, so it can lose its name. Names are not cached: the host may change them at any time.
+//! a handle, so it can lose its name; a directory that lost it is reached no more. Names are not cached: the host may change them at any time.
 //!
 //! Device files, fifos and sockets of the host are shown, but cannot be made.
 
@@ -189,6 +189,10 @@ pub struct HostFs {
 struct Shared {
     files: Arc<dyn HostFiles>,
     options: HostOptions,
+    /// Held from the look at a path until the host has done what it names, and while names move or
+    /// go: a path must not come to lead through a symbolic link that a guest puts in the place of
+    /// a directory, since the host would follow it out of the folder. Locked before `inodes`.
+    names: Lock<()>,
     /// The inodes that somebody holds, by the host's device and inode number.
     inodes: Lock<HashMap<(u64, u64), Weak<HostInode>>>,
     /// Our device number for each of the host's.
@@ -204,6 +208,7 @@ impl HostFs {
         let shared = Arc::new(Shared {
             files,
             options,
+            names: Lock::new(()),
             inodes: Lock::new(HashMap::new()),
             devices: Lock::new(HashMap::new()),
         });
@@ -249,7 +254,7 @@ impl Shared {
         let mut inodes = self.inodes.lock();
         let known = inodes.get(&key).and_then(Weak::upgrade);
         let inode = match known {
-            Some(known) if known.file_type() == file_type => {
+            Some(known) if known.file_type() == file_type && !known.is_lost() => {
                 known.found_at(path);
                 known
             }
