@@ -136,7 +136,8 @@ export class Pod {
     };
     const log = options.onLog ?? logToConsole;
     let pod: Pod | undefined;
-    const parts = { mode, nrWorkers, module, image: bytes, options: kernelOptions };
+    const ownsImage = !(image instanceof Uint8Array);
+    const parts = { mode, nrWorkers, module, image: bytes, ownsImage, options: kernelOptions };
     const pool = await Pool.boot((index) => host.newPort(index), parts, {
       output: (stream, data) => pod?.output(stream, data),
       taken: (stream, length) => pod?.taken(stream, length),

@@ -29,6 +29,8 @@ export interface PoolParts {
   /** The kernel, built for this mode. */
   readonly module: WebAssembly.Module;
   readonly image: Uint8Array;
+  /** Whether nobody else needs the image: it then moves to the Worker instead of being copied. */
+  readonly ownsImage: boolean;
   readonly options: KernelOptions;
 }
 
@@ -75,7 +77,8 @@ export class Pool {
       if (first === undefined) {
         throw new PodError("a pool without Workers");
       }
-      const { seats } = await pool.#start(first, { ...common, worker: 0, image });
+      const moves = parts.ownsImage && image.length === image.buffer.byteLength;
+      const { seats } = await pool.#start(first, { ...common, worker: 0, image }, moves ? [image.buffer] : []);
       const started = others.map((port, index) => {
         const seat = seats[index];
         if (seat === undefined) {
@@ -126,7 +129,11 @@ export class Pool {
     this.#waiting.clear();
   }
 
-  #start(port: PoolPort, message: BootMessage): Promise<Extract<WorkerMessage, { type: "booted" }>> {
+  #start(
+    port: PoolPort,
+    message: BootMessage,
+    transfer: Transferable[] = [],
+  ): Promise<Extract<WorkerMessage, { type: "booted" }>> {
     return new Promise((resolve, reject) => {
       this.#booting.add(reject);
       const fail = (error: PodError) => this.#fail(error);
@@ -143,7 +150,7 @@ export class Pool {
           this.#receive(reply);
         }
       });
-      port.post(message);
+      port.post(message, transfer);
     });
   }
 
