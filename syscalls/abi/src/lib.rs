@@ -4,7 +4,7 @@
 //!
 //! - [`table`]: the system calls, one row each; [`mod@unimplemented`]: the ones that are not there
 //! - [`linux32`]: the import names of 32-bit guests
-//! - [`types`]: ids and addresses; [`layout`]: structures as bytes; [`file`]: types of files
+//! - [`types`]: ids and addresses; [`layout`]: structures as bytes; [`mod@file`]: types of files
 //! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see
 
 #![no_std]
