@@ -142,16 +142,14 @@ impl Kernel {
 
     /// How many guests each Worker has.
     pub fn guests_per_worker(&self) -> Vec<usize> {
-        let seats = self.seats.lock();
-        self.executors
-            .iter()
-            .map(|executor| {
-                seats
-                    .iter()
-                    .filter(|(_, s)| s.worker == executor.worker())
-                    .count()
-            })
-            .collect()
+        let mut counts = vec![0; self.executors.len()];
+        for (_, seat) in self.seats.lock().iter() {
+            let index = usize::try_from(seat.worker.0).unwrap_or(usize::MAX);
+            if let Some(count) = counts.get_mut(index) {
+                *count = usize::saturating_add(*count, 1);
+            }
+        }
+        counts
     }
 
     /// How many guests there are.

@@ -415,6 +415,8 @@ fn child_starts_elsewhere_when_its_parents_worker_computes() {
     let worker = parent.task.executor().worker();
     let busy = world.child(&parent);
     use_slices_up(&world, &[&busy]);
+    assert_eq!(world.kernel.scheduler.nr_bound(worker), 1);
+    assert_eq!(world.kernel.scheduler.nr_ready(worker), 1);
     let child = world.child(&parent);
     assert_ne!(child.task.executor().worker(), worker);
     // Both Workers compute: no reason to go away.

@@ -1,6 +1,8 @@
-//! `/proc/shoal/pool`: Workers, their frames, what is swapped out.
+//! `/proc/shoal/pool`: Workers, their turns, their frames, what is swapped out.
 
 use std::fmt::Write as _;
+
+use executor::WorkerId;
 
 use crate::kernel::Kernel;
 
@@ -37,9 +39,16 @@ pub struct WorkerReport {
 pub fn text(kernel: &Kernel) -> Vec<u8> {
     let reports = kernel.frames.report();
     let mut text = String::new();
-    for (worker, report) in reports.iter().enumerate() {
+    for (executor, report) in kernel.executors().iter().zip(&reports) {
+        let worker = executor.worker();
         // Writing to a string does not fail.
-        let _written = writeln!(text, "worker {worker} {}", line(report));
+        let _written = writeln!(
+            text,
+            "worker {} {} {}",
+            worker.0,
+            line(report),
+            turns(kernel, worker)
+        );
     }
     let add = |sum: WorkerReport, one: &WorkerReport| WorkerReport {
         nr_guests: sum.nr_guests.saturating_add(one.nr_guests),
@@ -64,6 +73,17 @@ pub fn text(kernel: &Kernel) -> Vec<u8> {
         kernel.frames.max_stacks(),
     );
     text.into_bytes()
+}
+
+/// Whether a guest runs, how many wait for a turn, how many used up a whole slice when they ran last.
+fn turns(kernel: &Kernel, worker: WorkerId) -> String {
+    let scheduler = &kernel.scheduler;
+    format!(
+        "running {} ready {} computing {}",
+        u8::from(scheduler.is_running(worker)),
+        scheduler.nr_ready(worker),
+        scheduler.nr_bound(worker),
+    )
 }
 
 fn line(report: &WorkerReport) -> String {
