@@ -25,10 +25,10 @@ use wasmparser::{ConstExpr, ElementItems, FuncType, Operator, TableInit};
 use crate::module::Module;
 
 /// Instructions that may run without a safepoint, those of loops counted once.
-const MAX_COST: u64 = 1 << 16;
+const MAX_COST: u64 = 1 << 20;
 
 /// Instructions of a function and its callees that make its safepoints count for one turn more.
-const INSTRUCTIONS_PER_TURN: u64 = 1 << 10;
+const INSTRUCTIONS_PER_TURN: u64 = 1 << 16;
 
 /// Where safepoints belong, and what each of a function counts.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl Plan {
 /// than in proportion, and yet no number of calls is too large in the end.
 fn weight(cost: u64) -> u32 {
     let small = cost.min(MAX_COST) / INSTRUCTIONS_PER_TURN;
-    let large = cost / (MAX_COST * 16);
+    let large = cost / (MAX_COST << 8);
     u32::try_from(small.saturating_add(large))
         .unwrap_or(u32::MAX)
         .saturating_add(1)

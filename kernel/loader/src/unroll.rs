@@ -3,55 +3,53 @@
 //! ```text
 //! loop                    loop
 //!   body                    safepoint
-//!   br_if 0     becomes     block
-//! end                         body; i32.eqz; br_if 0      (all copies but the last)
-//!                             body; br_if 1
+//! end         becomes       block                 what follows the loop
+//!                             block               the next copy
+//!                               body              branches to the loop go to the end of this
+//!                               br 1
+//!                             end                 ... and so on, and at last:
+//!                             body                branches to the loop go to the loop
 //!                           end
 //!                         end
 //! ```
 //! A loop of a few instructions would pay as much for its safepoint as for its work. The engine's
-//! own check for interrupts at each turn gets rarer, too. Branches out of the body, and back to its
-//! head, cross one block more.
+//! own check for interrupts at each turn gets rarer, too.
 
 use wasm_encoder::{BlockType, Function, Instruction};
 
 /// How often a body is written.
 const COPIES: usize = 4;
 
-/// The most instructions of a body, its last branch included.
+/// How often one of at most [`TINY_LEN`] instructions is written.
+const COPIES_OF_TINY: usize = 8;
+const TINY_LEN: usize = 16;
+
+/// The most instructions of a body, its `end` included.
 const MAX_LEN: usize = 40;
 
-/// A loop that is written several times: what lies between `loop` and `end`.
+/// What lies between the `loop` and the `end` of a loop that is written several times.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Body<'i, 'a> {
-    /// Without the last branch.
-    instructions: &'i [Instruction<'a>],
-    /// Whether the last branch has a condition.
-    is_conditional: bool,
+pub(crate) struct Body<'i, 'a>(&'i [Instruction<'a>]);
+
+/// Which copy of a body it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copy {
+    /// The next turn is that of the copy behind it.
+    Inner,
+    /// The next turn begins with the loop.
+    Last,
 }
 
 impl<'i, 'a> Body<'i, 'a> {
-    /// The body of the loop that `code` starts with, if that is small, calls nothing, and goes
-    /// round by its last instruction.
+    /// The body of the loop that `code` starts with, if that is small and calls nothing.
     pub(crate) fn of(code: &'i [Instruction<'a>]) -> Option<Self> {
         let [Instruction::Loop(BlockType::Empty), rest @ ..] = code else {
             return None;
         };
         let mut depth = 0_u32;
-        for (at, instruction) in rest.iter().take(MAX_LEN.saturating_add(1)).enumerate() {
+        for (at, instruction) in rest.iter().take(MAX_LEN).enumerate() {
             match instruction {
-                Instruction::End if depth == 0 => {
-                    let (last, instructions) = rest.get(..at)?.split_last()?;
-                    let is_conditional = match last {
-                        Instruction::Br(0) => false,
-                        Instruction::BrIf(0) => true,
-                        _ => return None,
-                    };
-                    return Some(Self {
-                        instructions,
-                        is_conditional,
-                    });
-                }
+                Instruction::End if depth == 0 => return rest.get(..at).map(Self),
                 Instruction::End => depth = depth.saturating_sub(1),
                 Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
                 other if is_unfit(other) => return None,
@@ -63,42 +61,56 @@ impl<'i, 'a> Body<'i, 'a> {
 
     /// Instructions behind `loop`, up to its `end` and with it.
     pub(crate) const fn len(&self) -> usize {
-        self.instructions.len().saturating_add(2)
+        self.0.len().saturating_add(1)
+    }
+
+    /// How often the body is written.
+    const fn copies(&self) -> usize {
+        if self.0.len() <= TINY_LEN {
+            COPIES_OF_TINY
+        } else {
+            COPIES
+        }
     }
 
     /// Writes everything behind the safepoint, the loop's `end` included.
     pub(crate) fn write(&self, function: &mut Function) {
         function.instructions().block(BlockType::Empty);
-        for copy in 1..=COPIES {
-            let mut depth = 0_u32;
-            for instruction in self.instructions {
-                match instruction {
-                    Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
-                    Instruction::End => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                write_inner(instruction, depth, function);
-            }
-            let mut code = function.instructions();
-            match (self.is_conditional, copy == COPIES) {
-                (true, false) => code.i32_eqz().br_if(0),
-                (true, true) => code.br_if(1),
-                (false, true) => code.br(1),
-                (false, false) => &mut code,
-            };
+        for _ in 1..self.copies() {
+            function.instructions().block(BlockType::Empty);
+            self.write_copy(Copy::Inner, function);
+            function.instructions().br(1).end();
         }
+        self.write_copy(Copy::Last, function);
         function.instructions().end().end();
     }
-}
 
-/// Writes an instruction of the body; a branch out of `depth` blocks crosses one more.
-fn write_inner(instruction: &Instruction<'_>, depth: u32, function: &mut Function) {
-    let target = |label: u32| label.saturating_add(u32::from(label >= depth));
-    match instruction {
-        Instruction::Br(label) => function.instruction(&Instruction::Br(target(*label))),
-        Instruction::BrIf(label) => function.instruction(&Instruction::BrIf(target(*label))),
-        other => function.instruction(other),
-    };
+    fn write_copy(&self, copy: Copy, function: &mut Function) {
+        let mut depth = 0_u32;
+        for instruction in self.0 {
+            // A branch to the loop names the number of blocks that it leaves; one to the blocks
+            // around it leaves one more in the last copy, and two in the others.
+            let target = |label: u32| match copy {
+                Copy::Inner if label > depth => label.saturating_add(2),
+                Copy::Last if label >= depth => label.saturating_add(1),
+                _ => label,
+            };
+            match instruction {
+                Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
+                Instruction::End => depth = depth.saturating_sub(1),
+                Instruction::Br(label) => {
+                    function.instructions().br(target(*label));
+                    continue;
+                }
+                Instruction::BrIf(label) => {
+                    function.instructions().br_if(target(*label));
+                    continue;
+                }
+                _ => {}
+            }
+            function.instruction(instruction);
+        }
+    }
 }
 
 /// Whether a loop with this instruction is left as it is: it is not an innermost one, takes long

@@ -4,7 +4,7 @@
  *
  * Pod and native take turns, so that a noisy moment hits both. A pattern is the name of a benchmark
  * or of a group; `*` stands for anything. What fails leaves an empty place and a line below the
- * tables, and the exit status tells.
+ * tables, and the exit status tells. In Node, `safepoints` compares programs with and without these.
  */
 import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
@@ -14,6 +14,7 @@ import { measureNative } from "./command.ts";
 import { HOSTS, type HostName, type MeasuringHost, openHost } from "./host.ts";
 import { type Benchmark, benchmarks, select } from "./programs.ts";
 import { type BaselineNumbers, json, type Row, tables } from "./report.ts";
+import { measureSafepoints, safepointTable } from "./safepoints.ts";
 import type { Transcript } from "./transcript.ts";
 
 const { values } = parseArgs({
@@ -27,6 +28,10 @@ const { values } = parseArgs({
     churn: { type: "string", default: "10000" },
   },
 });
+
+/** The name of the comparison with and without safepoints, and its rounds for each try. */
+const SAFEPOINTS = "safepoints";
+const SAFEPOINT_ROUNDS = 3;
 
 /** How long one benchmark may take, in milliseconds; some start thousands of Workers. */
 const PATIENCE = 300_000;
@@ -120,13 +125,18 @@ async function main(): Promise<void> {
   const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only).filter(
     ({ workers }) => mode === "pool" || workers === 1,
   );
-  if (chosen.length === 0) {
+  const wantsSafepoints = values.only.length === 0 || values.only.includes(SAFEPOINTS);
+  const withSafepoints = wantsSafepoints && values.in === "node" && mode === "pool";
+  if (chosen.length === 0 && !withSafepoints) {
     throw new Error(`--only ${values.only.join(" ")}: no such benchmark`);
   }
   const loadBefore = loadavg()[0] ?? Number.NaN;
   await using host = await openHost(hostName(), mode);
   const rows = await measureAll(host, chosen, tries);
   const baselines = await measureBaselines(host, rows, tries);
+  const safepoints = withSafepoints
+    ? await attempt(SAFEPOINTS, () => measureSafepoints(SAFEPOINT_ROUNDS * tries))
+    : undefined;
   const processors = cpus();
   const machine = {
     date: new Date().toISOString(),
@@ -142,8 +152,11 @@ async function main(): Promise<void> {
   const load = machine.load.map((mean) => mean.toFixed(1)).join(" to ");
   process.stdout.write(`${machine.host}, ${machine.cores} x ${machine.processor}, ${machine.system}, load ${load}\n\n`);
   process.stdout.write(`${tables(report)}\n`);
+  if (safepoints !== undefined) {
+    process.stdout.write(`\n${safepointTable(safepoints)}\n`);
+  }
   if (values.json !== undefined) {
-    await writeFile(values.json, json(report));
+    await writeFile(values.json, json(report, safepoints));
   }
   process.exitCode = hasFailed ? 1 : 0;
 }

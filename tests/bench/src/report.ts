@@ -1,5 +1,6 @@
 /** The numbers as tables and as JSON. */
 import { type BaselineName, type Benchmark, GROUPS, type Group, type Quantity, type Unit } from "./programs.ts";
+import type { SafepointReport } from "./safepoints.ts";
 
 /** One row and its number of each try. */
 export interface Row {
@@ -126,7 +127,7 @@ function table(rows: readonly Row[], baselines: BaselineNumbers): string {
 }
 
 /** The same for programs to read, with every try. */
-export function json({ machine, rows, baselines, notes }: Report): string {
+export function json({ machine, rows, baselines, notes }: Report, safepoints?: SafepointReport): string {
   const results = rows.map((row) => {
     const { benchmark, quantity, pod, native } = row;
     const values = evaluated(row, baselines);
@@ -143,5 +144,5 @@ export function json({ machine, rows, baselines, notes }: Report): string {
       tries: { pod, native },
     };
   });
-  return `${JSON.stringify({ machine, results, baselines, notes }, null, 2)}\n`;
+  return `${JSON.stringify({ machine, results, baselines, safepoints, notes }, null, 2)}\n`;
 }
