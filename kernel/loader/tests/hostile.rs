@@ -34,8 +34,12 @@ fn load_large(tail: &str, body: impl Fn(usize) -> String) {
 #[test]
 fn deep_chains_and_rings_load_fast() {
     let last = NR_FUNCTIONS - 1;
-    load_large("", |f| format!("(call $f{0}) (call $f{0})", (f + 1).min(last)));
-    load_large("", |f| format!("(return_call $f{})", (f + 1) % NR_FUNCTIONS));
+    load_large("", |f| {
+        format!("(call $f{0}) (call $f{0})", (f + 1).min(last))
+    });
+    load_large("", |f| {
+        format!("(return_call $f{})", (f + 1) % NR_FUNCTIONS)
+    });
 }
 
 #[test]
@@ -45,7 +49,9 @@ fn tables_that_all_functions_call_load_fast() {
         write!(tail, " $f{function}").expect("a string");
     }
     tail.push(')');
-    load_large(&tail, |f| format!("(call_indirect (type $t) (i32.const {f}))"));
+    load_large(&tail, |f| {
+        format!("(call_indirect (type $t) (i32.const {f}))")
+    });
 }
 
 #[test]
@@ -61,7 +67,11 @@ fn one_function_of_many_loops_and_calls_loads_fast() {
     let started = Instant::now();
     let program = kernel_loader::load(&bytes, &options()).expect("it loads");
     assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    assert!(program.guest.len() < 30 * bytes.len(), "{}", program.guest.len());
+    assert!(
+        program.guest.len() < 30 * bytes.len(),
+        "{}",
+        program.guest.len()
+    );
     validate(&program);
 }
 
