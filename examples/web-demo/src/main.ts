@@ -1,7 +1,7 @@
 /**
  * The page: boots a pod, shows its shell, says how things are.
  *
- * `?workers=N` sets the number of Workers. `window.shoal` is there for the browser's console and
+ * `?workers=N` sets the number of Workers, `?frames=N` that of memories. `window.shoal` is there for the browser's console and
  * for tests.
  */
 import type { Pod } from "shoal";
@@ -52,9 +52,10 @@ async function run(): Promise<void> {
 /** Boots the pod; what to say of it. */
 async function bootPod(): Promise<string> {
   show("booting", "booting…");
-  const workers = new URLSearchParams(location.search).get("workers");
+  const words = new URLSearchParams(location.search);
+  const number = (name: string) => (words.has(name) ? { [name]: Number(words.get(name)) } : {});
   const before = performance.now();
-  pod = await start(workers === null ? undefined : Number(workers));
+  pod = await start({ ...number("workers"), ...number("frames") });
   return `${workersOf(pod)}, booted in ${Math.round(performance.now() - before)} ms`;
 }
 

@@ -1,5 +1,5 @@
 /** A pod with shells in it, one after the other. */
-import { boot, type ExitStatus, type Pod } from "shoal";
+import { type BootOptions, boot, type ExitStatus, type Pod } from "shoal";
 import type { Screen } from "./screen.ts";
 
 const SHELL = "/bin/sh";
@@ -7,10 +7,9 @@ const SHELL = "/bin/sh";
 const ARGUMENTS = ["-l"] as const;
 const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
 
-/** Boots a pod; without a number of Workers, with as many as are usual. */
-export function start(workers: number | undefined): Promise<Pod> {
-  const image = new URL("root.ext2", document.baseURI);
-  return boot(workers === undefined ? { image } : { image, workers });
+/** Boots a pod; what is left out is as usual. */
+export function start(options: Pick<BootOptions, "workers" | "frames">): Promise<Pod> {
+  return boot({ image: new URL("root.ext2", document.baseURI), ...options });
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * `node alone.ts MODE WORKERS PROGRAM [ARGUMENT]...`: a program in a pod that has a process of this
- * machine to itself, so that its memory can be told apart.
+ * `node alone.ts OPTIONS PROGRAM [ARGUMENT]...`: a program in a pod that has a process of this
+ * machine to itself, so that its memory can be told apart. OPTIONS are those of `boot`, as JSON.
  *
  * Before a pause is passed on, all Workers collect their garbage: what is measured then is in use.
  */
@@ -33,13 +33,9 @@ async function collectGarbage(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, SETTLING_MS));
 }
 
-const [mode, workers, program = "", ...argv] = process.argv.slice(2);
+const [options = "{}", program = "", ...argv] = process.argv.slice(2);
 const image = process.env.SHOAL_IMAGE ?? fileURLToPath(new URL("../../../target/guest/root.ext2", import.meta.url));
-const pod = await boot({
-  image: new Uint8Array(await readFile(image)),
-  mode: mode === "solo" ? "solo" : "pool",
-  workers: Number(workers),
-});
+const pod = await boot({ image: new Uint8Array(await readFile(image)), ...JSON.parse(options) });
 const { stdio, exit } = await pod.run(program, argv);
 process.stdin.on("data", (bytes) => void stdio?.stdin.write(bytes));
 stdio?.stderr.onData((bytes) => void process.stderr.write(bytes));

@@ -46,10 +46,8 @@ export function measureNative({ program, argv }: Benchmark, patience: number): P
 }
 
 /** Runs a benchmark in a pod that has a process of this machine to itself. */
-export function measureAlone(
-  { program, argv, workers }: Benchmark,
-  mode: "pool" | "solo",
-  patience: number,
-): Promise<Transcript> {
-  return runCommand(process.execPath, [ALONE, mode, String(workers), GUEST_FOLDER + program, ...argv], patience);
+export function measureAlone(benchmark: Benchmark, mode: "pool" | "solo", patience: number): Promise<Transcript> {
+  const { program, argv, workers, frames } = benchmark;
+  const options = JSON.stringify({ mode, workers, frames });
+  return runCommand(process.execPath, [ALONE, options, GUEST_FOLDER + program, ...argv], patience);
 }

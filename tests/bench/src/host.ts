@@ -138,9 +138,10 @@ async function openBrowser(name: "chromium" | "firefox", mode: Mode): Promise<Me
   return {
     version,
     async measure(benchmark, patience) {
-      const { workers } = benchmark;
+      const { workers, frames } = benchmark;
       if (benchmark.isAlone) {
-        await using page = await PodPage.open(name, { workers, isolation });
+        const some = frames === undefined ? {} : { frames };
+        await using page = await PodPage.open(name, { workers, isolation, ...some });
         return await follow(page, benchmark, patience);
       }
       try {

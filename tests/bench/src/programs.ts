@@ -39,6 +39,8 @@ export interface Benchmark {
   readonly workers: 1 | 2;
   /** It gets a pod that ran nothing before, in a process or browser of its own: for its memory. */
   readonly isAlone?: true;
+  /** How many memories guests may have; the pod's own number otherwise. */
+  readonly frames?: number;
   /** What of several tries counts: noise only adds to a short loop; a single event has no best. */
   readonly statistic: "best" | "median";
   readonly quantities: readonly Quantity[];
@@ -137,6 +139,14 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
       baseline: "switch",
     }),
     loop("turns_4m", "turn of two processes of 4 MiB", { group: "pool", statistic: "median" }),
+    // One memory for whoever asks, one for both who answer.
+    loop("turns_4m_swapped", "the same, one swapped out and in", {
+      group: "pool",
+      program: "turns_4m",
+      frames: 2,
+      isAlone: true,
+      statistic: "median",
+    }),
     {
       name: "sleepers",
       group: "pool",

@@ -8,6 +8,8 @@ import { TerminalPage } from "./terminal_page.ts";
 export interface PodPageOptions {
   /** Workers of the pool; the page's own default otherwise. */
   readonly workers?: number;
+  /** Memories for guests; the page's own default otherwise. */
+  readonly frames?: number;
   /** Whether the page may share memory; it may by default. */
   readonly isolation?: Isolation;
 }

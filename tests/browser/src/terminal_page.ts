@@ -11,6 +11,8 @@ export const PICTURES = fileURLToPath(new URL("../../../target/browser", import.
 export interface TerminalPageOptions {
   /** Workers of the pod; the page's own default otherwise. */
   readonly workers?: number;
+  /** Memories for guests; the page's own default otherwise. */
+  readonly frames?: number;
   /** Runs in the page before its own scripts. */
   readonly beforeLoad?: () => void;
   /** Gets the address of everything that the page loads. */
@@ -52,8 +54,11 @@ export class TerminalPage implements AsyncDisposable {
   ): Promise<TerminalPage> {
     const opened = new TerminalPage(await browser.newPage());
     const url = new URL(site.url);
-    if (options.workers !== undefined) {
-      url.searchParams.set("workers", String(options.workers));
+    for (const name of ["workers", "frames"] as const) {
+      const value = options[name];
+      if (value !== undefined) {
+        url.searchParams.set(name, String(value));
+      }
     }
     opened.page.on("request", (request) => options.onRequest?.(request.url()));
     if (options.beforeLoad !== undefined) {
