@@ -17,9 +17,14 @@ const ALONE = fileURLToPath(new URL("alone.ts", import.meta.url));
 /**
  * Runs a command that writes as {@link Listener} reads, at most `patience` milliseconds.
  *
- * @throws when it fails, or takes longer.
+ * @throws when it fails, or takes longer; unless what it told until then is of use.
  */
-export async function runCommand(path: string, argv: readonly string[], patience: number): Promise<Transcript> {
+export async function runCommand(
+  path: string,
+  argv: readonly string[],
+  patience: number,
+  wanted: "all" | "untilItFails" = "all",
+): Promise<Transcript> {
   const child = spawn(path, argv, { stdio: ["pipe", "pipe", "pipe"], timeout: patience, killSignal: "SIGKILL" });
   const ended = once(child, "close");
   const notes = text(child.stderr);
@@ -34,6 +39,9 @@ export async function runCommand(path: string, argv: readonly string[], patience
       }
     }
     const [code, signal] = (await ended) as [number | null, string | null];
+    if (signal !== null && wanted === "untilItFails") {
+      return listener.soFar(`its process ended with ${signal}`);
+    }
     return listener.end(signal === null ? path : `${path} (${signal})`, code ?? -1, await notes);
   } finally {
     child.kill("SIGKILL");

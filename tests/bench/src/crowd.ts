@@ -24,7 +24,7 @@ export interface Crowd {
 export async function startCrowd(
   host: "node" | "page",
   wanted: number,
-  goOn: (reached: number) => string | undefined = () => undefined,
+  goOn: (reached: number, allNs: number) => Promise<string | undefined> = async () => undefined,
 ): Promise<Crowd> {
   const AT_ONCE = 8;
   const PATIENCE_MS = 20_000;
@@ -59,20 +59,20 @@ export async function startCrowd(
     new Promise<never>((_, reject) => {
       setTimeout(() => reject(new Error(`no Worker started for ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
     });
-  const started = performance.now();
   let reached = 0;
-  let endedMs = started;
+  let allNs = 0;
   let why: string | undefined;
   try {
     while (reached < wanted && why === undefined) {
+      const started = performance.now();
       const some = Math.min(AT_ONCE, wanted - reached);
       const starts = Array.from({ length: some }, async () => {
         await start(new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true }));
         reached += 1;
       });
       await Promise.race([Promise.all(starts), late()]);
-      endedMs = performance.now();
-      why = goOn(reached);
+      allNs += (performance.now() - started) * 1e6;
+      why = await goOn(reached, allNs);
     }
   } catch (reason) {
     // Firefox throws a bare string when it is out of memories.
@@ -80,29 +80,40 @@ export async function startCrowd(
   }
   // The page keeps them until it is closed.
   (globalThis as { shoalCrowd?: object[] }).shoalCrowd = crowd;
-  return { reached, allNs: (endedMs - started) * 1e6, why };
+  return { reached, allNs, why };
 }
 
 /** What is left to the machine, as a share of its memory. */
 const RESERVE = 0.2;
 
+/** After how many Workers it tells how far it is: the next may end the process. */
+const STEP = 200;
+
 async function main(wanted: number): Promise<void> {
   const { freemem, totalmem } = await import("node:os");
   const { writeSync } = await import("node:fs");
-  const say = (line: string) => writeSync(1, `${line}\n`);
   const answers = process.stdin[Symbol.asyncIterator]();
-  say("pause before");
-  await answers.next();
-  const crowd = await startCrowd("node", wanted, () =>
-    freemem() < totalmem() * RESERVE ? "the machine's memory is needed by others" : undefined,
-  );
-  say(`reached ${crowd.reached}`);
-  say(`start_each ${crowd.allNs / crowd.reached}`);
-  if (crowd.why !== undefined) {
-    process.stderr.write(`reached ${crowd.reached} of ${wanted}: ${crowd.why}\n`);
+  const say = (line: string) => writeSync(1, `${line}\n`);
+  const standStill = async (name: string) => {
+    say(`pause ${name}`);
+    await answers.next();
+  };
+  const tell = async (reached: number, allNs: number) => {
+    say(`reached ${reached}`);
+    say(`start_each ${allNs / reached}`);
+    await standStill("after");
+  };
+  await standStill("before");
+  const { reached, allNs, why } = await startCrowd("node", wanted, async (reached, allNs) => {
+    if (reached % STEP === 0) {
+      await tell(reached, allNs);
+    }
+    return freemem() < totalmem() * RESERVE ? "the machine's memory is needed by others" : undefined;
+  });
+  await tell(reached, allNs);
+  if (why !== undefined) {
+    process.stderr.write(`${why}\n`);
   }
-  say("pause after");
-  await answers.next();
   process.exit(0);
 }
 

@@ -87,13 +87,13 @@ async function openNode(mode: Mode): Promise<MeasuringHost> {
         numbers,
         residentBytes: bytes,
         notes,
-      } = await runCommand(process.execPath, [path, String(wanted)], patience);
+      } = await runCommand(process.execPath, [path, String(wanted)], patience, "untilItFails");
       const reached = numbers.get("reached") ?? 0;
       return {
         crowd_size: reached,
         crowd_start: numbers.get("start_each") ?? Number.NaN,
         crowd_memory: ((bytes.get("after") ?? Number.NaN) - (bytes.get("before") ?? Number.NaN)) / reached,
-        note: notes,
+        note: reached < wanted && notes !== "" ? `reached ${reached} of ${wanted}: ${notes}` : notes,
       };
     },
     async [Symbol.asyncDispose]() {

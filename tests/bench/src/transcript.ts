@@ -63,6 +63,11 @@ export class Listener {
     if (status !== 0) {
       throw new Error(`${program} ended with status ${status}: ${notes.trim()}`);
     }
+    return this.soFar(notes);
+  }
+
+  /** What it told until now. */
+  soFar(notes: string): Transcript {
     return { numbers: this.#numbers, residentBytes: this.#residentBytes, notes: notes.trim() };
   }
 }
