@@ -7,7 +7,7 @@
 //!    └─────STOP──────^
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use abi::limits::PID_MAX;
@@ -116,6 +116,9 @@ struct Tree {
     nr_born: u64,
     /// How many processes have an id as their group or their session: no new one may get it.
     holders: BTreeMap<Pid, usize>,
+    /// Parents and those of their children that ended, stopped or went on: a parent with thousands
+    /// of children asks for these often.
+    news: BTreeSet<(Pid, Pid)>,
     /// Stopped processes: without any, an exit need not look for groups that it orphans.
     nr_stopped: usize,
 }
@@ -356,6 +359,7 @@ impl ProcessTable {
         entry.continue_unreported = false;
         let parent = entry.parent;
         tree.note_change(before, RunState::Stopped(signal));
+        tree.news.insert((parent, pid));
         tree.entries
             .get(&parent)
             .map(|entry| Arc::clone(&entry.process))
@@ -373,6 +377,7 @@ impl ProcessTable {
         entry.continue_unreported = report;
         let parent = entry.parent;
         tree.note_change(before, RunState::Running);
+        tree.news.insert((parent, pid));
         tree.entries
             .get(&parent)
             .map(|entry| Arc::clone(&entry.process))
@@ -389,9 +394,13 @@ impl ProcessTable {
         let parent = entry.parent;
         let children = std::mem::take(&mut entry.children);
         tree.note_change(before, RunState::Zombie(status));
+        tree.news.insert((parent, pid));
         let reaper = tree.reaper_above(parent);
         let mut orphans = Vec::new();
         for &orphan in &children {
+            if tree.news.remove(&(pid, orphan)) {
+                tree.news.insert((reaper, orphan));
+            }
             if let Some(child) = tree.entries.get_mut(&orphan) {
                 child.parent = reaper;
                 orphans.push(Orphan {
@@ -433,17 +442,19 @@ impl ProcessTable {
         options: WaitOptions,
     ) -> Result<Option<WaitEvent>> {
         let mut tree = self.tree.lock();
+        let waiter = tree.entries.get(&parent);
+        let all: &[Pid] = waiter.map_or(&[], |entry| &entry.children);
+        let mut candidates = 0_usize;
         let children = match who {
             // Only one may be it, among however many.
             WaitFor::Pid(pid) => vec![pid],
-            WaitFor::Any | WaitFor::Group(_) => {
-                let waiter = tree.entries.get(&parent);
-                waiter
-                    .map(|entry| entry.children.clone())
-                    .unwrap_or_default()
+            WaitFor::Any => {
+                candidates = all.len();
+                let news = tree.news.range((parent, 0)..=(parent, Pid::MAX));
+                news.map(|&(_, child)| child).collect()
             }
+            WaitFor::Group(_) => all.to_vec(),
         };
-        let mut candidates = 0_usize;
         for pid in children {
             let Some(entry) = tree.entries.get_mut(&pid) else {
                 continue;
@@ -610,6 +621,7 @@ impl Tree {
         };
         self.let_go(entry.group);
         self.let_go(entry.session);
+        self.news.remove(&(entry.parent, pid));
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
             parent.children.retain(|&child| child != pid);
         }
