@@ -61,6 +61,19 @@ describe("a pod of 64 MiB", () => {
     expect(empty).toBeLessThan(12);
   });
 
+  it("has as many on ten memories, the rest in store", async () => {
+    const script = [
+      "i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done",
+      "awk '$1 == \"swap\" { print ($2 > 100000 && $2 < 16777216) }' /proc/shoal/memory",
+      `${show("used")}; killall sleep; wait; ${show("swap")}; ${show("used")}; ${REFUSED}`,
+    ].join("; ");
+    const { stdout, stderr } = await sh(script, [...SMALL, "--frames", "10"]);
+    const [isSwapped, full, swap, empty, refused] = stdout.trim().split("\n").map(Number);
+    expect([isSwapped, swap, refused, stderr]).toEqual([1, 0, 0, ""]);
+    expect(full).toBeLessThanOrEqual(60);
+    expect(empty).toBeLessThan(12);
+  });
+
   it("sorts 30 MB through files on its disk", async () => {
     await using folder = await temporaryFolder();
     const image = join(folder.path, "large.ext2");
@@ -86,9 +99,12 @@ describe("a pod of 64 MiB", () => {
     expect(Number(used)).toBeLessThan(20);
   });
 
-  it("refuses memory to who takes all of it, and the shell beside goes on", async () => {
+  it.each([
+    { mode: "in a pool", options: [] },
+    { mode: "in one Worker without shared memory", options: ["--solo"] },
+  ])("refuses memory to who takes all of it, and the shell beside goes on $mode", async ({ options }) => {
     const script = `${HAVE_HOG}; ${show("used")}; echo still; ls -d /etc; hog_ends; ${show("used")}`;
-    const { stdout, stderr, status } = await sh(script, SMALL);
+    const { stdout, stderr, status } = await sh(script, [...SMALL, ...options]);
     const [refused = "", used, ...rest] = stdout.trim().split("\n");
     expect(refused).toMatch(/^ENOMEM after 5\d MiB$/);
     expect(Number(used)).toBeGreaterThan(56);
