@@ -144,11 +144,14 @@ impl Writer<'_> {
                     self.function.instruction(instruction);
                 }
                 Instruction::Loop(_) => {
-                    self.function.instruction(instruction);
-                    self.count_down();
                     if let Some(body) = unrolled {
-                        body.write(&mut self.function);
+                        body.start(&mut self.function);
+                        self.count_down();
+                        Body::finish(&mut self.function);
                         rest = rest.get(body.len()..).unwrap_or_default();
+                    } else {
+                        self.function.instruction(instruction);
+                        self.count_down();
                     }
                 }
                 Instruction::CallIndirect { type_index, .. }

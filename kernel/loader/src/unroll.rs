@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! loop                    loop
-//!   body                    safepoint
-//! end         becomes       block                 what follows the loop
-//!                             block               the next copy
+//!   body                    block                 what follows the loop
+//! end         becomes         block               the next copy
 //!                               body              branches to the loop go to the end of this
 //!                               br 1
-//!                             end                 ... and so on, and at last:
-//!                             body                branches to the loop go to the loop
+//!                             end                 ... and so on; behind the last copy:
+//!                             safepoint
+//!                             br 1                to the loop
 //!                           end
 //!                         end
 //! ```
 //! A loop of a few instructions would pay as much for its safepoint as for its work. The engine's
-//! own check for interrupts at each turn gets rarer, too.
+//! own check for interrupts at each turn gets rarer, too. And a loop that ends after a few turns comes by
+//! no safepoint at all: the function's cost covers these turns.
 
 use wasm_encoder::{BlockType, Function, Instruction};
 
@@ -30,15 +31,6 @@ const MAX_LEN: usize = 40;
 /// What lies between the `loop` and the `end` of a loop that is written several times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body<'i, 'a>(&'i [Instruction<'a>]);
-
-/// Which copy of a body it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Copy {
-    /// The next turn is that of the copy behind it.
-    Inner,
-    /// The next turn begins with the loop.
-    Last,
-}
 
 impl<'i, 'a> Body<'i, 'a> {
     /// The body of the loop that `code` starts with, if that is small and calls nothing.
@@ -73,28 +65,30 @@ impl<'i, 'a> Body<'i, 'a> {
         }
     }
 
-    /// Writes everything behind the safepoint, the loop's `end` included.
-    pub(crate) fn write(&self, function: &mut Function) {
-        function.instructions().block(BlockType::Empty);
-        for _ in 1..self.copies() {
+    /// Writes everything from `loop` up to the safepoint; [`Self::finish`] follows that.
+    pub(crate) fn start(&self, function: &mut Function) {
+        function
+            .instructions()
+            .loop_(BlockType::Empty)
+            .block(BlockType::Empty);
+        for _ in 0..self.copies() {
             function.instructions().block(BlockType::Empty);
-            self.write_copy(Copy::Inner, function);
+            self.write_copy(function);
             function.instructions().br(1).end();
         }
-        self.write_copy(Copy::Last, function);
-        function.instructions().end().end();
     }
 
-    fn write_copy(&self, copy: Copy, function: &mut Function) {
+    /// Writes what follows the safepoint.
+    pub(crate) fn finish(function: &mut Function) {
+        function.instructions().br(1).end().end();
+    }
+
+    fn write_copy(&self, function: &mut Function) {
         let mut depth = 0_u32;
         for instruction in self.0 {
-            // A branch to the loop names the number of blocks that it leaves; one to the blocks
-            // around it leaves one more in the last copy, and two in the others.
-            let target = |label: u32| match copy {
-                Copy::Inner if label > depth => label.saturating_add(2),
-                Copy::Last if label >= depth => label.saturating_add(1),
-                _ => label,
-            };
+            // A branch to the loop now leaves the copy, and names as many blocks. One to the blocks
+            // around the loop leaves two more.
+            let target = |label: u32| label.saturating_add(if label > depth { 2 } else { 0 });
             match instruction {
                 Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
                 Instruction::End => depth = depth.saturating_sub(1),

@@ -1,15 +1,34 @@
 //! Modules that are made to be dear, or broken: their graphs of calls, loops and branches.
 
 #![expect(clippy::expect_used, reason = "test code")]
-#![expect(clippy::indexing_slicing, reason = "test code")]
-#![expect(clippy::arithmetic_side_effects, reason = "test code")]
-
-mod world;
+#![expect(clippy::disallowed_methods, reason = "a limit on real time")]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use world::{options, validate};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
+
+fn options() -> Options {
+    Options {
+        copy: Copy::MultiMemory,
+        interruption: Interruption::Countdown,
+        kernel_memory: MemoryLimits {
+            min_pages: 1,
+            max_pages: None,
+            shared: false,
+        },
+        import_number: |name| (name == "read").then_some(3),
+    }
+}
+
+/// Checks that the guest and its shim are valid modules.
+fn validate(program: &Program) {
+    for module in [&program.guest, &program.shim] {
+        wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+            .validate_all(module)
+            .expect("the output is valid");
+    }
+}
 
 /// Functions of a large module.
 const NR_FUNCTIONS: usize = 50_000;

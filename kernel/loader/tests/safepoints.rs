@@ -44,17 +44,17 @@ fn nr_safepoints(world: &mut World) -> usize {
 #[test]
 fn loops_ask_the_kernel_from_time_to_time() {
     let mut world = World::new(PROGRAM);
-    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
+    assert_eq!(world.call("count", &[200_000]).expect("returns"), 200_000);
     let nr = nr_safepoints(&mut world);
     assert!((1..=100).contains(&nr), "{nr}");
-    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
+    assert_eq!(world.call("count", &[200_000]).expect("returns"), 200_000);
     assert_eq!(nr_safepoints(&mut world), nr, "the counter is filled up");
 }
 
 #[test]
 fn loops_keep_what_they_have_on_the_stack() {
     let mut world = World::new(PROGRAM);
-    assert_eq!(world.call("nested", &[1000]).expect("returns"), 100_000);
+    assert_eq!(world.call("nested", &[2000]).expect("returns"), 200_000);
     assert!(nr_safepoints(&mut world) > 0);
 }
 
@@ -71,7 +71,7 @@ fn a_safepoint_may_wait_and_go_on() {
     world.answers(&[7]);
     let script = world.store.data_mut();
     script.safepoints.push_back(PENDING.cast_signed());
-    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
+    assert_eq!(world.call("count", &[200_000]).expect("returns"), 200_000);
     assert_eq!(world.log(), "safepoint\npark\nresult\n");
 }
 
@@ -87,7 +87,7 @@ fn a_safepoint_may_run_a_handler() {
         siginfo: 0,
         ucontext: 3100,
     });
-    assert_eq!(world.call("count", &[100_000]).expect("returns"), 100_000);
+    assert_eq!(world.call("count", &[200_000]).expect("returns"), 200_000);
     let mut word = [0; 4];
     world
         .memory
@@ -104,7 +104,7 @@ fn a_safepoint_may_be_the_end() {
         .data_mut()
         .safepoints
         .push_back(DIE.cast_signed());
-    assert!(world.call("count", &[100_000]).is_err());
+    assert!(world.call("count", &[200_000]).is_err());
 }
 
 /// Recursion of all kinds, without a loop.
@@ -178,7 +178,7 @@ fn a_tree_of_calls_without_a_cycle_can_be_ended() {
     }
     text += r#"(func $f40) (func (export "word") (result i32) (local $i i32)
       (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
-        (i32.const 79900))))
+        (i32.const 159800))))
       (call $f0) (i32.const 1)))"#;
     let mut world = World::new(&text);
     world
