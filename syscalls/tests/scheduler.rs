@@ -235,6 +235,21 @@ fn yield_goes_behind_all_that_are_ready() {
 }
 
 #[test]
+fn one_that_yields_runs_again_soon() {
+    let world = pod(1);
+    let [busy, polls] = [world.guest(), world.guest()];
+    use_slices_up(&world, &[&busy]);
+    for _ in 0..20 {
+        let yielded = polls.enter(common::number("sched_yield"), &[]);
+        assert_eq!(yielded, Progress::Parked);
+        assert_eq!(next(&world, &[&busy, &polls]).0, 0);
+        world.platform.clock().advance(2 * MS);
+        assert_eq!(busy.safepoint(), Progress::Parked);
+        assert_eq!(next(&world, &[&busy, &polls]).0, 1);
+    }
+}
+
+#[test]
 fn yield_without_others_returns_at_once() {
     let world = pod(1);
     let guest = world.guest();

@@ -248,8 +248,9 @@ impl Scheduler {
         let Some((first_ns, entry)) = turns.queue.first() else {
             return false;
         };
-        let has_woken = matches!(entry.why, Ready::Woken | Ready::Doomed);
-        has_woken
+        // Those that were preempted wait for the end of a slice, else slices would be short.
+        let is_urgent = matches!(entry.why, Ready::Woken | Ready::Yielded | Ready::Doomed);
+        is_urgent
             && first_ns.saturating_add(GRANULARITY_NS)
                 < task.turn.virtual_ns_after(ran_ns, task.process().weight())
     }
