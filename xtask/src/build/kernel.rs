@@ -139,7 +139,11 @@ fn rustflags(variant: Variant) -> String {
         Variant::Pool => "+atomics,+bulk-memory,+mutable-globals",
         Variant::Solo => "+bulk-memory,+mutable-globals",
     };
-    let mut flags = vec![format!("-Ctarget-feature={features}")];
+    // `{:?}` names a variant and leaves its fields out: most of that code is nobody's reading.
+    let mut flags = vec![
+        format!("-Ctarget-feature={features}"),
+        "-Zfmt-debug=shallow".to_owned(),
+    ];
     let mut link = |argument: String| flags.push(format!("-Clink-arg={argument}"));
     if variant == Variant::Pool {
         link("--shared-memory".to_owned());
@@ -183,7 +187,7 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
         .args(["--crate-type", "cdylib", "--profile", "kernel"])
         .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
         // No backtraces: these crates would take a third of the time.
-        .arg("-Zbuild-std-features=")
+        .arg("-Zbuild-std-features=optimize_for_size")
         .arg("--target-dir")
         .arg(&folder)
         .env("RUSTFLAGS", rustflags(variant))
