@@ -19,7 +19,7 @@ use super::table::Table;
 use super::{FrameId, RED_ZONE, Residency, STACK_WINDOW};
 use crate::exec::{Image, LoadedProgram};
 use crate::kernel::Kernel;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, STACK_BYTES};
 use crate::platform::{FrameMemory, Level, Platform, Slot};
 use crate::process::Task;
 
@@ -227,7 +227,7 @@ impl FramePool {
         if state.table.resident(guest.frame) == Some(slot) {
             let memory = self.platform.frame_memory(guest.frame);
             clean(&*memory, &guest.program, guest.program.stack_top());
-            let used = length_of(&used_ranges(&guest, None));
+            let used = used_bytes(&guest);
             state.table.note_used(guest.frame, used);
             state.table.set_resident(guest.frame, None);
         }
@@ -396,7 +396,8 @@ impl FramePool {
         guest.residency.set_resident(false);
         self.platform.set_resident(slot, None);
         let frame = guest.frame;
-        state.table.note_used(frame, length_of(&used));
+        let used = used_bytes(guest);
+        state.table.note_used(frame, used);
         state.table.set_resident(frame, None);
         state.nr_moved_out = state.nr_moved_out.saturating_add(1);
         Ok(())
@@ -452,6 +453,21 @@ fn used_ranges(guest: &Guest, live_from: Option<u32>) -> Vec<Range<u64>> {
     ranges
 }
 
+/// How much of a memory a guest has used, as it was charged: a stack counts for a few pages.
+fn used_bytes(guest: &Guest) -> u64 {
+    let top = guest.program.stack_top();
+    let data = guest.program.program.heap_base.saturating_sub(top);
+    let stack = top.min(STACK_BYTES);
+    let touched = guest.space.lock().touched_ranges();
+    let lengths = touched
+        .iter()
+        .map(|range| range.end.saturating_sub(range.start))
+        .fold(0, u64::saturating_add);
+    u64::from(stack)
+        .saturating_add(u64::from(data))
+        .saturating_add(lengths)
+}
+
 /// Zeroes what a guest of `program` has left anywhere, but for its stack from `live_from` up.
 ///
 /// A program may write to all of a memory, wherever the kernel's map of it ends: a frame may have
@@ -463,13 +479,6 @@ fn clean(memory: &dyn FrameMemory, program: &LoadedProgram, live_from: u32) {
     }
     memory.clean_down(live_from, STACK_WINDOW);
     memory.clean(stack.pointer_initial, 0);
-}
-
-fn length_of(ranges: &[Range<u64>]) -> u64 {
-    ranges
-        .iter()
-        .map(|range| range.end.saturating_sub(range.start))
-        .fold(0, u64::saturating_add)
 }
 
 impl Kernel {

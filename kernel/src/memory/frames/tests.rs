@@ -220,6 +220,10 @@ fn frames_slots_and_storage_do_not_grow_with_the_number_of_processes() {
         assert_eq!(pod.kernel.nr_guests(), 1);
     }
     assert_eq!(word(&keeper.memory, DATA), *b"keep");
+    // A frame that waits costs what its guest had: 64 KiB of stack, and its data.
+    let idle = pod.kernel.budget().used(fs::budget::Class::IdleFrames);
+    let charged = keeper.process.address_space().lock().resident_bytes();
+    assert!(idle > 0 && idle <= charged, "{idle} of {charged}");
     assert_eq!(pod.kernel.frames.report()[0].held_bytes, 0);
 }
 
