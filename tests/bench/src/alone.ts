@@ -37,7 +37,11 @@ const [options = "{}", program = "", ...argv] = process.argv.slice(2);
 const image = process.env.SHOAL_IMAGE ?? fileURLToPath(new URL("../../../target/guest/root.ext2", import.meta.url));
 const pod = await boot({ image: new Uint8Array(await readFile(image)), ...JSON.parse(options) });
 const { stdio, exit } = await pod.run(program, argv);
-process.stdin.on("data", (bytes) => void stdio?.stdin.write(bytes));
+void (async () => {
+  for await (const bytes of process.stdin) {
+    await stdio?.stdin.write(bytes);
+  }
+})();
 stdio?.stderr.onData((bytes) => void process.stderr.write(bytes));
 for await (const chunk of stdio?.stdout ?? []) {
   if (new TextDecoder().decode(chunk).includes("pause ")) {
