@@ -19,8 +19,6 @@ mod host {
             program: u32,
             guest: u32,
             guest_len: u32,
-            shim: u32,
-            shim_len: u32,
             frame: u32,
             stack_pointer: u32,
         ) -> i32;
@@ -60,14 +58,11 @@ mod host {
     pub(super) fn process_ended(_pid: i32, _status: i32, _nr_outputs: u32) {}
     pub(super) fn output(_stream: u32, _number: u32, _address: u32, _len: u32) {}
     pub(super) fn input_taken(_stream: u32, _len: u32) {}
-    #[expect(clippy::too_many_arguments, reason = "as the import")]
     pub(super) fn start_guest(
         _slot: u32,
         _program: u32,
         _guest: u32,
         _guest_len: u32,
-        _shim: u32,
-        _shim_len: u32,
         _frame: u32,
         _stack_pointer: u32,
     ) -> i32 {
@@ -167,8 +162,6 @@ pub(crate) struct Start<'a> {
     pub(crate) program: u32,
     /// The rewritten module.
     pub(crate) guest: &'a [u8],
-    /// Its shim.
-    pub(crate) shim: &'a [u8],
     /// The frame whose memory it gets.
     pub(crate) frame: u32,
     /// Initial stack pointer.
@@ -178,14 +171,11 @@ pub(crate) struct Start<'a> {
 /// Makes an instance; 0 or `-errno`.
 pub(crate) fn start_guest(start: &Start<'_>) -> i32 {
     let (guest, guest_len) = parts(start.guest);
-    let (shim, shim_len) = parts(start.shim);
     host::start_guest(
         start.slot,
         start.program,
         guest,
         guest_len,
-        shim,
-        shim_len,
         start.frame,
         start.stack_pointer,
     )

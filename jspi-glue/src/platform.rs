@@ -145,7 +145,6 @@ impl Platform for WebPlatform {
             slot: slot.0,
             program: image.program.id.0,
             guest: &program.guest,
-            shim: &program.shim,
             frame: frame.0,
             stack_pointer: image.stack.address,
         });

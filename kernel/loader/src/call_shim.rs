@@ -1,10 +1,14 @@
-//! Generates the shim that stands between one program and the kernel.
+//! Generates the shim: the functions of a rewritten guest that stand between the program and the kernel.
 //!
-//! `f<i>` makes the call and looks at the answer with one test; `finish` does the rest, when the
+//! They are part of the guest's module, so that a process is one instance: what the program imported as
+//! function `i` is now defined, and called without leaving the module. The program's own code cannot
+//! name any other function of the shim, nor an import of it: it was validated before these had indices.
+//!
+//! A *stub* makes the call and looks at the answer with one test; `finish` does the rest, when the
 //! answer is one of the four outcomes of [`abi::special`]:
 //!
 //! ```text
-//!   f<i> ──> kernel.syscall ──> result ──────────────────────────────> guest
+//!   stub ──> kernel.syscall ──> result ──────────────────────────────> guest
 //!                  │ PENDING, SIGNAL, RESTART, DIE                        ^
 //!                  v                                                      │ a result
 //!              ┌ check ─ PENDING ──> host.park ──> syscall_result ──┐     │
@@ -17,34 +21,14 @@
 
 use abi::special::{DIE, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
 use wasm_encoder::{
-    BlockType, BranchHint, BranchHints, CodeSection, ConstExpr, ElementSection, Elements,
-    EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType, ImportSection,
-    InstructionSink, Module, TableSection, TypeSection, ValType,
+    BlockType, BranchHint, EntityType, Function, FunctionSection, GlobalType, ImportSection,
+    InstructionSink, TypeSection, ValType,
 };
 
 use crate::imports::{Call, Number, Target};
-use crate::rewrite::hooks_table;
-
-/// Entries of the table of hooks.
-pub(crate) const HOOKS_LEN: u64 = 6;
-
-/// The first entry behind the hooks; the shim fills these: the guest calls this from safepoints.
-pub(crate) const YIELD_HOOK: u32 = 4;
-
-/// The entry that the guest calls instead of `memory.grow`, and with 0 instead of `memory.size`.
-pub(crate) const GROW_HOOK: u32 = 5;
 
 /// The number of sched_yield(2), which is what the kernel does at a safepoint.
 const SCHED_YIELD: u32 = 24;
-
-/// The hooks' parameters and results: they read the stack pointer, set it, call a handler with
-/// `(handler, signal)`, and call one with `(handler, signal, siginfo, ucontext)`.
-pub(crate) const HOOK_TYPES: [(&[ValType], &[ValType]); 4] = [
-    (&[], &[ValType::I32]),
-    (&[ValType::I32], &[]),
-    (&[ValType::I32; 2], &[]),
-    (&[ValType::I32; 4], &[]),
-];
 
 /// Words of a system call.
 const NR_ARGUMENTS: usize = 6;
@@ -62,24 +46,22 @@ const WORD_NUMBER: u32 = 1;
 const WORD_SIGINFO: u32 = 2;
 const WORD_UCONTEXT: u32 = 3;
 
-/// Indices of types: after those of the hooks come these.
+/// Types of the shim, counted from [`Shim::types`].
 mod types {
-    pub(super) const READ_POINTER: u32 = 0;
-    pub(super) const SET_POINTER: u32 = 1;
-    pub(super) const HANDLE: u32 = 2;
-    pub(super) const HANDLE_INFO: u32 = 3;
     /// Eight words to one: a system call with slot and number.
-    pub(super) const SYSCALL: u32 = 4;
-    pub(super) const WORD_TO_WORD: u32 = 5;
-    pub(super) const WORDS_TO_WORD: u32 = 6;
-    pub(super) const WORDS: u32 = HANDLE;
-    pub(super) const NOTHING: u32 = 7;
-    /// The type of `f0`.
-    pub(super) const FIRST_CALL: u32 = 8;
+    pub(super) const SYSCALL: u32 = 0;
+    pub(super) const WORD_TO_WORD: u32 = 1;
+    pub(super) const WORDS_TO_WORD: u32 = 2;
+    pub(super) const WORDS: u32 = 3;
+    pub(super) const NOTHING: u32 = 4;
+    /// A handler of `(signal)`.
+    pub(super) const HANDLER: u32 = 5;
+    /// A handler of `(signal, siginfo, ucontext)`.
+    pub(super) const INFO_HANDLER: u32 = 6;
 }
 
-/// Indices of functions: eight imports, four of our own, then `f<i>`.
-mod functions {
+/// Indices of the imports.
+mod imports {
     pub(super) const SYSCALL: u32 = 0;
     pub(super) const SYSCALL_RESULT: u32 = 1;
     pub(super) const SIGNAL_NEXT: u32 = 2;
@@ -88,136 +70,289 @@ mod functions {
     pub(super) const PARK: u32 = 5;
     pub(super) const SAFEPOINT: u32 = 6;
     pub(super) const MEMORY_GROW: u32 = 7;
-    pub(super) const DELIVER: u32 = 8;
-    pub(super) const FINISH: u32 = 9;
-    pub(super) const YIELD: u32 = 10;
-    pub(super) const GROW: u32 = 11;
-    pub(super) const FIRST_CALL: u32 = 12;
 }
+
+/// Module, name and type of the functions that every guest imports, in the order of their indices.
+const IMPORTS: [(&str, &str, u32); 8] = [
+    ("kernel", "syscall", types::SYSCALL),
+    ("kernel", "syscall_result", types::WORD_TO_WORD),
+    ("kernel", "signal_next", types::WORDS_TO_WORD),
+    ("kernel", "signal_word", types::WORDS_TO_WORD),
+    ("kernel", "signal_return", types::WORDS),
+    ("host", "park", types::WORD_TO_WORD),
+    ("kernel", "safepoint", types::WORD_TO_WORD),
+    ("kernel", "memory_grow", types::WORDS_TO_WORD),
+];
+
+/// How many functions a rewritten guest imports: the program's own come behind these.
+pub(crate) const NR_IMPORTED_FUNCTIONS: u32 = 8;
+
+/// How many globals it imports: the number of the process's slot.
+pub(crate) const NR_IMPORTED_GLOBALS: u32 = 1;
 
 /// The imported global that holds the number of the process's slot.
 const SLOT: u32 = 0;
 
-/// The table of hooks.
-const HOOKS: u32 = 0;
-
-/// Writes the shim for a program with these imports.
-pub(crate) fn generate(calls: &[Call]) -> Vec<u8> {
-    let mut types = TypeSection::new();
-    for (params, results) in HOOK_TYPES {
-        types
-            .ty()
-            .function(params.iter().copied(), results.iter().copied());
-    }
-    types.ty().function([ValType::I32; 8], [ValType::I32]);
-    types.ty().function([ValType::I32; 1], [ValType::I32]);
-    types.ty().function([ValType::I32; 2], [ValType::I32]);
-    types.ty().function([], []);
-
-    let mut defined = FunctionSection::new();
-    let mut code = CodeSection::new();
-    let mut hints = BranchHints::new();
-    let mut exports = ExportSection::new();
-    exports.export("hooks", ExportKind::Table, HOOKS);
-    defined.function(types::NOTHING);
-    code.function(&deliver());
-    defined.function(types::SYSCALL);
-    code.function(&finish());
-    defined.function(types::NOTHING);
-    code.function(&yield_());
-    defined.function(types::WORD_TO_WORD);
-    code.function(&grow());
-    for ((name, call), (type_index, function)) in (0_u32..)
-        .map(|index| format!("f{index}"))
-        .zip(calls)
-        .zip((types::FIRST_CALL..).zip(functions::FIRST_CALL..))
-    {
-        let value_types = |numbers: &[Number]| numbers.iter().map(value_type).collect::<Vec<_>>();
-        types
-            .ty()
-            .function(value_types(&call.params), value_types(&call.results));
-        defined.function(type_index);
-        let (body, hint) = stub(call);
-        code.function(&body);
-        hints.function_hints(function, [hint]);
-        exports.export(&name, ExportKind::Func, function);
-    }
-
-    let mut tables = TableSection::new();
-    tables.table(hooks_table());
-    let mut elements = ElementSection::new();
-    elements.active(
-        None,
-        &ConstExpr::i32_const(YIELD_HOOK.cast_signed()),
-        Elements::Functions([functions::YIELD, functions::GROW].as_slice().into()),
-    );
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&imports())
-        .section(&defined)
-        .section(&tables)
-        .section(&exports)
-        .section(&elements)
-        .section(&hints)
-        .section(&code);
-    module.finish()
+/// Where the shim's parts are in the rewritten module, and what they use of the program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shim {
+    /// Index of its first type.
+    pub(crate) types: u32,
+    /// Index of its first function that is no stub.
+    pub(crate) functions: u32,
+    /// Index of the global that is the stack pointer.
+    pub(crate) stack_pointer: Option<u32>,
+    /// Index of the table whose indices are function pointers.
+    pub(crate) table: Option<u32>,
 }
 
-fn imports() -> ImportSection {
-    let mut imports = ImportSection::new();
-    for (module, name, type_index) in [
-        ("kernel", "syscall", types::SYSCALL),
-        ("kernel", "syscall_result", types::WORD_TO_WORD),
-        ("kernel", "signal_next", types::WORDS_TO_WORD),
-        ("kernel", "signal_word", types::WORDS_TO_WORD),
-        ("kernel", "signal_return", types::WORDS),
-        ("host", "park", types::WORD_TO_WORD),
-        ("kernel", "safepoint", types::WORD_TO_WORD),
-        ("kernel", "memory_grow", types::WORDS_TO_WORD),
-    ] {
-        imports.import(module, name, EntityType::Function(type_index));
+impl Shim {
+    /// Appends the types; the first one is at [`Shim::types`].
+    pub(crate) fn add_types(types: &mut TypeSection) {
+        use ValType::I32;
+        types.ty().function([I32; 8], [I32]);
+        types.ty().function([I32; 1], [I32]);
+        types.ty().function([I32; 2], [I32]);
+        types.ty().function([I32; 2], []);
+        types.ty().function([], []);
+        types.ty().function([I32; 1], []);
+        types.ty().function([I32; 3], []);
     }
-    let slot = GlobalType {
-        val_type: ValType::I32,
-        mutable: false,
-        shared: false,
-    };
-    imports.import("host", "slot", slot);
-    imports
-}
 
-/// `f<i>`: `result = kernel.syscall(slot, number, a..f)`, and `finish` if that is an outcome.
-fn stub(call: &Call) -> (Function, BranchHint) {
-    let answer = u32::try_from(call.params.len()).unwrap_or(u32::MAX);
-    let mut body = Function::new([(1, ValType::I32)]);
-    let mut code = body.instructions();
-    code.global_get(SLOT);
-    push_call(&mut code, call);
-    code.call(functions::SYSCALL).local_tee(answer);
-    is_outcome(&mut code);
-    let branch = code_offset(&body);
-    let mut code = body.instructions();
-    code.if_(BlockType::Empty).local_get(answer);
-    push_call(&mut code, call);
-    code.call(functions::FINISH).local_set(answer).end();
-    for result in &call.results {
-        match result {
-            Number::I32 => code.local_get(answer),
-            Number::I64 => code.local_get(answer).i64_extend_i32_s(),
-            Number::F32 => code.f32_const(0.0.into()),
-            Number::F64 => code.f64_const(0.0.into()),
+    /// Appends the imports, which are the module's first functions and its first global.
+    pub(crate) fn add_imports(self, imports: &mut ImportSection) {
+        for (module, name, type_index) in IMPORTS {
+            imports.import(module, name, EntityType::Function(self.type_(type_index)));
+        }
+        let slot = GlobalType {
+            val_type: ValType::I32,
+            mutable: false,
+            shared: false,
         };
+        imports.import("host", "slot", slot);
     }
-    code.end();
-    // 0: the branch is not likely to be taken.
-    (
-        body,
-        BranchHint {
-            branch_func_offset: branch,
-            branch_hint_value: 0,
-        },
-    )
+
+    /// Declares the functions of [`Shim::bodies`].
+    pub(crate) fn declare(self, functions: &mut FunctionSection) {
+        functions
+            .function(self.nothing_type())
+            .function(self.type_(types::SYSCALL))
+            .function(self.nothing_type())
+            .function(self.word_to_word_type());
+    }
+
+    /// The functions that are no stubs.
+    pub(crate) fn bodies(self) -> [Function; 4] {
+        [self.deliver(), self.finish(), self.yield_body(), grow()]
+    }
+
+    /// The type `() -> ()`.
+    pub(crate) const fn nothing_type(self) -> u32 {
+        self.type_(types::NOTHING)
+    }
+
+    /// The type `(i32) -> ()`.
+    pub(crate) const fn word_type(self) -> u32 {
+        self.type_(types::HANDLER)
+    }
+
+    /// The type `(i32) -> i32`.
+    pub(crate) const fn word_to_word_type(self) -> u32 {
+        self.type_(types::WORD_TO_WORD)
+    }
+
+    /// The function that a safepoint calls.
+    pub(crate) const fn yield_(self) -> u32 {
+        self.functions.saturating_add(2)
+    }
+
+    /// The function that stands for `memory.grow`, and with 0 for `memory.size`.
+    pub(crate) const fn grow(self) -> u32 {
+        self.functions.saturating_add(3)
+    }
+
+    const fn deliver_index(self) -> u32 {
+        self.functions
+    }
+
+    const fn finish_index(self) -> u32 {
+        self.functions.saturating_add(1)
+    }
+
+    const fn type_(self, index: u32) -> u32 {
+        self.types.saturating_add(index)
+    }
+
+    /// A stub: `result = kernel.syscall(slot, number, a..f)`, and `finish` if that is an outcome.
+    pub(crate) fn stub(self, call: &Call) -> (Function, BranchHint) {
+        let answer = u32::try_from(call.params.len()).unwrap_or(u32::MAX);
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut code = body.instructions();
+        code.global_get(SLOT);
+        push_call(&mut code, call);
+        code.call(imports::SYSCALL).local_tee(answer);
+        is_outcome(&mut code);
+        let branch = code_offset(&body);
+        let mut code = body.instructions();
+        code.if_(BlockType::Empty).local_get(answer);
+        push_call(&mut code, call);
+        code.call(self.finish_index()).local_set(answer).end();
+        for result in &call.results {
+            match result {
+                Number::I32 => code.local_get(answer),
+                Number::I64 => code.local_get(answer).i64_extend_i32_s(),
+                Number::F32 => code.f32_const(0.0.into()),
+                Number::F64 => code.f64_const(0.0.into()),
+            };
+        }
+        code.end();
+        // 0: the branch is not likely to be taken.
+        (
+            body,
+            BranchHint {
+                branch_func_offset: branch,
+                branch_hint_value: 0,
+            },
+        )
+    }
+
+    /// `finish(answer, number, a..f) -> result`: waits, delivers signals and restarts until the call
+    /// has a result; traps when the task is dead.
+    fn finish(self) -> Function {
+        const ANSWER: u32 = 0;
+        let mut body = Function::new([]);
+        let mut code = body.instructions();
+        code.loop_(BlockType::Empty);
+        // A result.
+        code.local_get(ANSWER);
+        is_outcome(&mut code);
+        code.i32_eqz()
+            .if_(BlockType::Empty)
+            .local_get(ANSWER)
+            .return_()
+            .end();
+
+        if_answer(&mut code, ANSWER, PENDING);
+        park(&mut code);
+        code.global_get(SLOT)
+            .call(imports::SYSCALL_RESULT)
+            .local_set(ANSWER)
+            .br(1)
+            .end();
+
+        // The result is read before the handler makes calls of its own.
+        if_answer(&mut code, ANSWER, SIGNAL);
+        code.global_get(SLOT)
+            .call(imports::SYSCALL_RESULT)
+            .local_set(ANSWER);
+        code.call(self.deliver_index()).br(1).end();
+
+        if_answer(&mut code, ANSWER, RESTART);
+        code.global_get(SLOT);
+        for local in 1..8 {
+            code.local_get(local);
+        }
+        code.call(imports::SYSCALL).local_set(ANSWER).br(1).end();
+
+        code.unreachable().end().unreachable().end();
+        body
+    }
+
+    /// `yield()`: asks the kernel what the program is to do at a safepoint, and does it.
+    fn yield_body(self) -> Function {
+        const ANSWER: u32 = 0;
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut code = body.instructions();
+        code.global_get(SLOT)
+            .call(imports::SAFEPOINT)
+            .local_tee(ANSWER);
+        is_outcome(&mut code);
+        code.if_(BlockType::Empty).local_get(ANSWER);
+        word(&mut code, SCHED_YIELD);
+        for _ in 0..NR_ARGUMENTS {
+            code.i32_const(0);
+        }
+        code.call(self.finish_index()).drop().end().end();
+        body
+    }
+
+    /// `deliver()`: calls the handlers of all signals that are to be delivered, one after the other.
+    ///
+    /// A program without a stack pointer, or without a table, has no handlers: it traps.
+    fn deliver(self) -> Function {
+        const POINTER: u32 = 0;
+        const HANDLER: u32 = 1;
+        const SIGINFO: u32 = 2;
+        const UCONTEXT: u32 = 3;
+        let mut body = Function::new([]);
+        let Some(stack_pointer) = self.stack_pointer else {
+            body.instructions().unreachable().end();
+            return body;
+        };
+        body = Function::new([(4, ValType::I32)]);
+        let mut code = body.instructions();
+        let signal_word = |code: &mut InstructionSink<'_>, which: u32| {
+            code.global_get(SLOT);
+            word(code, which).call(imports::SIGNAL_WORD);
+        };
+        let handle = |code: &mut InstructionSink<'_>, type_index: u32| {
+            code.local_get(HANDLER);
+            match self.table {
+                Some(table) => code.call_indirect(table, self.type_(type_index)),
+                None => code.unreachable(),
+            };
+        };
+        code.loop_(BlockType::Empty)
+            .global_get(stack_pointer)
+            .local_set(POINTER)
+            .global_get(SLOT)
+            .local_get(POINTER)
+            .call(imports::SIGNAL_NEXT)
+            .local_set(HANDLER);
+        if_answer(&mut code, HANDLER, NO_HANDLER);
+        code.return_().end();
+        if_answer(&mut code, HANDLER, DIE);
+        code.unreachable().end();
+        // Stopped by a signal: wait for SIGCONT, and ask again.
+        if_answer(&mut code, HANDLER, PENDING);
+        park(&mut code);
+        code.br(1).end();
+
+        signal_word(&mut code, WORD_SIGINFO);
+        code.local_set(SIGINFO);
+        signal_word(&mut code, WORD_UCONTEXT);
+        code.local_set(UCONTEXT);
+        signal_word(&mut code, WORD_STACK_POINTER);
+        code.global_set(stack_pointer);
+        code.local_get(SIGINFO).if_(BlockType::Empty);
+        signal_word(&mut code, WORD_NUMBER);
+        code.local_get(SIGINFO).local_get(UCONTEXT);
+        handle(&mut code, types::INFO_HANDLER);
+        code.else_();
+        signal_word(&mut code, WORD_NUMBER);
+        handle(&mut code, types::HANDLER);
+        code.end();
+        code.local_get(POINTER)
+            .global_set(stack_pointer)
+            .global_get(SLOT)
+            .local_get(UCONTEXT)
+            .call(imports::SIGNAL_RETURN)
+            .br(0)
+            .end()
+            .end();
+        body
+    }
+}
+
+/// `grow(pages)`: what `memory.grow` answers, the size before in pages or -1.
+fn grow() -> Function {
+    let mut body = Function::new([]);
+    body.instructions()
+        .global_get(SLOT)
+        .local_get(0)
+        .call(imports::MEMORY_GROW)
+        .end();
+    body
 }
 
 /// Pushes the number and the six words of a call; a 64-bit parameter is two words, low first.
@@ -266,136 +401,10 @@ enum Word {
     Zero,
 }
 
-/// `finish(answer, number, a..f) -> result`: waits, delivers signals and restarts until the call
-/// has a result; traps when the task is dead.
-fn finish() -> Function {
-    const ANSWER: u32 = 0;
-    let mut body = Function::new([]);
-    let mut code = body.instructions();
-    code.loop_(BlockType::Empty);
-    // A result.
-    code.local_get(ANSWER);
-    is_outcome(&mut code);
-    code.i32_eqz()
-        .if_(BlockType::Empty)
-        .local_get(ANSWER)
-        .return_()
-        .end();
-
-    if_answer(&mut code, ANSWER, PENDING);
-    park(&mut code);
-    code.global_get(SLOT)
-        .call(functions::SYSCALL_RESULT)
-        .local_set(ANSWER)
-        .br(1)
-        .end();
-
-    // The result is read before the handler makes calls of its own.
-    if_answer(&mut code, ANSWER, SIGNAL);
-    code.global_get(SLOT)
-        .call(functions::SYSCALL_RESULT)
-        .local_set(ANSWER);
-    code.call(functions::DELIVER).br(1).end();
-
-    if_answer(&mut code, ANSWER, RESTART);
-    code.global_get(SLOT);
-    for local in 1..8 {
-        code.local_get(local);
-    }
-    code.call(functions::SYSCALL).local_set(ANSWER).br(1).end();
-
-    code.unreachable().end().unreachable().end();
-    body
-}
-
-/// `yield()`: asks the kernel what the program is to do at a safepoint, and does it.
-fn yield_() -> Function {
-    const ANSWER: u32 = 0;
-    let mut body = Function::new([(1, ValType::I32)]);
-    let mut code = body.instructions();
-    code.global_get(SLOT)
-        .call(functions::SAFEPOINT)
-        .local_tee(ANSWER);
-    is_outcome(&mut code);
-    code.if_(BlockType::Empty).local_get(ANSWER);
-    word(&mut code, SCHED_YIELD);
-    for _ in 0..NR_ARGUMENTS {
-        code.i32_const(0);
-    }
-    code.call(functions::FINISH).drop().end().end();
-    body
-}
-
-/// `grow(pages)`: what `memory.grow` answers, the size before in pages or -1.
-fn grow() -> Function {
-    let mut body = Function::new([]);
-    body.instructions()
-        .global_get(SLOT)
-        .local_get(0)
-        .call(functions::MEMORY_GROW)
-        .end();
-    body
-}
-
-/// `deliver()`: calls the handlers of all signals that are to be delivered, one after the other.
-fn deliver() -> Function {
-    const POINTER: u32 = 0;
-    const HANDLER: u32 = 1;
-    const SIGINFO: u32 = 2;
-    const UCONTEXT: u32 = 3;
-    let mut body = Function::new([(4, ValType::I32)]);
-    let mut code = body.instructions();
-    let hook = |code: &mut InstructionSink<'_>, index: u32| {
-        word(code, index).call_indirect(HOOKS, index);
-    };
-    let signal_word = |code: &mut InstructionSink<'_>, which: u32| {
-        code.global_get(SLOT);
-        word(code, which).call(functions::SIGNAL_WORD);
-    };
-    code.loop_(BlockType::Empty);
-    hook(&mut code, types::READ_POINTER);
-    code.local_set(POINTER);
-    code.global_get(SLOT)
-        .local_get(POINTER)
-        .call(functions::SIGNAL_NEXT)
-        .local_set(HANDLER);
-    if_answer(&mut code, HANDLER, NO_HANDLER);
-    code.return_().end();
-    if_answer(&mut code, HANDLER, DIE);
-    code.unreachable().end();
-    // Stopped by a signal: wait for SIGCONT, and ask again.
-    if_answer(&mut code, HANDLER, PENDING);
-    park(&mut code);
-    code.br(1).end();
-
-    signal_word(&mut code, WORD_SIGINFO);
-    code.local_set(SIGINFO);
-    signal_word(&mut code, WORD_UCONTEXT);
-    code.local_set(UCONTEXT);
-    signal_word(&mut code, WORD_STACK_POINTER);
-    hook(&mut code, types::SET_POINTER);
-    code.local_get(HANDLER);
-    signal_word(&mut code, WORD_NUMBER);
-    code.local_get(SIGINFO)
-        .if_(BlockType::FunctionType(types::HANDLE));
-    code.local_get(SIGINFO).local_get(UCONTEXT);
-    hook(&mut code, types::HANDLE_INFO);
-    code.else_();
-    hook(&mut code, types::HANDLE);
-    code.end();
-    code.local_get(POINTER);
-    hook(&mut code, types::SET_POINTER);
-    code.global_get(SLOT)
-        .local_get(UCONTEXT)
-        .call(functions::SIGNAL_RETURN);
-    code.br(0).end().end();
-    body
-}
-
 /// Suspends this stack; traps if it was resumed only to die.
 fn park(code: &mut InstructionSink<'_>) {
     code.global_get(SLOT)
-        .call(functions::PARK)
+        .call(imports::PARK)
         .if_(BlockType::Empty)
         .unreachable()
         .end();
@@ -422,18 +431,14 @@ fn code_offset(body: &Function) -> u32 {
     u32::try_from(body.byte_len()).unwrap_or(u32::MAX)
 }
 
-const fn value_type(number: &Number) -> ValType {
-    match number {
-        Number::I32 => ValType::I32,
-        Number::I64 => ValType::I64,
-        Number::F32 => ValType::F32,
-        Number::F64 => ValType::F64,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_imports_are_counted() {
+        assert_eq!(u32::try_from(IMPORTS.len()), Ok(NR_IMPORTED_FUNCTIONS));
+    }
 
     #[test]
     fn safepoints_yield() {

@@ -1,23 +1,24 @@
-//! Rewrites guest modules and generates their system-call shims.
+//! Rewrites guest modules and puts their system-call shims into them.
 //!
-//! A program is read once, when it is first executed. Out come two modules that every process of
-//! that program instantiates: the *guest*, which is the program with its memory and its system
-//! calls turned into imports, and the *shim* that answers these imports. A third module, the
-//! *memory shim*, is the same for all programs: it lets the kernel reach a guest's memory.
+//! A program is read once, when it is first executed. Out comes the *guest*, a module that every
+//! process of that program instantiates: the program with its memory imported, and with a *shim* of a
+//! few functions in the place of the system calls that it imported. One more module, the *memory
+//! shim*, is the same for all programs: it lets the kernel reach a guest's memory.
 //!
 //! ```text
-//!                guest                        shim                         kernel
-//!   program ┌─────────────┐ shoal.f0..fn ┌────────────┐ kernel.syscall ┌────────────┐
-//!   code    │ call f3     │─────────────>│ f3: number │───────────────>│ dispatch   │
-//!           │             │              │     result?│<───────────────│            │
-//!           │             │ shoal.hooks  │  PENDING ──┼─> host.park (suspends the stack)
-//!           │ hooks[0..4] │<─────────────│  SIGNAL: calls the handler in the guest, then
-//!           │ sp, handler │  (a table)   │          kernel.signal_return
-//!           └──────┬──────┘              │  DIE: traps
-//!     shoal.memory │                     └────────────┘
-//!           ┌──────┴──────┐    ┌─────────────┐
-//!           │ its memory  │<───│ memory shim │<── copy_in, copy_out, fill, clean: kernel
-//!           └─────────────┘    └─────────────┘
+//!   guest                                                          kernel
+//!   ┌──────────────────────────────────────────┐ kernel.syscall ┌────────────┐
+//!   │ program ── call 3 ──> stub 3: number ────│───────────────>│ dispatch   │
+//!   │   ^                     result? <────────│────────────────│            │
+//!   │   │                     PENDING ─────────┼─> host.park (suspends the stack)
+//!   │   └── handler <──────── SIGNAL, then     │
+//!   │                         kernel.signal_return
+//!   │                         DIE: traps       │
+//!   └──────┬───────────────────────────────────┘
+//!     guest.memory     ┌─────────────┐
+//!   ┌──────┴──────┐    │ memory shim │<── copy_in, copy_out, fill, clean: kernel
+//!   │ its memory  │<───└─────────────┘
+//!   └─────────────┘
 //! ```
 //!
 //! Between the guest's frames and the suspending import there are only Wasm frames, as JavaScript
@@ -25,12 +26,11 @@
 //! may block, and may leave by a Wasm exception (`siglongjmp`): the shim keeps what it needs in
 //! locals only.
 //!
-//! A program that makes no calls comes by *safepoints* in its loops and where it recurses, and calls
-//! the shim there from time to time: so it can be stopped, killed, and handle signals.
-//! `memory.grow` and `memory.size` are calls of the kernel, which knows all that a process uses.
+//! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
+//! there from time to time: so it can be stopped, killed, and handle signals.
 //!
-//! A guest can name nothing but its own memory 0, its own tables and its imports `f<i>`: the table
-//! of hooks comes in at an index that none of its instructions can hold.
+//! A program can name nothing but its own memory, tables, globals and functions, and the stubs of its
+//! imports: its indices are moved behind those of the shim's imports, and it was validated before.
 //!
 //! Key types: [`Options`], [`Program`], [`Refusal`]. Neighbours: `kernel::exec` caches programs by
 //! contents, the glue crate compiles and instantiates them.
@@ -132,12 +132,10 @@ pub enum Entry {
 /// A program that is ready to be compiled.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The rewritten module. Imports: `shoal.memory`, `shoal.hooks`, `shoal.f<i>`.
+    /// The rewritten module. Imports: `kernel.syscall`, `kernel.syscall_result`,
+    /// `kernel.signal_next`, `kernel.signal_word`, `kernel.signal_return`, `kernel.safepoint`,
+    /// `kernel.memory_grow`, `host.park`, `host.slot`, `guest.memory`.
     pub guest: Vec<u8>,
-    /// The module that answers the guest's imports. Imports: `kernel.syscall`,
-    /// `kernel.syscall_result`, `kernel.signal_next`, `kernel.signal_word`,
-    /// `kernel.signal_return`, `kernel.safepoint`, `kernel.memory_grow`, `host.park`, `host.slot`. Exports: `f<i>`, `hooks`.
-    pub shim: Vec<u8>,
     /// The size of the memory it wants.
     pub memory: MemoryLimits,
     /// Its stack.
@@ -153,7 +151,7 @@ pub struct Program {
     pub unknown_imports: Vec<String>,
 }
 
-/// Rewrites the module in `bytes` and generates its shim.
+/// Rewrites the module in `bytes`.
 ///
 /// # Errors
 /// A [`Refusal`] that says why the file cannot be executed: `ENOEXEC`.
@@ -162,8 +160,7 @@ pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let imports = imports::resolve(&module, options.import_number)?;
     let layout = names::Layout::of(&module)?;
     Ok(Program {
-        guest: rewrite::rewrite(&module, &layout, options.interruption)?,
-        shim: call_shim::generate(&imports.calls),
+        guest: rewrite::rewrite(&module, &layout, &imports.calls, options.interruption)?,
         memory: module.memory,
         stack: layout.stack,
         heap_base: layout.heap_base,

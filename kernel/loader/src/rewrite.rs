@@ -1,8 +1,11 @@
-//! Writes the guest: the program with imported memory, calls and hooks.
+//! Writes the guest: the program with its memory imported, and the shim in the place of its imports.
 //!
-//! Only one index space changes: the table of hooks is imported, so every table of the guest moves
-//! up by one. Functions keep their indices, as no function import is added and the hooks come
-//! after the guest's own functions; types and exports are only appended to.
+//! ```text
+//!   functions   the shim's imports │ a stub for each import │ the program's own │ the shim, safepoints
+//!   globals     the slot │ the program's own │ the counter
+//! ```
+//! So every function and every global of the program moves up by the number of imports; tables and
+//! types keep their indices.
 //!
 //! A start function is called by a new `_start` before the program's own: within the process, where
 //! it may wait, and where a trap ends that process as any trap does.
@@ -11,50 +14,59 @@ use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements,
-    EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection,
-    MemoryType, RefType, TableSection, TableType, TagSection, TypeSection, ValType,
+    BranchHints, CodeSection, DataCountSection, DataSection, ElementSection, ExportKind,
+    ExportSection, Function, FunctionSection, GlobalSection, ImportSection, MemoryType,
+    TableSection, TagSection, TypeSection,
 };
 
 use crate::call_graph::Plan;
-use crate::call_shim::{HOOK_TYPES, HOOKS_LEN};
+use crate::call_shim::{NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, Shim};
+use crate::imports::Call;
 use crate::module::Module;
 use crate::names::Layout;
 use crate::refusal::Refusal;
 use crate::safepoint::Safepoints;
 use crate::{Entry, Interruption};
 
-/// The module name of all imports of a rewritten guest.
-const MODULE: &str = "shoal";
-
 /// Most pages that a 32-bit memory can have.
 pub(crate) const MAX_PAGES: u64 = 65536;
 
-/// Moves the guest's tables up by one, behind the hooks.
+/// Moves the program's functions and globals behind the imports.
 pub(crate) struct Rewriter;
 
 impl Reencode for Rewriter {
     type Error = Infallible;
 
-    fn table_index(&mut self, table: u32) -> Result<u32, Error<Infallible>> {
-        // A valid module has far fewer tables; a name section may say anything.
-        Ok(table.saturating_add(1))
+    fn function_index(&mut self, function: u32) -> Result<u32, Error<Infallible>> {
+        Ok(moved_function(function))
     }
+
+    fn global_index(&mut self, global: u32) -> Result<u32, Error<Infallible>> {
+        Ok(global.saturating_add(NR_IMPORTED_GLOBALS))
+    }
+}
+
+/// Where a function of the program is now. A valid module has far fewer; a name section may say
+/// anything.
+const fn moved_function(function: u32) -> u32 {
+    function.saturating_add(NR_IMPORTED_FUNCTIONS)
 }
 
 /// Writes the rewritten guest.
 pub(crate) fn rewrite(
     module: &Module<'_>,
     layout: &Layout,
+    calls: &[Call],
     interruption: Interruption,
 ) -> Result<Vec<u8>, Refusal> {
-    encode(module, layout, interruption)
+    encode(module, layout, calls, interruption)
         .map_err(|error| Refusal::new(format!("it could not be rewritten: {error}")))
 }
 
 fn encode(
     module: &Module<'_>,
     layout: &Layout,
+    calls: &[Call],
     interruption: Interruption,
 ) -> Result<Vec<u8>, Error<Infallible>> {
     let plan = match interruption {
@@ -68,46 +80,43 @@ fn encode(
     if let Some(section) = sections.types.clone() {
         Rewriter.parse_type_section(&mut types, section)?;
     }
-    let hook_types = types.len();
-    for (params, results) in HOOK_TYPES {
-        types
-            .ty()
-            .function(params.iter().copied(), results.iter().copied());
-    }
-    // The two forms of a handler: (signal), and (signal, siginfo, ucontext).
-    let handler_types = types.len();
-    types.ty().function([ValType::I32; 1], []);
-    types.ty().function([ValType::I32; 3], []);
-    let plain_type = types.len();
-    types.ty().function([], []);
-    let word_type = types.len();
-    types.ty().function([ValType::I32], [ValType::I32]);
+    let shim = Shim {
+        types: types.len(),
+        functions: moved_function(index(
+            module.imports.len().saturating_add(module.functions.len()),
+        )),
+        stack_pointer: layout
+            .stack_pointer
+            .map(|global| global.saturating_add(NR_IMPORTED_GLOBALS)),
+        table: module.function_table(),
+    };
+    Shim::add_types(&mut types);
     out.section(&types);
 
-    out.section(&imports(module));
+    out.section(&imports(module, shim));
 
     let mut functions = FunctionSection::new();
+    for import in &module.imports {
+        functions.function(import.type_index);
+    }
     if let Some(section) = sections.functions.clone() {
         Rewriter.parse_function_section(&mut functions, section)?;
     }
-    let first_hook = index(module.imports.len()).saturating_add(functions.len());
-    for type_index in hook_types..handler_types {
-        functions.function(type_index);
-    }
+    shim.declare(&mut functions);
     let safepoints = Safepoints {
-        counter: index(module.globals.len()),
-        function: index(module.imports.len()).saturating_add(functions.len()),
-        first_body: index(module.imports.len()),
-        word_type,
+        counter: index(module.globals.len()).saturating_add(NR_IMPORTED_GLOBALS),
+        function: moved_function(functions.len()),
+        first_body: moved_function(index(module.imports.len())),
+        shim,
     };
-    functions.function(plain_type);
-    functions.function(word_type);
-    let mut entry = layout.start;
+    functions.function(shim.nothing_type());
+    functions.function(shim.word_to_word_type());
+    let mut entry = moved_function(layout.start);
     if sections.start.is_some() {
-        entry = index(module.imports.len()).saturating_add(functions.len());
+        entry = moved_function(functions.len());
         functions.function(match layout.entry {
-            Entry::WithStack => handler_types,
-            Entry::Plain => plain_type,
+            Entry::WithStack => shim.word_type(),
+            Entry::Plain => shim.nothing_type(),
         });
     }
     out.section(&functions);
@@ -130,31 +139,27 @@ fn encode(
     out.section(&globals);
     out.section(&exports(module, layout, entry)?);
 
-    let mut elements = ElementSection::new();
     if let Some(section) = sections.elements.clone() {
+        let mut elements = ElementSection::new();
         Rewriter.parse_element_section(&mut elements, section)?;
+        out.section(&elements);
     }
-    let hooks: Vec<u32> = (first_hook..).take(HOOK_TYPES.len()).collect();
-    elements.active(
-        None,
-        &ConstExpr::i32_const(0),
-        Elements::Functions(hooks.into()),
-    );
-    out.section(&elements);
 
     if let Some(count) = sections.data_count {
         out.section(&DataCountSection { count });
     }
     let mut code = CodeSection::new();
     let mut hints = BranchHints::new();
+    for (function, call) in (NR_IMPORTED_FUNCTIONS..).zip(calls) {
+        let (body, hint) = shim.stub(call);
+        code.function(&body);
+        hints.function_hints(function, [hint]);
+    }
     if let Some(section) = sections.code.clone() {
         safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
     }
-    for hook in hook_bodies(module, layout, handler_types) {
-        code.function(&hook);
-    }
-    for body in safepoints.bodies(plain_type) {
-        code.function(&body);
+    for body in shim.bodies().iter().chain(&safepoints.bodies()) {
+        code.function(body);
     }
     if let Some(start) = sections.start {
         code.function(&entry_body(layout, start));
@@ -175,16 +180,10 @@ fn encode(
     Ok(out.finish())
 }
 
-/// `shoal.f<i>` for every function, then the memory and the hooks.
-fn imports(module: &Module<'_>) -> ImportSection {
+/// What the shim imports, and the memory.
+fn imports(module: &Module<'_>, shim: Shim) -> ImportSection {
     let mut imports = ImportSection::new();
-    for (index, import) in module.imports.iter().enumerate() {
-        imports.import(
-            MODULE,
-            &format!("f{index}"),
-            EntityType::Function(import.type_index),
-        );
-    }
+    shim.add_imports(&mut imports);
     let memory = MemoryType {
         minimum: module.memory.min_pages,
         maximum: Some(MAX_PAGES),
@@ -192,20 +191,8 @@ fn imports(module: &Module<'_>) -> ImportSection {
         shared: module.memory.shared,
         page_size_log2: None,
     };
-    imports.import(MODULE, "memory", memory);
-    imports.import(MODULE, "hooks", hooks_table());
+    imports.import("guest", "memory", memory);
     imports
-}
-
-/// The table through which the shim reaches into the guest.
-pub(crate) const fn hooks_table() -> TableType {
-    TableType {
-        element_type: RefType::FUNCREF,
-        table64: false,
-        minimum: HOOKS_LEN,
-        maximum: Some(HOOKS_LEN),
-        shared: false,
-    }
 }
 
 /// The guest's exports, with `entry` as its `_start`, and those that it should have had.
@@ -230,61 +217,23 @@ fn exports(
         }
     };
     if let Some(global) = layout.stack_pointer {
+        let global = global.saturating_add(NR_IMPORTED_GLOBALS);
         add("__stack_pointer", ExportKind::Global, global);
     }
     if let Some(table) = module.function_table() {
-        add(
-            "__indirect_function_table",
-            ExportKind::Table,
-            table.saturating_add(1),
-        );
+        add("__indirect_function_table", ExportKind::Table, table);
     }
     Ok(exports)
-}
-
-/// The four hooks, in the order of [`HOOK_TYPES`]; those that lack what they need trap.
-fn hook_bodies(module: &Module<'_>, layout: &Layout, handler_types: u32) -> [Function; 4] {
-    let mut bodies = [(); 4].map(|()| Function::new([]));
-    let [pointer, set_pointer, handle, handle_info] = &mut bodies;
-    if let Some(global) = layout.stack_pointer {
-        pointer.instructions().global_get(global);
-        set_pointer.instructions().local_get(0).global_set(global);
-    } else {
-        pointer.instructions().unreachable();
-        set_pointer.instructions().unreachable();
-    }
-    if let Some(table) = module.function_table() {
-        let table = table.saturating_add(1);
-        handle
-            .instructions()
-            .local_get(1)
-            .local_get(0)
-            .call_indirect(table, handler_types);
-        handle_info
-            .instructions()
-            .local_get(1)
-            .local_get(2)
-            .local_get(3)
-            .local_get(0)
-            .call_indirect(table, handler_types.saturating_add(1));
-    } else {
-        handle.instructions().unreachable();
-        handle_info.instructions().unreachable();
-    }
-    for body in &mut bodies {
-        body.instructions().end();
-    }
-    bodies
 }
 
 /// Calls the start function, then the program's `_start`.
 fn entry_body(layout: &Layout, start: u32) -> Function {
     let mut body = Function::new([]);
-    body.instructions().call(start);
+    body.instructions().call(moved_function(start));
     if layout.entry == Entry::WithStack {
         body.instructions().local_get(0);
     }
-    body.instructions().call(layout.start).end();
+    body.instructions().call(moved_function(layout.start)).end();
     body
 }
 

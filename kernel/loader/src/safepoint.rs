@@ -2,8 +2,8 @@
 //!
 //! The guest counts a global down at the head of each loop, and where [`Plan`] says: at entries of
 //! functions and before indirect calls, so that recursion comes by too. Below zero it calls a
-//! function that fills the counter up and calls the shim through the table of hooks. The kernel
-//! then says whether the program goes on, waits for its turn, handles a signal or dies.
+//! function that fills the counter up and calls the shim. The kernel then says whether the program
+//! goes on, waits for its turn, handles a signal or dies.
 //!
 //! The test is hinted as unlikely: it costs a load, a subtraction and a store, which the turns of a
 //! small loop share ([`unroll`](crate::unroll)). What takes long by itself, as `memory.fill` of
@@ -18,7 +18,7 @@ use wasm_encoder::{
 };
 
 use crate::call_graph::{Plan, Verdict};
-use crate::call_shim::{GROW_HOOK, YIELD_HOOK};
+use crate::call_shim::Shim;
 use crate::rewrite::Rewriter;
 use crate::unroll::Body;
 
@@ -37,8 +37,8 @@ pub(crate) struct Safepoints {
     pub(crate) function: u32,
     /// The index of the first function with a body.
     pub(crate) first_body: u32,
-    /// The index of the type `(i32) -> i32`.
-    pub(crate) word_type: u32,
+    /// What they call.
+    pub(crate) shim: Shim,
 }
 
 impl Safepoints {
@@ -54,14 +54,13 @@ impl Safepoints {
 
     /// The functions behind the counter. The first, of type `() -> ()`, fills it up and calls the
     /// shim. The second, `(len) -> len`, counts for a bulk instruction.
-    pub(crate) fn bodies(self, plain_type: u32) -> [Function; 2] {
+    pub(crate) fn bodies(self) -> [Function; 2] {
         let mut fill_up = Function::new([]);
         fill_up
             .instructions()
             .i32_const(FUEL)
             .global_set(self.counter)
-            .i32_const(YIELD_HOOK.cast_signed())
-            .call_indirect(0, plain_type)
+            .call(self.shim.yield_())
             .end();
         let mut count_bulk = Function::new([]);
         count_bulk
@@ -207,8 +206,7 @@ impl Writer<'_> {
     fn call_grow(&mut self) {
         self.function
             .instructions()
-            .i32_const(GROW_HOOK.cast_signed())
-            .call_indirect(0, self.safepoints.word_type);
+            .call(self.safepoints.shim.grow());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rewritten guests and their shims, run against a scripted kernel.
+//! Rewritten guests, run against a scripted kernel.
 
 #![expect(clippy::expect_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
@@ -293,7 +293,7 @@ fn tables_of_the_guest_still_work() {
 }
 
 #[test]
-fn hooks_trap_in_a_guest_without_table_and_stack_pointer() {
+fn signals_trap_in_a_guest_without_table_and_stack_pointer() {
     let mut world = World::new(
         r#"(module
           (import "linux" "__syscall_read" (func $read (param i32 i32 i32) (result i32)))

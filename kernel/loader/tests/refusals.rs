@@ -186,11 +186,9 @@ fn broken_modules_never_panic_and_never_give_broken_ones() {
             continue;
         };
         nr_loaded += 1;
-        for module in [&program.guest, &program.shim] {
-            wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
-                .validate_all(module)
-                .expect("the output is valid");
-        }
+        wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+            .validate_all(&program.guest)
+            .expect("the output is valid");
     }
     assert!(nr_loaded > 100, "{nr_loaded}");
 }

@@ -24,7 +24,7 @@ use crate::process::Process;
 /// A program with its first stack: all that an instance needs to start.
 #[derive(Debug)]
 pub struct Image {
-    /// The module and its shim.
+    /// The module.
     pub program: Arc<LoadedProgram>,
     /// What lies above the first stack pointer.
     pub stack: StackImage,

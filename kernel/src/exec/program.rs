@@ -21,14 +21,14 @@ use crate::process::Credentials;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProgramId(pub u32);
 
-/// A module that the loader has rewritten, with its shim.
+/// A module that the loader has rewritten.
 #[derive(Debug)]
 pub struct LoadedProgram {
     /// Never used twice.
     pub id: ProgramId,
-    /// The rewritten guest, its shim and what is known of its memory.
+    /// The rewritten guest and what is known of its memory.
     pub program: Program,
-    /// The memory that both take.
+    /// The memory that it takes.
     charge: Charge,
     initial_image: OnceLock<InitialImage>,
 }
@@ -107,8 +107,7 @@ impl ProgramCache {
                     Errno::ENOEXEC.because("the loader refused the module")
                 })?;
                 let id = ProgramId(self.next_id.fetch_add(1, Ordering::Relaxed));
-                let len = program.guest.len().saturating_add(program.shim.len());
-                charge.resize(u64::try_from(len).unwrap_or(u64::MAX))?;
+                charge.resize(u64::try_from(program.guest.len()).unwrap_or(u64::MAX))?;
                 let program = Arc::new(LoadedProgram {
                     id,
                     program,

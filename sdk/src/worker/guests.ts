@@ -3,8 +3,8 @@
  *
  * A *frame* is a `WebAssembly.Memory` with its helper instance, named by where its helpers are in
  * the kernel's function table. The kernel says which frame a guest gets, and when one is made or
- * dropped: guests may share one. The guest's imports are bound to its shim's exports: no
- * JavaScript stands on a suspended stack.
+ * dropped: guests may share one. The guest's imports are the kernel's exports, and the suspending
+ * `park`: no JavaScript stands on a suspended stack.
  */
 import { promising, suspending } from "./jspi.js";
 import type { Kernel } from "./kernel.js";
@@ -17,11 +17,6 @@ const MAX_PAGES = 65536;
 const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill", "clean", "clean_down"] as const;
 
 type WasmFunction = (...args: number[]) => number;
-
-interface Program {
-  readonly guest: WebAssembly.Module;
-  readonly shim: WebAssembly.Module;
-}
 
 interface Guest {
   readonly start: WasmFunction;
@@ -37,7 +32,7 @@ export class Guests {
   readonly #copyInJavaScript: boolean;
   readonly #park: WebAssembly.ImportValue;
   readonly #pump: () => void;
-  readonly #programs = new Map<number, Program>();
+  readonly #programs = new Map<number, WebAssembly.Module>();
   /** The memories of frames, by the index of the first helper in the kernel's function table. */
   readonly #frames = new Map<number, WebAssembly.Memory>();
   /** Places in the kernel's function table that the helpers of dropped frames have left. */
@@ -65,8 +60,7 @@ export class Guests {
   start(
     slot: number,
     program: number,
-    guestCode: () => Uint8Array<ArrayBuffer>,
-    shimCode: () => Uint8Array<ArrayBuffer>,
+    code: () => Uint8Array<ArrayBuffer>,
     frame: number,
     stackPointer: number,
   ): number {
@@ -74,23 +68,20 @@ export class Guests {
     if (memory === undefined) {
       return -ENOMEM;
     }
-    let modules = this.#programs.get(program);
+    let module = this.#programs.get(program);
     try {
-      if (modules === undefined) {
-        modules = { guest: new WebAssembly.Module(guestCode()), shim: new WebAssembly.Module(shimCode()) };
-        this.#programs.set(program, modules);
+      if (module === undefined) {
+        module = new WebAssembly.Module(code());
+        this.#programs.set(program, module);
       }
     } catch {
       return -ENOEXEC;
     }
     try {
-      const shim = new WebAssembly.Instance(modules.shim, {
-        kernel: { memory: this.#kernel.memory, ...this.#kernel.exports },
+      const guest = new WebAssembly.Instance(module, {
+        kernel: this.#kernel.exports as unknown as WebAssembly.ModuleImports,
         guest: { memory },
         host: { park: this.#park, slot: new WebAssembly.Global({ value: "i32" }, slot) },
-      });
-      const guest = new WebAssembly.Instance(modules.guest, {
-        shoal: { memory, ...shim.exports },
       });
       const pointer = guest.exports.__stack_pointer as WebAssembly.Global | undefined;
       if (pointer !== undefined) {

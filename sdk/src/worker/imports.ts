@@ -66,19 +66,10 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
       program: number,
       guest: number,
       guestLength: number,
-      shim: number,
-      shimLength: number,
       frame: number,
       stackPointer: number,
     ) {
-      return guests().start(
-        slot,
-        program,
-        () => kernel().copy(guest, guestLength),
-        () => kernel().copy(shim, shimLength),
-        frame,
-        stackPointer,
-      );
+      return guests().start(slot, program, () => kernel().copy(guest, guestLength), frame, stackPointer);
     },
     run_guest: (slot: number, argument: number) => guests().run(slot, argument),
     resume_guest: (slot: number) => guests().resume(slot),

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use abi::special::INDIRECT;
 use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
 use wasmi::{
-    Caller, Engine, Extern, Global, Instance, Linker, Memory, MemoryType, Module, Mutability,
-    Store, Val,
+    Caller, Engine, Global, Instance, Linker, Memory, MemoryType, Module, Mutability, Store, Val,
 };
 
 /// The number of the slot that the program runs in.
@@ -72,7 +71,7 @@ pub(crate) fn options() -> Options {
     }
 }
 
-/// Loads a module written as text, and checks that both outputs are valid.
+/// Loads a module written as text, and checks that the output is valid.
 pub(crate) fn load(text: &str) -> Program {
     let bytes = wat::parse_str(text).expect("the text is right");
     let program = kernel_loader::load(&bytes, &options()).expect("it loads");
@@ -80,14 +79,12 @@ pub(crate) fn load(text: &str) -> Program {
     program
 }
 
-/// Checks that the guest and its shim are valid modules.
+/// Checks that the guest is a valid module.
 pub(crate) fn validate(program: &Program) {
     let features = wasmparser::WasmFeatures::all();
-    for module in [&program.guest, &program.shim] {
-        wasmparser::Validator::new_with_features(features)
-            .validate_all(module)
-            .expect("the output is valid");
-    }
+    wasmparser::Validator::new_with_features(features)
+        .validate_all(&program.guest)
+        .expect("the output is valid");
 }
 
 /// An instance of a program and its kernel.
@@ -98,7 +95,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Instantiates the program in `text`: the shim first, then the guest.
+    /// Instantiates the program in `text`.
     pub(crate) fn new(text: &str) -> Self {
         Self::of(&load(text))
     }
@@ -111,21 +108,10 @@ impl World {
         let slot = Global::new(&mut store, Val::I32(SLOT), Mutability::Const);
         linker.define("host", "slot", slot).expect("new");
         define_kernel(&mut linker);
-        let shim = Module::new(&engine, &program.shim[..]).expect("the shim compiles");
-        let shim = linker
-            .instantiate_and_start(&mut store, &shim)
-            .expect("the shim links");
         let min_pages = u32::try_from(program.memory.min_pages).expect("fits");
         let memory = Memory::new(&mut store, MemoryType::new(min_pages, Some(65536)));
         let memory = memory.expect("a memory");
-        let exports: Vec<(String, Extern)> = shim
-            .exports(&store)
-            .map(|e| (e.name().to_owned(), e.into_extern()))
-            .collect();
-        for (name, export) in exports {
-            linker.define("shoal", &name, export).expect("new");
-        }
-        linker.define("shoal", "memory", memory).expect("new");
+        linker.define("guest", "memory", memory).expect("new");
         let guest = Module::new(&engine, &program.guest[..]).expect("the guest compiles");
         let guest = linker
             .instantiate_and_start(&mut store, &guest)
