@@ -4,12 +4,18 @@ import type { Pool } from "./pool.js";
 /** Bytes that may wait in the kernel for a reader. */
 const HIGH_WATER = 1 << 18;
 
+/** Bytes that wait here until the kernel has room. */
+interface Chunk {
+  bytes: Uint8Array;
+  readonly passed: () => void;
+}
+
 /** What a process reads. */
 export class InputStream {
   readonly #pool: Pool;
   #unread = 0;
   #isEnded = false;
-  #drained: (() => void)[] = [];
+  #waiting: Chunk[] = [];
 
   constructor(
     pool: Pool,
@@ -19,46 +25,61 @@ export class InputStream {
     this.#pool = pool;
   }
 
-  /** Writes bytes or text; settles when there is room for more. */
+  /** Writes bytes or text; settles once the kernel has had room for all of it. */
   async write(data: Uint8Array | string): Promise<void> {
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     if (bytes.length === 0 || this.#isEnded) {
       return;
     }
-    this.#unread += bytes.length;
-    this.#pool.tell({ type: "input", stream: this.stream, bytes });
-    if (this.#unread >= HIGH_WATER) {
-      await new Promise<void>((resolve) => this.#drained.push(resolve));
-    }
+    await new Promise<void>((passed) => {
+      this.#waiting.push({ bytes, passed });
+      this.#send();
+    });
   }
 
-  /** Ends the input: the process reads an end of file. */
+  /** Ends the input: behind what was written the process reads an end of file. */
   end(): void {
     if (!this.#isEnded) {
       this.#isEnded = true;
-      this.#pool.tell({ type: "input", stream: this.stream, bytes: new Uint8Array() });
+      this.#send();
     }
   }
 
   /** The process has read `length` bytes. */
   taken(length: number): void {
     this.#unread -= length;
-    if (this.#unread < HIGH_WATER) {
-      this.#goOn();
+    if (this.#waiting.length > 0) {
+      this.#send();
     }
   }
 
-  /** Nobody will read any more: what is written from now on goes nowhere. */
+  /** Nobody will read any more: what was and is written goes nowhere. */
   abandon(): void {
     this.#isEnded = true;
-    this.#goOn();
+    for (const chunk of this.#waiting.splice(0)) {
+      chunk.passed();
+    }
   }
 
-  #goOn(): void {
-    const drained = this.#drained;
-    this.#drained = [];
-    for (const resolve of drained) {
-      resolve();
+  /** Passes on what the kernel has room for, and the end behind all. */
+  #send(): void {
+    for (let chunk = this.#waiting[0]; chunk !== undefined; chunk = this.#waiting[0]) {
+      const room = HIGH_WATER - this.#unread;
+      if (room <= 0) {
+        return;
+      }
+      // A copy of its own: a message would carry all of the buffer that a view is of.
+      const part = chunk.bytes.slice(0, room);
+      this.#unread += part.length;
+      this.#pool.tell({ type: "input", stream: this.stream, bytes: part });
+      chunk.bytes = chunk.bytes.subarray(part.length);
+      if (chunk.bytes.length === 0) {
+        this.#waiting.shift();
+        chunk.passed();
+      }
+    }
+    if (this.#isEnded) {
+      this.#pool.tell({ type: "input", stream: this.stream, bytes: new Uint8Array() });
     }
   }
 }
