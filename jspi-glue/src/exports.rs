@@ -226,6 +226,8 @@ pub extern "C" fn pump() -> f64 {
     let has_more = loop {
         let state = executor.run(Slice::polls(POLLS));
         match kernel.scheduler.dispatch(kernel, executor.worker()) {
+            // Perhaps only a task that starts it, behind the others: nobody else would pump.
+            Dispatch::Guest if state == RunState::More => break true,
             Dispatch::Guest => return BUSY,
             Dispatch::Executor => {}
             Dispatch::Idle => break state == RunState::More,
