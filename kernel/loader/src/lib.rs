@@ -37,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+mod back_edges;
 mod call_graph;
 mod call_shim;
 mod data;

@@ -1,6 +1,6 @@
 //! Safepoints: where a program that makes no calls lets the kernel in.
 //!
-//! The guest counts a global down at the head of each loop, and where [`Plan`] says: at entries of
+//! The guest counts a global down in each turn of a loop ([`BackEdges`]), and where [`Plan`] says: at entries of
 //! functions and before indirect calls, so that recursion comes by too. Below zero it calls a
 //! function that fills the counter up and calls the shim. The kernel then says whether the program
 //! goes on, waits for its turn, handles a signal or dies.
@@ -17,6 +17,7 @@ use wasm_encoder::{
     GlobalType, Instruction, ValType,
 };
 
+use crate::back_edges::{BackEdges, Label, target};
 use crate::call_graph::{Plan, Verdict};
 use crate::call_shim::Shim;
 use crate::rewrite::Rewriter;
@@ -129,6 +130,10 @@ impl Writer<'_> {
         if self.verdict.is_marked {
             self.count_down();
         }
+        let back_edges = self.plan.map(|_| BackEdges::of(&code)).unwrap_or_default();
+        let mut nr_loops = 0_usize;
+        // The open labels; those of loops that count at the branches back.
+        let mut open: Vec<Option<Label>> = Vec::new();
         let mut rest = code.as_slice();
         while let [instruction, behind @ ..] = rest {
             let unrolled = self.plan.and_then(|_| Body::of(rest));
@@ -143,15 +148,33 @@ impl Writer<'_> {
                     self.function.instruction(instruction);
                 }
                 Instruction::Loop(_) => {
-                    if let Some(body) = unrolled {
+                    let label = back_edges.label(nr_loops);
+                    nr_loops = nr_loops.saturating_add(1);
+                    if label == Label::Back {
+                        open.push(Some(label));
+                        self.function.instruction(instruction);
+                    } else if let Some(body) = unrolled {
                         body.start(&mut self.function);
                         self.count_down();
                         Body::finish(&mut self.function);
                         rest = rest.get(body.len()..).unwrap_or_default();
                     } else {
+                        open.push(None);
                         self.function.instruction(instruction);
                         self.count_down();
                     }
+                }
+                Instruction::Br(label) if target(&open, *label).is_some() => {
+                    self.count_down();
+                    self.function.instruction(instruction);
+                }
+                Instruction::BrIf(label) if target(&open, *label).is_some() => {
+                    self.function.instructions().if_(BlockType::Empty);
+                    self.count_down();
+                    self.function
+                        .instructions()
+                        .br(label.saturating_add(1))
+                        .end();
                 }
                 Instruction::CallIndirect { type_index, .. }
                 | Instruction::ReturnCallIndirect { type_index, .. } => {
@@ -164,6 +187,16 @@ impl Writer<'_> {
                     self.function.instruction(instruction);
                 }
                 _ => {
+                    match instruction {
+                        Instruction::Block(_)
+                        | Instruction::If(_)
+                        | Instruction::Try(_)
+                        | Instruction::TryTable(..) => open.push(None),
+                        Instruction::End | Instruction::Delegate(_) => {
+                            open.pop();
+                        }
+                        _ => {}
+                    }
                     if is_bulk(instruction) {
                         let count_bulk = self.safepoints.function.saturating_add(1);
                         self.function.instructions().call(count_bulk);

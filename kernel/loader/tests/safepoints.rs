@@ -262,3 +262,67 @@ fn small_loops_do_the_same_when_written_several_times() {
         );
     }
 }
+
+/// Loops that go round by each kind of branch, with a call so that they are not unrolled.
+const BACK_EDGES: &str = r#"(module
+  (memory (export "memory") 1)
+  (global $sp (mut i32) (i32.const 4096))
+  (global $calls (mut i32) (i32.const 0))
+  (func (export "_start"))
+  (func $work (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
+  (func (export "br_if") (param $n i32) (result i32)
+    (loop $l
+      (call $work)
+      (local.tee $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $l))
+    (global.get $calls))
+  (func (export "br") (param $n i32) (result i32)
+    (block $out
+      (loop $l
+        (call $work)
+        (br_if $out (i32.eqz (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (i32.const 5)
+        (br $l)))
+    (global.get $calls))
+  (func (export "br_table") (param $n i32) (result i32)
+    (block $out
+      (loop $l
+        (call $work)
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br_table $out $l (local.get $n))))
+    (global.get $calls))
+  (func (export "from_inner") (param $n i32) (result i32) (local $i i32)
+    (loop $outer
+      (call $work)
+      (local.set $i (i32.const 3))
+      (loop $inner
+        (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+        (br_if $inner (local.get $i))
+        (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (global.get $calls))
+  (func (export "never_round") (param $n i32) (result i32)
+    (loop $l (call $work))
+    (global.get $calls)))"#;
+
+#[test]
+fn loops_come_by_a_safepoint_whatever_branch_goes_round() {
+    for name in ["br_if", "br", "br_table", "from_inner"] {
+        let mut world = World::new(BACK_EDGES);
+        assert_eq!(
+            world.call(name, &[200_000]).expect("returns"),
+            200_000,
+            "{name}"
+        );
+        let nr = nr_safepoints(&mut world);
+        assert!((5..=100).contains(&nr), "{name}: {nr}");
+    }
+}
+
+#[test]
+fn a_loop_that_never_goes_round_pays_nothing() {
+    let mut world = World::new(BACK_EDGES);
+    for _ in 0..50_000 {
+        world.call("never_round", &[0]).expect("returns");
+    }
+    assert_eq!(nr_safepoints(&mut world), 0);
+}
