@@ -1,8 +1,8 @@
 //! Safepoints: where a program that makes no calls lets the kernel in.
 //!
-//! The guest counts a global down in each turn of a loop ([`BackEdges`]), and where [`Plan`] says: at entries of
-//! functions and before indirect calls, so that recursion comes by too. Below zero it calls a
-//! function that fills the counter up and calls the shim. The kernel then says whether the program
+//! The guest counts a global down in each turn of a loop ([`BackEdges`]), and where [`Plan`] says: at
+//! entries of functions and before indirect calls, so that recursion comes by too. Below zero it calls
+//! a function that fills the counter up and calls the shim. The kernel then says whether the program
 //! goes on, waits for its turn, handles a signal or dies.
 //!
 //! The test is hinted as unlikely: it costs a load, a subtraction and a store, which the turns of a
