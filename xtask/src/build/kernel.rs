@@ -57,8 +57,8 @@ impl Variant {
         }
     }
 
-    /// The name of its build's log.
-    const fn log(self) -> &'static str {
+    /// The name of its profile, and of its build's log.
+    const fn profile(self) -> &'static str {
         match self {
             Self::Pool => "kernel",
             Self::Solo => "kernel-solo",
@@ -184,7 +184,7 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
     // The crate is an `rlib` too, which native tests need and which would switch LTO off.
     cargo
         .args(["rustc", "--quiet", "--package", "jspi-glue", "--lib"])
-        .args(["--crate-type", "cdylib", "--profile", "kernel"])
+        .args(["--crate-type", "cdylib", "--profile", variant.profile()])
         .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
         // No backtraces: these crates would take a third of the time.
         .arg("-Zbuild-std-features=optimize_for_size")
@@ -192,8 +192,12 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
         .arg(&folder)
         .env("RUSTFLAGS", rustflags(variant))
         .current_dir(root());
-    run_logged(variant.log(), &mut cargo)?;
-    install(&folder.join(TRIPLE).join("kernel/jspi_glue.wasm"), variant)
+    run_logged(variant.profile(), &mut cargo)?;
+    let module = folder
+        .join(TRIPLE)
+        .join(variant.profile())
+        .join("jspi_glue.wasm");
+    install(&module, variant)
 }
 
 /// Copies the module to where the hosts look for it, unless it is there already.
