@@ -26,6 +26,10 @@ use executor::sync::Lock;
 const MAX_RESERVE: u64 = 4 << 20;
 /// The part of a small pod's memory that is this reserve.
 const RESERVE_DIVISOR: u64 = 16;
+/// The part of its own memory that a growing guest leaves to others.
+const SPARE_DIVISOR: u64 = 32;
+/// The most that it leaves, in bytes.
+const MAX_SPARE: u64 = 128 << 20;
 /// What caches are asked for at least, in bytes.
 const MIN_RECLAIM: u64 = 256 << 10;
 /// Memory is short when less than this part of it is free.
@@ -163,11 +167,16 @@ impl Budget {
     /// # Errors
     /// `ENOMEM` when they are not there, even after caches have given back.
     pub fn try_charge(&self, class: Class, bytes: u64) -> Result<()> {
-        if self.commit(class, bytes) {
+        self.try_charge_leaving(class, bytes, 0)
+    }
+
+    /// Takes `bytes` bytes for `class` if `spare` more stay free.
+    fn try_charge_leaving(&self, class: Class, bytes: u64, spare: u64) -> Result<()> {
+        if self.commit(class, bytes, spare) {
             return Ok(());
         }
-        self.reclaim(self.missing(class, bytes));
-        if self.commit(class, bytes) {
+        self.reclaim(self.missing(class, bytes.saturating_add(spare)));
+        if self.commit(class, bytes, spare) {
             return Ok(());
         }
         self.nr_refused.fetch_add(1, Ordering::Relaxed);
@@ -342,7 +351,7 @@ impl Budget {
         }
     }
 
-    fn commit(&self, class: Class, bytes: u64) -> bool {
+    fn commit(&self, class: Class, bytes: u64, spare: u64) -> bool {
         if class.is_in_heap() && (self.heap)().saturating_add(bytes) > self.limits.heap {
             return false;
         }
@@ -350,7 +359,8 @@ impl Budget {
             self.count(class, bytes);
             return true;
         }
-        let room = self.ceiling().saturating_sub(self.kernel_bytes());
+        let used = self.kernel_bytes().saturating_add(spare);
+        let room = self.ceiling().saturating_sub(used);
         let add = |committed: u64| committed.checked_add(bytes).filter(|&sum| sum <= room);
         let is_taken = self
             .committed
@@ -413,9 +423,26 @@ impl Charge {
     /// # Errors
     /// `ENOMEM`; the charge is then as it was. Fewer bytes never fail.
     pub fn resize(&mut self, bytes: u64) -> Result<()> {
+        self.resize_leaving(bytes, 0)
+    }
+
+    /// As [`Self::resize`], for a guest that wants more of its own accord: the larger it has
+    /// become, the more has to stay free for the rest, so that who takes all there is leaves
+    /// enough to start a shell's tools with.
+    ///
+    /// # Errors
+    /// `ENOMEM`; the charge is then as it was. Fewer bytes never fail.
+    ///
+    /// # References
+    /// Linux v6.12 `mm/util.c`, `__vm_enough_memory`; `vm.user_reserve_kbytes`.
+    pub fn grow(&mut self, bytes: u64) -> Result<()> {
+        self.resize_leaving(bytes, MAX_SPARE.min(self.bytes / SPARE_DIVISOR))
+    }
+
+    fn resize_leaving(&mut self, bytes: u64, spare: u64) -> Result<()> {
         if bytes > self.bytes {
             let more = bytes.saturating_sub(self.bytes);
-            self.budget.try_charge(self.class, more)?;
+            self.budget.try_charge_leaving(self.class, more, spare)?;
         } else {
             let fewer = self.bytes.saturating_sub(bytes);
             self.budget.uncharge(self.class, fewer);
@@ -477,6 +504,18 @@ mod tests {
         assert_eq!(charge.bytes(), 59 * MIB);
         drop(charge);
         assert_eq!((budget.used_bytes(), budget.peak_bytes()), (0, 60 * MIB));
+    }
+
+    #[test]
+    fn who_grows_leaves_a_part_of_its_size_to_the_rest() {
+        let (budget, _) = budget();
+        let mut hog = Charge::empty(&budget, Class::Guests);
+        while hog.grow(hog.bytes() + MIB).is_ok() {}
+        assert_eq!(hog.bytes(), 58 * MIB);
+        let small = Charge::take(&budget, Class::Guests, MIB).unwrap();
+        assert!(hog.grow(hog.bytes() + 1).is_err());
+        drop((hog, small));
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]

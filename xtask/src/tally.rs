@@ -6,17 +6,46 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 /// Tests that passed and that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// Names of those that failed, as far as the runner tells.
+    pub(crate) failures: Vec<String>,
 }
 
 impl Tally {
+    /// One test that passed.
+    pub(crate) fn one_passed() -> Self {
+        Self {
+            passed: 1,
+            ..Self::default()
+        }
+    }
+
+    /// One test that failed.
+    pub(crate) fn one_failed() -> Self {
+        Self {
+            failed: 1,
+            ..Self::default()
+        }
+    }
+
     /// Counts those of `other` too.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed = self.passed.saturating_add(other.passed);
         self.failed = self.failed.saturating_add(other.failed);
+        self.failures.extend(other.failures);
+    }
+
+    /// Counts what one line of output tells.
+    fn read_line(&mut self, line: &str) {
+        let line = without_colours(line);
+        if let Some(more) = Self::from_line(&line) {
+            self.add(more);
+        } else if let Some(name) = failure_name(&line) {
+            self.failures.push(name.to_owned());
+        }
     }
 
     /// The counts in one line of output, if it is a summary.
@@ -24,7 +53,6 @@ impl Tally {
     /// Summaries are cargo's `test result: ok. 3 passed; 0 failed; …`, Vitest's
     /// `Tests  1 failed | 5 passed (6)`, and the plain `name: 5 passed, 1 failed`.
     fn from_line(line: &str) -> Option<Self> {
-        let line = without_colours(line);
         let line = line.trim();
         let counts = if let Some(rest) = line.strip_prefix("test result:") {
             rest.split_once(". ")?.1
@@ -47,6 +75,14 @@ impl Tally {
         }
         Some(tally)
     }
+}
+
+/// The name of a failed test in a line of plain text: Vitest's ` FAIL  file > test`, cargo's
+/// `---- test stdout ----`.
+fn failure_name(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let of_cargo = || line.strip_prefix("---- ")?.strip_suffix(" stdout ----");
+    line.strip_prefix("FAIL ").or_else(of_cargo).map(str::trim)
 }
 
 /// A line without its escape sequences of the form `ESC [ … m`.
@@ -79,9 +115,7 @@ pub(crate) fn count(command: &mut Command) -> Result<Tally> {
             let line = line.context("cannot read a test runner's output")?;
             let line = String::from_utf8_lossy(&line);
             eprintln!("{line}");
-            if let Some(more) = Tally::from_line(&line) {
-                tally.add(more);
-            }
+            tally.read_line(&line);
         }
     }
     let status = child
@@ -100,11 +134,9 @@ mod tests {
 
     #[track_caller]
     fn assert_counts(line: &str, passed: u64, failed: u64) {
-        assert_eq!(
-            Tally::from_line(line),
-            Some(Tally { passed, failed }),
-            "{line}"
-        );
+        let mut tally = Tally::default();
+        tally.read_line(line);
+        assert_eq!((tally.passed, tally.failed), (passed, failed), "{line}");
     }
 
     #[test]
@@ -135,14 +167,26 @@ mod tests {
     }
 
     #[test]
+    fn remembers_which_tests_failed() {
+        let mut tally = Tally::default();
+        for line in [
+            "\u{1b}[41m FAIL \u{1b}[49m src/a.test.ts > it > works",
+            "---- budget::tests::counts stdout ----",
+            "test other ... FAILED",
+            "FAILED after 2 s",
+        ] {
+            tally.read_line(line);
+        }
+        assert_eq!(
+            tally.failures,
+            ["src/a.test.ts > it > works", "budget::tests::counts"]
+        );
+    }
+
+    #[test]
     fn a_runner_that_dies_counts_as_a_failure() {
         let tally = count(Command::new("sh").args(["-c", "echo 2 passed, 0 failed; exit 3"]));
-        assert_eq!(
-            tally.unwrap(),
-            Tally {
-                passed: 2,
-                failed: 1
-            }
-        );
+        let tally = tally.unwrap();
+        assert_eq!((tally.passed, tally.failed), (2, 1));
     }
 }

@@ -46,10 +46,7 @@ impl Reports {
         let start = Instant::now();
         let tally = suite().unwrap_or_else(|error| {
             eprintln!("shoal: {name}: {error:#}");
-            Tally {
-                passed: 0,
-                failed: 1,
-            }
+            Tally::one_failed()
         });
         let seconds = start.elapsed().as_secs_f64();
         self.0.push(Report {
@@ -61,12 +58,7 @@ impl Reports {
 
     /// A check that passes or fails as a whole.
     fn add_check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
-        self.add(name, || {
-            check().map(|()| Tally {
-                passed: 1,
-                failed: 0,
-            })
-        });
+        self.add(name, || check().map(|()| Tally::one_passed()));
     }
 
     /// Checks of the sources, each a test; a machine may lack the tool for one.
@@ -98,11 +90,14 @@ impl Reports {
             seconds,
         } in self.0
         {
-            let Tally { passed, failed } = tally;
+            let Tally { passed, failed, .. } = tally;
             eprintln!("shoal: {name:<20} {passed:>5} passed {failed:>4} failed {seconds:>7.1} s");
             total.add(tally);
         }
-        print_total(total);
+        for name in &total.failures {
+            eprintln!("shoal: FAILED: {name}");
+        }
+        print_total(&total);
         if total.failed == 0 && total.passed > 0 {
             ExitCode::SUCCESS
         } else {
@@ -112,7 +107,7 @@ impl Reports {
 }
 
 #[expect(clippy::print_stdout, reason = "the one result of this task")]
-fn print_total(total: Tally) {
+fn print_total(total: &Tally) {
     println!("{} passed, {} failed", total.passed, total.failed);
 }
 

@@ -1,8 +1,8 @@
 /**
  * The page: boots a pod, shows its shell, says how things are.
  *
- * `?workers=N` sets the number of Workers, `?frames=N` that of memories. `window.shoal` is there for the browser's console and
- * for tests.
+ * `?workers=N` sets the number of Workers, `?frames=N` that of memories, `?memory=N` the bytes that the pod may have.
+ * `window.shoal` is there for the browser's console and for tests.
  */
 import type { Pod } from "shoal";
 import { Screen } from "./screen.ts";
@@ -55,7 +55,7 @@ async function bootPod(): Promise<string> {
   const words = new URLSearchParams(location.search);
   const number = (name: string) => (words.has(name) ? { [name]: Number(words.get(name)) } : {});
   const before = performance.now();
-  pod = await start({ ...number("workers"), ...number("frames") });
+  pod = await start({ ...number("workers"), ...number("frames"), ...number("memory") });
   return `${workersOf(pod)}, booted in ${Math.round(performance.now() - before)} ms`;
 }
 

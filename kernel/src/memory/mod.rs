@@ -376,7 +376,7 @@ impl AddressSpace {
     /// Takes `more` bytes of the pod's memory if `grow` succeeds with it.
     fn take(&mut self, more: u64, grow: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         let before = self.charge.bytes();
-        if let Err(error) = self.charge.resize(before.saturating_add(more)) {
+        if let Err(error) = self.charge.grow(before.saturating_add(more)) {
             if self.refusal == Refusal::None {
                 self.refusal = Refusal::New(more);
             }

@@ -13,6 +13,8 @@ export interface TerminalPageOptions {
   readonly workers?: number;
   /** Memories for guests; the page's own default otherwise. */
   readonly frames?: number;
+  /** The most memory of the pod, in bytes; the page's own default otherwise. */
+  readonly memory?: number;
   /** Runs in the page before its own scripts. */
   readonly beforeLoad?: () => void;
   /** Gets the address of everything that the page loads. */
@@ -27,6 +29,8 @@ interface ShoalWindow {
 /** How long a screen may take to show what is waited for, in milliseconds. */
 const PATIENCE_MS = 15_000;
 const LOOK_MS = 25;
+/** How much of a terminal an error shows, in lines. */
+const LINES_SHOWN = 50;
 /** A line of the shell that waits for a command. */
 const PROMPT = /[#$] $/;
 
@@ -54,7 +58,7 @@ export class TerminalPage implements AsyncDisposable {
   ): Promise<TerminalPage> {
     const opened = new TerminalPage(await browser.newPage());
     const url = new URL(site.url);
-    for (const name of ["workers", "frames"] as const) {
+    for (const name of ["workers", "frames", "memory"] as const) {
       const value = options[name];
       if (value !== undefined) {
         url.searchParams.set(name, String(value));
@@ -150,11 +154,12 @@ export class TerminalPage implements AsyncDisposable {
   }
 
   async #waitUntil(condition: () => Promise<boolean>, what: string): Promise<void> {
-    const end = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + PATIENCE_MS;
     while (!(await condition())) {
-      if (performance.now() > end) {
+      if (performance.now() > deadline) {
         const errors = this.errors.length > 0 ? `\nThe console has:\n${this.errors.join("\n")}` : "";
-        throw new Error(`waited in vain for ${what}. The terminal shows:\n${await this.text()}${errors}`);
+        const end = (await this.text()).split("\n").slice(-LINES_SHOWN).join("\n");
+        throw new Error(`waited in vain for ${what}. The terminal shows:\n${end}${errors}`);
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
