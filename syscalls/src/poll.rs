@@ -144,12 +144,13 @@ fn with_mask(
 ) -> Outcome<u32> {
     let Some(mask) = mask else { return call(cx) };
     borrow_mask(cx, mask);
-    let process = cx.process();
+    let (process, task) = (cx.process(), Arc::clone(cx.task));
     call(cx).then(move |answer| {
         if !matches!(answer, Err(Fault::Interrupted(_))) {
-            let old = process.signals.lock().saved_mask.take();
+            let tid = task.tid();
+            let old = process.signals.lock().thread(tid).saved_mask.take();
             if let Some(old) = old {
-                process.set_signal_mask(old);
+                task.set_signal_mask(old);
             }
         }
         answer

@@ -71,8 +71,7 @@ pub(crate) fn rt_sigprocmask(
     set_size: usize,
 ) -> Result<()> {
     check_size(set_size)?;
-    let process = cx.process();
-    let old = process.signals.lock().mask();
+    let old = cx.task.signal_mask();
     if !set.is_null() {
         let set = set_at(cx, set)?;
         let new = match how {
@@ -81,7 +80,7 @@ pub(crate) fn rt_sigprocmask(
             SIG_SETMASK => set,
             _ => return Err(Errno::EINVAL.into()),
         };
-        process.set_signal_mask(new);
+        cx.task.set_signal_mask(new);
     }
     cx.copy_out_optional(old_set, &old.0.to_le_bytes())
 }
@@ -93,7 +92,8 @@ pub(crate) fn rt_sigpending(cx: Cx<'_>, set: UserAddr, set_size: usize) -> Resul
     }
     let process = cx.process();
     let signals = process.signals.lock();
-    let pending = signals.pending().0 & signals.mask().0;
+    let tid = cx.task.tid();
+    let pending = signals.pending(tid).0 & signals.mask(tid).0;
     drop(signals);
     let bytes = pending.to_le_bytes();
     cx.copy_out(set, bytes.get(..set_size).unwrap_or(&bytes))
@@ -102,8 +102,9 @@ pub(crate) fn rt_sigpending(cx: Cx<'_>, set: UserAddr, set_size: usize) -> Resul
 /// Puts the mask aside for `mask` until a handler has run (`sigsuspend`, `ppoll`, `pselect`).
 pub(crate) fn borrow_mask(cx: Cx<'_>, mask: SignalSet) {
     let process = cx.process();
-    let old = process.set_signal_mask(mask);
-    process.signals.lock().saved_mask = Some(old);
+    let old = cx.task.set_signal_mask(mask);
+    let tid = cx.task.tid();
+    process.signals.lock().thread(tid).saved_mask = Some(old);
 }
 
 fn wait_for_signal(cx: Cx<'_>) -> Outcome<u32> {
@@ -146,10 +147,11 @@ pub(crate) fn rt_sigtimedwait_time64(
     };
     let process = cx.process();
     let memory = std::sync::Arc::clone(cx.memory());
-    process.signals.lock().waited_for = set;
+    let tid = cx.task.tid();
+    process.signals.lock().thread(tid).waited_for = set;
     let waiter = std::sync::Arc::clone(&process);
     wait_for(cx.task, None, deadline, Restart::NoHandler, move || {
-        let Some(taken) = waiter.signals.lock().take_from(set) else {
+        let Some(taken) = waiter.signals.lock().take_from(tid, set) else {
             return Err(fs::io::Stall::WouldBlock);
         };
         if !info.is_null() {
@@ -158,7 +160,7 @@ pub(crate) fn rt_sigtimedwait_time64(
         Ok(u32::from(taken.number))
     })
     .then(move |answer| {
-        process.signals.lock().waited_for = SignalSet::default();
+        process.signals.lock().thread(tid).waited_for = SignalSet::default();
         match answer {
             Err(Fault::TimedOut) => Err(Errno::EAGAIN.into()),
             Err(Fault::Interrupted(_)) => Err(Errno::EINTR.into()),
@@ -257,9 +259,10 @@ pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> R
     };
     let process = cx.process();
     let mut signals = process.signals.lock();
-    let old = signals.alt_stack;
+    let own = signals.thread(cx.task.tid());
+    let old = own.alt_stack;
     if let Some(new) = new {
-        signals.alt_stack = match new.flags {
+        own.alt_stack = match new.flags {
             SS_DISABLE => AltStack::default(),
             0 | SS_ONSTACK if new.size < MINSIGSTKSZ => {
                 return Err(Errno::ENOMEM.because("too small a stack"));

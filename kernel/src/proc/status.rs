@@ -64,7 +64,7 @@ pub(super) fn of_process(
     let (ignored, caught) = dispositions(process);
     let (pending, blocked) = {
         let signals = process.signals.lock();
-        (signals.pending().0, signals.mask().0)
+        (signals.pending(process.pid).0, signals.mask(process.pid).0)
     };
     let descriptors = process
         .files()

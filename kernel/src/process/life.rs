@@ -159,7 +159,7 @@ impl Kernel {
         self.budget().admit(PROCESS_BYTES)?;
         self.check_stacks()?;
         let now = self.platform.monotonic_ns();
-        let parts = parent.parts_for_child();
+        let parts = parent.parts_for_child(task.tid());
         let child = self
             .processes
             .add(parent.pid, |pid| Process::new(pid, now, parts))?;
@@ -206,7 +206,10 @@ impl Kernel {
             self.file_locks.closed(file, process.pid);
         }
         drop(closed);
-        process.signals.lock().reset_for_exec();
+        process
+            .signals
+            .lock()
+            .reset_for_exec(task.tid(), process.pid);
         self.processes.note_exec(process.pid);
         process.program.lock().name_after(&executable);
         if task.nr_loans() == 0 {
@@ -236,7 +239,7 @@ impl Kernel {
         if task.nr_loans() == 0 {
             return None;
         }
-        match process.signals.lock().peek() {
+        match process.signals.lock().peek(task.tid()) {
             Some(signal::Taken::Terminate(info)) => Some(signal_status(info.number)),
             _ => None,
         }

@@ -149,7 +149,7 @@ impl Process {
             started_ns,
             files: Lock::new(parts.files),
             fs: Lock::new(parts.fs),
-            signals: Lock::new(parts.signals),
+            signals: Lock::new(parts.signals.named(pid)),
             memory: Lock::new(parts.memory),
             program: Lock::new(parts.program),
             limits: Lock::new(parts.limits),
@@ -172,12 +172,12 @@ impl Process {
         process
     }
 
-    /// What a child of this process starts with (fork(2)).
-    fn parts_for_child(&self) -> ProcessParts {
+    /// What a child starts with that the thread `maker` of this process makes (fork(2)).
+    fn parts_for_child(&self, maker: Pid) -> ProcessParts {
         ProcessParts {
             files: self.files.lock().clone(),
             fs: self.fs.lock().clone(),
-            signals: self.signals.lock().for_child(),
+            signals: self.signals.lock().for_child(maker),
             memory: Arc::clone(&self.memory.lock()),
             program: self.program.lock().clone(),
             limits: self.limits.lock().clone(),

@@ -8,7 +8,7 @@ use abi::{Errno, Result};
 use super::table::RunState;
 use super::{Pid, Process};
 use crate::kernel::Kernel;
-use crate::signal::{self, SignalInfo, SignalSet};
+use crate::signal::{self, SignalInfo};
 
 /// Whom `kill(2)` means by its first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub enum Target {
 impl Process {
     /// Makes a signal pending here and has the process look at it.
     pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
-        let wanted = self.signals.lock().post(info);
+        let listener = self.signals.lock().post(info, None);
         // After the post: `Kernel::stop_process` looks the other way round.
         if info.number == signal::CONT || info.number == signal::KILL {
             kernel.continue_stopped(self, info.number == signal::CONT);
         }
-        if wanted {
+        if listener.is_some() {
             self.attend();
         }
     }
@@ -39,20 +39,6 @@ impl Process {
         if let Some(task) = self.task() {
             task.request_attention();
         }
-    }
-
-    /// Replaces the signal mask; returns the old one.
-    pub fn set_signal_mask(&self, mask: SignalSet) -> SignalSet {
-        let (old, attention) = {
-            let mut signals = self.signals.lock();
-            let old = signals.mask();
-            signals.set_mask(mask);
-            (old, signals.needs_attention())
-        };
-        if attention {
-            self.attend();
-        }
-        old
     }
 }
 

@@ -35,7 +35,7 @@ use crate::kernel::Kernel;
 use crate::memory::frames::Residency;
 use crate::platform::{GuestEnd, Slot, UserMemory};
 use crate::scheduler::{Left, Turn};
-use crate::signal::{self, Frame, Taken};
+use crate::signal::{self, Frame, SignalSet, Taken};
 
 /// What the shim does next; the constants are part of the ABI between shim and kernel.
 pub(crate) mod entry {
@@ -93,7 +93,8 @@ impl fmt::Debug for Task {
 
 impl Sleeper for Task {
     fn is_interrupted(&self) -> bool {
-        self.attention.load(Ordering::Acquire) && self.process().signals.lock().needs_attention()
+        self.attention.load(Ordering::Acquire)
+            && self.process().signals.lock().needs_attention(self.tid())
     }
 
     fn executor(&self) -> &Arc<Executor> {
@@ -134,7 +135,7 @@ impl Task {
         });
         process.set_task(&task);
         // What was sent to the task before this one, if it has not been seen.
-        if process.signals.lock().needs_attention() {
+        if process.signals.lock().needs_attention(task.tid()) {
             task.attention.store(true, Ordering::Release);
         }
         task
@@ -157,6 +158,32 @@ impl Task {
             .lock()
             .last()
             .map_or(0, |process| process.pid)
+    }
+
+    /// Its thread id: the process's, for the first thread of a process.
+    pub fn tid(&self) -> super::Pid {
+        self.pid()
+    }
+
+    /// The signals that it blocks.
+    pub fn signal_mask(&self) -> SignalSet {
+        self.process().signals.lock().mask(self.tid())
+    }
+
+    /// Replaces its signal mask; returns the old one.
+    pub fn set_signal_mask(&self, mask: SignalSet) -> SignalSet {
+        let process = self.process();
+        let tid = self.tid();
+        let (old, has_signals) = {
+            let mut signals = process.signals.lock();
+            let old = signals.mask(tid);
+            signals.thread(tid).set_mask(mask);
+            (old, signals.needs_attention(tid))
+        };
+        if has_signals {
+            self.request_attention();
+        }
+        old
     }
 
     /// The guest's memory.
@@ -187,7 +214,7 @@ impl Task {
         let child = identities.pop();
         let back = identities.last().cloned();
         drop(identities);
-        if back.is_some_and(|process| process.signals.lock().needs_attention()) {
+        if back.is_some_and(|process| process.signals.lock().needs_attention(self.tid())) {
             self.attention.store(true, Ordering::Release);
         }
         child
@@ -295,23 +322,26 @@ impl Task {
                 Some(RunState::Zombie(_)) | None
             )
         {
-            self.attention
-                .store(process.signals.lock().needs_attention(), Ordering::Release);
+            self.attention.store(
+                process.signals.lock().needs_attention(self.tid()),
+                Ordering::Release,
+            );
             return entry::DIE;
         }
+        let tid = self.tid();
         let mut signals = process.signals.lock();
         // Look before taking: a handler is taken when the shim asks for it.
-        match signals.peek() {
+        match signals.peek(tid) {
             None => {
                 // Drop what does nothing.
-                let _nothing = signals.take();
-                if !signals.needs_attention() {
+                let _nothing = signals.take(tid);
+                if !signals.needs_attention(tid) {
                     self.attention.store(false, Ordering::Release);
                 }
                 if let (Some(mask), Err(Fault::Interrupted(_))) =
-                    (signals.saved_mask.take(), &answer)
+                    (signals.thread(tid).saved_mask.take(), &answer)
                 {
-                    signals.set_mask(mask);
+                    signals.thread(tid).set_mask(mask);
                 }
                 drop(signals);
                 match answer {
@@ -350,7 +380,7 @@ impl Task {
                 entry::DIE
             }
             Some(Taken::Stop(info)) => {
-                let _taken = signals.take();
+                let _taken = signals.take(tid);
                 let nr_continues = signals.nr_continues();
                 drop(signals);
                 if !kernel.stop_process(&process, info.number, nr_continues) {
@@ -379,14 +409,15 @@ impl Task {
             return entry::DIE;
         }
         let process = self.process();
+        let tid = self.tid();
         loop {
             let mut signals = process.signals.lock();
-            match signals.take() {
+            match signals.take(tid) {
                 None => {
                     self.attention.store(false, Ordering::Release);
-                    if let Some(mask) = signals.saved_mask.take() {
-                        signals.set_mask(mask);
-                        if signals.needs_attention() {
+                    if let Some(mask) = signals.thread(tid).saved_mask.take() {
+                        signals.thread(tid).set_mask(mask);
+                        if signals.needs_attention(tid) {
                             self.attention.store(true, Ordering::Release);
                             continue;
                         }
@@ -395,7 +426,7 @@ impl Task {
                 }
                 Some(Taken::Handle(info, action)) => {
                     let frame = signal::write_frame(
-                        &mut signals,
+                        signals.thread(tid),
                         &*self.memory,
                         stack_pointer,
                         &info,
@@ -461,9 +492,10 @@ impl Task {
     /// A handler has returned: restores the mask that its frame keeps.
     pub fn return_from_signal(&self, ucontext: u32) {
         let process = self.process();
+        let tid = self.tid();
         let mut signals = process.signals.lock();
-        let restored = signal::restore_mask(&mut signals, &*self.memory, ucontext);
-        if restored.is_err() || signals.needs_attention() {
+        let restored = signal::restore_mask(signals.thread(tid), &*self.memory, ucontext);
+        if restored.is_err() || signals.needs_attention(tid) {
             drop(signals);
             self.attention.store(true, Ordering::Release);
         }

@@ -13,7 +13,7 @@ use abi::flags::{SA_NODEFER, SA_ONSTACK, SA_SIGINFO};
 use abi::layout::SigInfo;
 use fs::vfs::file::GuestMemory;
 
-use super::{Action, SignalInfo, SignalSet, SignalState};
+use super::{Action, SignalInfo, SignalSet, ThreadSignals};
 use crate::platform::UserMemory;
 
 /// Bytes of `siginfo_t`.
@@ -46,7 +46,7 @@ pub struct Frame {
 /// # Errors
 /// `EFAULT` when the stack has no room: the process ends with `SIGSEGV`, as on Linux.
 pub fn write_frame(
-    state: &mut SignalState,
+    state: &mut ThreadSignals,
     memory: &dyn UserMemory,
     stack_pointer: u32,
     info: &SignalInfo,
@@ -93,7 +93,7 @@ pub fn write_frame(
 /// # Errors
 /// `EFAULT` when the address is outside the memory.
 pub fn restore_mask(
-    state: &mut SignalState,
+    state: &mut ThreadSignals,
     memory: &dyn GuestMemory,
     ucontext: u32,
 ) -> Result<()> {
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn the_mask_of_before_comes_back() {
         let memory = FakeMemory::new(1);
-        let mut state = SignalState::default();
+        let mut state = ThreadSignals::default();
         state.set_mask(SignalSet::of(3));
         let action = Action {
             handler: 17,
@@ -133,10 +133,12 @@ mod tests {
     #[test]
     fn the_alternate_stack_is_used_once() {
         let memory = FakeMemory::new(1);
-        let mut state = SignalState::default();
-        state.alt_stack = super::super::AltStack {
-            base: 0x1000,
-            size: 0x1000,
+        let mut state = ThreadSignals {
+            alt_stack: super::super::AltStack {
+                base: 0x1000,
+                size: 0x1000,
+            },
+            ..ThreadSignals::default()
         };
         let action = Action {
             handler: 17,
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn a_stack_without_room_is_a_fault() {
         let memory = FakeMemory::new(1);
-        let mut state = SignalState::default();
+        let mut state = ThreadSignals::default();
         let info = SignalInfo {
             number: 10,
             ..SignalInfo::default()

@@ -9,13 +9,16 @@
 //!    the shim calls the handler. 4. `signal_return` reads the mask back from the frame.
 
 mod frame;
+mod pending;
 mod state;
+mod thread;
 
 use abi::types::Signal;
 pub use abi::types::SignalSet;
 
 pub use frame::{Frame, restore_mask, write_frame};
 pub use state::{Action, AltStack, SignalInfo, SignalState, Taken};
+pub use thread::ThreadSignals;
 
 /// What a signal does when the process has not said (signal(7), "Standard signals").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,15 @@
-//! One process's actions, mask and pending signals.
+//! The signals of a process: its actions, what is pending, and what each of its threads blocks.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN};
 use abi::layout::SigInfo;
-use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 
-use super::{CONT, COUNT, Disposition, KILL, RT_MIN, SignalSet, default_disposition};
+use super::pending::Pending;
+use super::thread::ThreadSignals;
+use super::{CONT, COUNT, Disposition, KILL, SignalSet, default_disposition};
+use crate::process::Pid;
 
 /// `struct sigaction` as the kernel keeps it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,33 +85,29 @@ pub enum Taken {
     Stop(SignalInfo),
 }
 
-/// Actions, mask and pending signals of one process.
+/// The signals of one process: what its threads share, and what each has for itself.
+///
+/// Threads are named by their ids. A process that is being made has one thread, [`FIRST`], until
+/// its id is known.
 #[derive(Clone, Debug)]
 pub struct SignalState {
     actions: [Action; COUNT],
-    mask: SignalSet,
-    pending: VecDeque<SignalInfo>,
-    pending_set: SignalSet,
-    /// The alternate stack.
-    pub alt_stack: AltStack,
-    /// The mask that `sigsuspend`, `ppoll` and `pselect` put aside until a handler has run.
-    pub saved_mask: Option<SignalSet>,
-    /// What `sigtimedwait(2)` waits for: it wakes the process though it is blocked.
-    pub waited_for: SignalSet,
+    /// For whichever thread takes them.
+    shared: Pending,
+    threads: BTreeMap<Pid, ThreadSignals>,
     /// Counts the signals that end a stop.
     nr_continues: u32,
 }
+
+/// The thread of a process that has no id yet.
+const FIRST: Pid = 0;
 
 impl Default for SignalState {
     fn default() -> Self {
         Self {
             actions: [Action::default(); COUNT],
-            mask: SignalSet::default(),
-            pending: VecDeque::new(),
-            pending_set: SignalSet::default(),
-            alt_stack: AltStack::default(),
-            saved_mask: None,
-            waited_for: SignalSet::default(),
+            shared: Pending::default(),
+            threads: BTreeMap::from([(FIRST, ThreadSignals::default())]),
             nr_continues: 0,
         }
     }
@@ -148,19 +146,25 @@ impl SignalState {
         }
     }
 
-    /// Blocked signals.
-    pub const fn mask(&self) -> SignalSet {
-        self.mask
+    /// What thread `tid` has for itself; it is made when there is none.
+    pub fn thread(&mut self, tid: Pid) -> &mut ThreadSignals {
+        self.threads.entry(tid).or_default()
     }
 
-    /// Replaces the mask; `SIGKILL` and `SIGSTOP` stay deliverable.
-    pub const fn set_mask(&mut self, mask: SignalSet) {
-        self.mask = mask.without(SignalSet::UNBLOCKABLE);
+    /// The signals that `tid` blocks.
+    pub fn mask(&self, tid: Pid) -> SignalSet {
+        self.threads.get(&tid).map_or(SignalSet(0), |own| own.mask)
     }
 
-    /// Pending signals, blocked ones too.
-    pub const fn pending(&self) -> SignalSet {
-        self.pending_set
+    /// What is pending for `tid`, blocked signals too.
+    pub fn pending(&self, tid: Pid) -> SignalSet {
+        let own = self.threads.get(&tid).map(|own| own.pending.set());
+        self.shared.set().with(own.unwrap_or_default())
+    }
+
+    /// What is pending for the whole process.
+    pub const fn shared_pending(&self) -> SignalSet {
+        self.shared.set()
     }
 
     /// How many signals came that end a stop: one that comes between the taking of a stop signal
@@ -169,19 +173,20 @@ impl SignalState {
         self.nr_continues
     }
 
-    /// Whether a signal waits that is not blocked, or that somebody waits for.
-    pub const fn needs_attention(&self) -> bool {
-        !self
-            .pending_set
-            .without(self.mask.without(self.waited_for))
-            .is_empty()
+    /// Whether a signal waits that `tid` does not block, or that it waits for.
+    pub fn needs_attention(&self, tid: Pid) -> bool {
+        self.threads
+            .get(&tid)
+            .is_some_and(|own| !self.pending(tid).without(own.deaf_to()).is_empty())
     }
 
-    /// Makes a signal pending; returns whether the process must look at it.
+    /// Makes a signal pending for the process, or for the thread `to` alone; returns the thread
+    /// that is to look at it, if one takes notice.
     ///
-    /// A standard signal that is pending already is not queued twice; a real-time one is, as long
-    /// as there is room (signal(7), "Queueing").
-    pub fn post(&mut self, info: SignalInfo) -> bool {
+    /// # References
+    /// Linux v6.12 `kernel/signal.c` `__send_signal_locked`, `complete_signal`. Deviates: the first
+    /// thread that does not block a signal gets it, not the one after the last that got one.
+    pub fn post(&mut self, info: SignalInfo, to: Option<Pid>) -> Option<Pid> {
         let number = info.number;
         if number == CONT || number == KILL {
             self.nr_continues = self.nr_continues.wrapping_add(1);
@@ -191,94 +196,158 @@ impl SignalState {
         } else if super::STOP_SIGNALS.contains(number) {
             self.drop_pending(SignalSet::of(CONT));
         }
-        if self.is_ignored(number) && !self.mask.contains(number) {
-            return false;
+        let is_blocked = |(_, own): (&Pid, &ThreadSignals)| own.mask.contains(number);
+        let blocked = match to {
+            Some(tid) => self.mask(tid).contains(number),
+            None => self.threads.iter().next().is_some_and(is_blocked),
+        };
+        if self.is_ignored(number) && !blocked {
+            return None;
         }
-        if number < RT_MIN && self.pending_set.contains(number) {
-            return false;
+        match to {
+            Some(tid) => {
+                let own = self.threads.get_mut(&tid)?;
+                let is_new = own.pending.push(info);
+                (is_new && !own.deaf_to().contains(number)).then_some(tid)
+            }
+            None if self.shared.push(info) => self.listener(SignalSet::of(number)),
+            None => None,
         }
-        if self.pending_set.contains(number) && self.pending.len() >= SIGPENDING_MAX {
-            return false;
-        }
-        self.pending.push_back(info);
-        self.pending_set = self.pending_set.with(SignalSet::of(number));
-        !self.mask.without(self.waited_for).contains(number)
     }
 
-    /// Takes the next signal that asks for something; `SIGKILL` before all, then by number.
-    pub fn take(&mut self) -> Option<Taken> {
+    /// Whether any thread takes notice of `number`.
+    pub fn has_listener(&self, number: u8) -> bool {
+        self.listener(SignalSet::of(number)).is_some()
+    }
+
+    /// A thread that takes notice of a signal of `set`, the first before the others.
+    fn listener(&self, set: SignalSet) -> Option<Pid> {
+        let listens = |own: &ThreadSignals| !set.without(own.deaf_to()).is_empty();
+        let found = self.threads.iter().find(|(_, own)| listens(own));
+        found.map(|(&tid, _)| tid)
+    }
+
+    /// Who else is to look at what waits for the process, after `tid` has blocked signals that it
+    /// was told of, or has ended.
+    pub fn listener_instead_of(&self, tid: Pid) -> Option<Pid> {
+        if self.shared.set().is_empty() {
+            return None;
+        }
+        let other = self.listener(self.shared.set())?;
+        (other != tid).then_some(other)
+    }
+
+    /// Takes the next signal that asks `tid` for something; `SIGKILL` before all, then by number,
+    /// its own before those of the process.
+    pub fn take(&mut self, tid: Pid) -> Option<Taken> {
+        let listened = SignalSet(u64::MAX).without(self.mask(tid));
         loop {
-            let info = self.take_from(SignalSet(u64::MAX).without(self.mask))?;
-            let action = self.action(info.number);
-            match action.handler {
-                SIG_IGN => {}
-                SIG_DFL => match default_disposition(info.number) {
-                    Disposition::Terminate => return Some(Taken::Terminate(info)),
-                    Disposition::Stop => return Some(Taken::Stop(info)),
-                    Disposition::Ignore | Disposition::Continue => {}
-                },
-                _ => {
-                    if action.flags & SA_RESETHAND != 0 {
-                        let reset = Action {
-                            handler: SIG_DFL,
-                            ..action
-                        };
-                        let index = usize::from(info.number).wrapping_sub(1);
-                        if let Some(slot) = self.actions.get_mut(index) {
-                            *slot = reset;
-                        }
-                    }
-                    return Some(Taken::Handle(info, action));
+            let info = self.take_from(tid, listened)?;
+            let Some(taken) = self.consequence(info) else {
+                continue;
+            };
+            if let Taken::Handle(_, action) = taken
+                && action.flags & SA_RESETHAND != 0
+            {
+                let index = usize::from(info.number).wrapping_sub(1);
+                if let Some(slot) = self.actions.get_mut(index) {
+                    slot.handler = SIG_DFL;
                 }
             }
+            return Some(taken);
         }
     }
 
     /// What [`SignalState::take`] would return, without taking it.
-    pub fn peek(&self) -> Option<Taken> {
-        self.clone().take()
-    }
-
-    /// Takes a pending signal of `set`, as `sigtimedwait(2)` does.
-    pub fn take_from(&mut self, set: SignalSet) -> Option<SignalInfo> {
-        let ready = SignalSet(self.pending_set.0 & set.0);
-        let number = if ready.contains(KILL) {
-            Some(KILL)
-        } else {
-            ready.iter().next()
-        }?;
-        let index = self.pending.iter().position(|info| info.number == number)?;
-        let info = self.pending.remove(index)?;
-        if !self.pending.iter().any(|other| other.number == number) {
-            self.pending_set = self.pending_set.without(SignalSet::of(number));
+    pub fn peek(&self, tid: Pid) -> Option<Taken> {
+        let own = self.threads.get(&tid)?;
+        let mut listened = SignalSet(u64::MAX).without(own.mask);
+        loop {
+            let first = own.pending.first(listened);
+            let info = first.or_else(|| self.shared.first(listened))?;
+            if let Some(taken) = self.consequence(info) {
+                return Some(taken);
+            }
+            listened = listened.without(SignalSet::of(info.number));
         }
-        Some(info)
     }
 
-    /// What `execve(2)` keeps: ignored signals, the mask, what is pending.
-    pub fn reset_for_exec(&mut self) {
+    /// What a signal asks for; `None`: nothing.
+    fn consequence(&self, info: SignalInfo) -> Option<Taken> {
+        let action = self.action(info.number);
+        match action.handler {
+            SIG_IGN => None,
+            SIG_DFL => match default_disposition(info.number) {
+                Disposition::Terminate => Some(Taken::Terminate(info)),
+                Disposition::Stop => Some(Taken::Stop(info)),
+                Disposition::Ignore | Disposition::Continue => None,
+            },
+            _ => Some(Taken::Handle(info, action)),
+        }
+    }
+
+    /// Takes a signal of `set` that is pending for `tid`, as `sigtimedwait(2)` does.
+    pub fn take_from(&mut self, tid: Pid, set: SignalSet) -> Option<SignalInfo> {
+        let own = self.threads.get_mut(&tid);
+        own.and_then(|own| own.pending.take(set))
+            .or_else(|| self.shared.take(set))
+    }
+
+    /// What `execve(2)` in `tid` keeps: ignored signals, the mask, what is pending. The thread is
+    /// the only one from now on, and has the process's id, `pid`.
+    pub fn reset_for_exec(&mut self, tid: Pid, pid: Pid) {
         for action in &mut self.actions {
             if action.handler != SIG_IGN {
                 *action = Action::default();
             }
         }
-        self.alt_stack = AltStack::default();
-        self.saved_mask = None;
+        let mut own = self.threads.remove(&tid).unwrap_or_default();
+        own.alt_stack = AltStack::default();
+        own.saved_mask = None;
+        self.threads = BTreeMap::from([(pid, own)]);
     }
 
-    /// What a child starts with: everything but what is pending.
+    /// What a child that `tid` makes starts with: everything but what is pending.
     #[must_use]
-    pub fn for_child(&self) -> Self {
-        let mut child = self.clone();
-        child.pending.clear();
-        child.waited_for = SignalSet::default();
-        child.pending_set = SignalSet::default();
-        child
+    pub fn for_child(&self, tid: Pid) -> Self {
+        let parent = self.threads.get(&tid);
+        let own = parent.map(|own| ThreadSignals {
+            alt_stack: own.alt_stack,
+            saved_mask: own.saved_mask,
+            ..own.inherited()
+        });
+        Self {
+            actions: self.actions,
+            shared: Pending::default(),
+            threads: BTreeMap::from([(FIRST, own.unwrap_or_default())]),
+            nr_continues: self.nr_continues,
+        }
+    }
+
+    /// The process that this is for has the id `pid`, and so has its thread.
+    #[must_use]
+    pub fn named(mut self, pid: Pid) -> Self {
+        let own = self.threads.remove(&FIRST).unwrap_or_default();
+        self.threads.insert(pid, own);
+        self
+    }
+
+    /// A thread that `parent` makes: it has the same mask, and nothing else (clone(2)).
+    pub fn add_thread(&mut self, parent: Pid, tid: Pid) {
+        let own = self.thread(parent).inherited();
+        self.threads.insert(tid, own);
+    }
+
+    /// A thread has ended; what was sent to it alone is lost.
+    pub fn remove_thread(&mut self, tid: Pid) {
+        self.threads.remove(&tid);
     }
 
     fn drop_pending(&mut self, set: SignalSet) {
-        self.pending.retain(|info| !set.contains(info.number));
-        self.pending_set = self.pending_set.without(set);
+        self.shared.drop_all(set);
+        for own in self.threads.values_mut() {
+            own.pending.drop_all(set);
+        }
     }
 }
 
@@ -286,6 +355,14 @@ impl SignalState {
 mod tests {
     use super::super::{CHLD, INT, STOP, TERM, USR1_FOR_TESTS as USR1};
     use super::*;
+
+    /// The first thread of the process, and another.
+    const ONE: Pid = 7;
+    const OTHER: Pid = 8;
+
+    fn state() -> SignalState {
+        SignalState::default().named(ONE)
+    }
 
     fn info(number: u8) -> SignalInfo {
         SignalInfo {
@@ -304,42 +381,38 @@ mod tests {
 
     #[test]
     fn ignored_signals_never_become_pending() {
-        let mut state = SignalState::default();
-        assert!(!state.post(info(CHLD)));
-        state
-            .set_action(
-                INT,
-                Action {
-                    handler: SIG_IGN,
-                    ..Action::default()
-                },
-            )
-            .unwrap();
-        assert!(!state.post(info(INT)));
-        assert!(state.pending().is_empty());
+        let mut state = state();
+        assert_eq!(state.post(info(CHLD), None), None);
+        let ignore = Action {
+            handler: SIG_IGN,
+            ..Action::default()
+        };
+        state.set_action(INT, ignore).unwrap();
+        assert_eq!(state.post(info(INT), None), None);
+        assert!(state.pending(ONE).is_empty());
     }
 
     #[test]
     fn a_blocked_signal_waits_until_it_is_unblocked() {
-        let mut state = SignalState::default();
-        state.set_mask(SignalSet::of(TERM));
-        assert!(!state.post(info(TERM)));
-        assert_eq!(state.take(), None);
-        state.set_mask(SignalSet::default());
-        assert_eq!(state.take(), Some(Taken::Terminate(info(TERM))));
+        let mut state = state();
+        state.thread(ONE).set_mask(SignalSet::of(TERM));
+        assert_eq!(state.post(info(TERM), None), None);
+        assert_eq!(state.take(ONE), None);
+        state.thread(ONE).set_mask(SignalSet::default());
+        assert_eq!(state.take(ONE), Some(Taken::Terminate(info(TERM))));
     }
 
     #[test]
     fn standard_signals_merge_and_real_time_ones_queue() {
-        let mut state = SignalState::default();
+        let mut state = state();
         state.set_action(USR1, handler(0)).unwrap();
         state.set_action(40, handler(0)).unwrap();
         for _ in 0..3 {
-            state.post(info(USR1));
-            state.post(info(40));
+            state.post(info(USR1), None);
+            state.post(info(40), None);
         }
         let mut taken = Vec::new();
-        while let Some(Taken::Handle(info, _)) = state.take() {
+        while let Some(Taken::Handle(info, _)) = state.take(ONE) {
             taken.push(info.number);
         }
         assert_eq!(taken, [USR1, 40, 40, 40]);
@@ -347,28 +420,65 @@ mod tests {
 
     #[test]
     fn kill_and_stop_cannot_be_blocked_or_handled() {
-        let mut state = SignalState::default();
-        state.set_mask(SignalSet(u64::MAX));
+        let mut state = state();
+        state.thread(ONE).set_mask(SignalSet(u64::MAX));
         assert!(state.set_action(KILL, handler(0)).is_err());
-        assert!(state.post(info(KILL)));
-        assert_eq!(state.take(), Some(Taken::Terminate(info(KILL))));
+        assert_eq!(state.post(info(KILL), None), Some(ONE));
+        assert_eq!(state.take(ONE), Some(Taken::Terminate(info(KILL))));
     }
 
     #[test]
     fn a_one_shot_handler_is_reset_when_taken() {
-        let mut state = SignalState::default();
+        let mut state = state();
         state.set_action(INT, handler(SA_RESETHAND)).unwrap();
-        state.post(info(INT));
-        assert!(matches!(state.peek(), Some(Taken::Handle(..))));
-        assert!(matches!(state.take(), Some(Taken::Handle(..))));
+        state.post(info(INT), None);
+        assert!(matches!(state.peek(ONE), Some(Taken::Handle(..))));
+        assert!(matches!(state.take(ONE), Some(Taken::Handle(..))));
         assert_eq!(state.action(INT).handler, SIG_DFL);
     }
 
     #[test]
     fn continue_and_stop_cancel_each_other() {
-        let mut state = SignalState::default();
-        state.post(info(STOP));
-        state.post(info(CONT));
-        assert!(!state.pending().contains(STOP));
+        let mut state = state();
+        state.post(info(STOP), None);
+        state.post(info(CONT), None);
+        assert!(!state.pending(ONE).contains(STOP));
+    }
+
+    #[test]
+    fn a_signal_of_the_process_goes_to_a_thread_that_does_not_block_it() {
+        let mut state = state();
+        state.set_action(USR1, handler(0)).unwrap();
+        state.thread(ONE).set_mask(SignalSet::of(USR1));
+        state.add_thread(ONE, OTHER);
+        assert_eq!(state.post(info(USR1), None), None);
+        state.thread(OTHER).set_mask(SignalSet::default());
+        assert_eq!(state.listener_instead_of(ONE), Some(OTHER));
+        assert_eq!(state.take(ONE), None);
+        assert!(matches!(state.take(OTHER), Some(Taken::Handle(..))));
+        assert_eq!(state.post(info(USR1), None), Some(OTHER));
+    }
+
+    #[test]
+    fn a_signal_of_a_thread_is_its_own() {
+        let mut state = state();
+        state.set_action(USR1, handler(0)).unwrap();
+        state.add_thread(ONE, OTHER);
+        assert_eq!(state.post(info(USR1), Some(OTHER)), Some(OTHER));
+        assert!(!state.needs_attention(ONE));
+        assert!(state.pending(OTHER).contains(USR1) && state.shared_pending().is_empty());
+        state.remove_thread(OTHER);
+        assert_eq!(state.post(info(USR1), Some(OTHER)), None);
+        assert!(!state.needs_attention(OTHER));
+    }
+
+    #[test]
+    fn exec_leaves_the_thread_that_made_it_under_the_process_s_id() {
+        let mut state = state();
+        state.add_thread(ONE, OTHER);
+        state.thread(OTHER).set_mask(SignalSet::of(TERM));
+        state.reset_for_exec(OTHER, ONE);
+        assert_eq!(state.mask(ONE), SignalSet::of(TERM));
+        assert_eq!(state.mask(OTHER), SignalSet::default());
     }
 }

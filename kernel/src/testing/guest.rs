@@ -211,7 +211,7 @@ impl TestGuest {
                 handler,
                 number: word(1),
                 siginfo,
-                mask: self.task.process().signals.lock().mask().0,
+                mask: self.task.signal_mask().0,
                 stack_pointer: word(0),
             };
             let ucontext = word(3);

@@ -87,7 +87,7 @@ impl Kernel {
         }
         let is_deaf = {
             let signals = process.signals.lock();
-            signals.mask().contains(number) || signals.is_ignored(number)
+            !signals.has_listener(number) || signals.is_ignored(number)
         };
         if is_deaf && terminal_use != TerminalUse::Read {
             return Ok(());

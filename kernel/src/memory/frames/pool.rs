@@ -410,8 +410,8 @@ impl FramePool {
         let pointer = self.platform.stack_pointer(slot)?;
         let has_other_stack = guest.task.upgrade().is_none_or(|task| {
             let process = task.process();
-            let signals = process.signals.lock();
-            signals.alt_stack.size != 0
+            let mut signals = process.signals.lock();
+            signals.thread(task.tid()).alt_stack.size != 0
         });
         let is_inside = stack.lowest < pointer && pointer <= stack.pointer_initial;
         let lowest = pointer.saturating_sub(RED_ZONE).max(stack.lowest);

@@ -136,7 +136,12 @@ impl Task {
     pub(super) fn fatal_status(&self) -> Option<i32> {
         let process = self.process();
         let signals = process.signals.lock();
-        match signals.needs_attention().then(|| signals.peek()).flatten() {
+        let tid = self.tid();
+        match signals
+            .needs_attention(tid)
+            .then(|| signals.peek(tid))
+            .flatten()
+        {
             Some(Taken::Terminate(info)) => Some(signal_status(info.number)),
             _ => None,
         }
