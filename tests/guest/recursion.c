@@ -67,7 +67,9 @@ int main(void)
 	jumps = 1;
 	nr_alarms = 0;
 	if (sigsetjmp(outside, 1) < 3) tree(60, 1);
+	jumps = 0;
 	alarm_each_ms(0);
-	printf("jumped out: %d, %d frames wrong\n", nr_alarms, nr_wrong);
+	// One more may have come before the timer stopped.
+	printf("jumped out: %d, %d frames wrong\n", nr_alarms >= 3, nr_wrong);
 	return 0;
 }
