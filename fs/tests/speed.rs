@@ -34,6 +34,7 @@ fn a_cached_walk_is_fast() {
             uid: 7,
             gid: 7,
             groups: &[],
+            capabilities: 0,
         },
         ..cx
     };

@@ -14,7 +14,8 @@ use kernel::process::Task;
 use crate::arg::{FromArg, IntoOutcome, Words};
 use crate::context::Cx;
 use crate::{
-    credentials, dir, fd, file, futex, memory, pipe, poll, process, signal, system, time, tty,
+    credentials, dir, fd, file, futex, memory, pidfd, pipe, poll, process, signal, system, time,
+    tty,
 };
 
 /// Makes system call `number` for `task`; what the shim does with the result is in

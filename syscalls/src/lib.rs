@@ -17,6 +17,7 @@ mod fd;
 mod file;
 mod futex;
 mod memory;
+mod pidfd;
 mod pipe;
 mod poll;
 mod process;

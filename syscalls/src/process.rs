@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use abi::flags::{
     __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_EXITED,
-    CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED,
-    WUNTRACED,
+    CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
+    WSTOPPED, WUNTRACED,
 };
 use abi::layout::SigInfo;
 use abi::types::{Fd, Pid, UserAddr};
@@ -154,6 +154,11 @@ pub(crate) fn exit_group(cx: Cx<'_>, status: i32) -> Result<i32> {
     Ok(cx.kernel.leave(cx.task, exit_status(status)).unwrap_or(0))
 }
 
+/// Whether only children count that end without `SIGCHLD`, of which there are none (`__WCLONE`).
+const fn is_clone(options: u32) -> bool {
+    options & (__WCLONE | __WALL) == __WCLONE
+}
+
 /// wait4(2).
 pub(crate) fn wait4(
     cx: Cx<'_>,
@@ -177,6 +182,7 @@ pub(crate) fn wait4(
         _ => WaitFor::Pid(pid.0),
     };
     let wanted = WaitOptions {
+        is_clone: is_clone(options),
         exited: true,
         stopped: options & WUNTRACED != 0,
         continued: options & WCONTINUED != 0,
@@ -209,6 +215,8 @@ pub(crate) fn waitid(
     if options & !known != 0 || options & events == 0 {
         return Err::<i32, _>(Errno::EINVAL).into();
     }
+    // A descriptor that does not wait makes the call fail where WNOHANG makes it say 0.
+    let mut never_waits = false;
     let who = match (kind, id.0) {
         (P_ALL, _) => WaitFor::Any,
         (P_PID, 1..) => WaitFor::Pid(id.0),
@@ -217,16 +225,28 @@ pub(crate) fn waitid(
             Err(error) => return Err::<i32, _>(error).into(),
         },
         (P_PGID, 1..) => WaitFor::Group(id.0),
+        (P_PIDFD, 0..) => match crate::pidfd::of(cx, Fd(id.0)) {
+            Ok((process, is_nonblocking)) => {
+                never_waits |= is_nonblocking;
+                WaitFor::Pid(process.pid)
+            }
+            Err(error) => return Err::<i32, _>(error).into(),
+        },
         _ => return Err::<i32, _>(Errno::EINVAL).into(),
     };
+    let only_looks = options & WNOHANG != 0;
     let wanted = WaitOptions {
+        is_clone: is_clone(options),
         exited: options & WEXITED != 0,
         stopped: options & WSTOPPED != 0,
         continued: options & WCONTINUED != 0,
         keep: options & WNOWAIT != 0,
     };
     let memory = Arc::clone(cx.memory());
-    wait(cx, who, wanted, options & WNOHANG != 0, move |event| {
+    wait(cx, who, wanted, only_looks || never_waits, move |event| {
+        if event.is_none() && never_waits && !only_looks {
+            return Err(Errno::EAGAIN.into());
+        }
         if !info.is_null() {
             memory.copy_out(info.0, &siginfo_of(event).to_bytes())?;
         }

@@ -1,8 +1,8 @@
 //! Signals: actions, masks, sending, waiting.
 
-use abi::flags::{SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
+use abi::flags::{SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use abi::layout::{SigAction, SigInfo, SigStack};
-use abi::limits::{MINSIGSTKSZ, SIGSET_SIZE};
+use abi::limits::SIGSET_SIZE;
 use abi::types::{Pid, Signal, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::{Fault, Outcome, Restart};
@@ -169,19 +169,19 @@ pub(crate) fn rt_sigtimedwait_time64(
     })
 }
 
-fn own_info(cx: Cx<'_>, number: u8, code: i32) -> SignalInfo {
+pub(crate) fn own_info(cx: Cx<'_>, number: u8, code: i32) -> SignalInfo {
     let uid = cx.process().credentials().user.real;
     SignalInfo {
         number,
         code,
         pid: cx.task.pid(),
         uid,
-        value: 0,
+        ..SignalInfo::default()
     }
 }
 
 /// A signal number, or 0 for a probe.
-fn number_or_probe(signal: i32) -> Result<u8> {
+pub(crate) fn number_or_probe(signal: i32) -> Result<u8> {
     Ok(Signal::or_probe(signal)?.map_or(0, Signal::number))
 }
 
@@ -226,28 +226,59 @@ pub(crate) fn tgkill(cx: Cx<'_>, group: Pid, thread: Pid, signal: i32) -> Result
     tkill(cx, thread, signal)
 }
 
-/// rt_sigqueueinfo(2).
-pub(crate) fn rt_sigqueueinfo(cx: Cx<'_>, pid: Pid, signal: i32, info: UserAddr) -> Result<()> {
-    let number = number_or_probe(signal)?;
-    let SigInfo {
-        code,
-        pid: sender,
-        uid,
-        value,
-        ..
-    } = SigInfo::from_bytes(&cx.copy_in(info)?);
-    if (code >= SI_USER || code == SI_TKILL) && pid.0 != cx.task.pid() {
+/// The `siginfo_t` at `address`, to be sent as signal `number`.
+pub(crate) fn info_at(cx: Cx<'_>, address: UserAddr, number: u8) -> Result<SignalInfo> {
+    let info = SigInfo::from_bytes(&cx.copy_in(address)?);
+    let [first, second, ..] = info.rest;
+    Ok(SignalInfo {
+        number,
+        code: info.code,
+        pid: info.pid,
+        uid: info.uid,
+        value: info.value,
+        rest: [first, second],
+    })
+}
+
+/// Fails when `info` pretends to come from the kernel or from tgkill(2), unless the caller sends it
+/// to itself.
+pub(crate) fn check_code(cx: Cx<'_>, info: &SignalInfo, pid: i32) -> Result<()> {
+    if (info.code >= SI_USER || info.code == SI_TKILL) && pid != cx.task.pid() {
         return Err(Errno::EPERM.because("a code of the kernel's own"));
     }
-    let info = SignalInfo {
-        number,
-        code,
-        pid: sender,
-        uid,
-        value,
-    };
+    Ok(())
+}
+
+/// rt_sigqueueinfo(2).
+pub(crate) fn rt_sigqueueinfo(cx: Cx<'_>, pid: Pid, signal: i32, info: UserAddr) -> Result<()> {
+    let info = info_at(cx, info, 0)?;
+    check_code(cx, &info, pid.0)?;
+    let number = number_or_probe(signal)?;
+    let info = SignalInfo { number, ..info };
     cx.kernel
         .send_signal(&cx.process(), Target::Process(pid.0), info)
+}
+
+/// rt_tgsigqueueinfo(2).
+pub(crate) fn rt_tgsigqueueinfo(
+    cx: Cx<'_>,
+    group: Pid,
+    thread: Pid,
+    signal: i32,
+    info: UserAddr,
+) -> Result<()> {
+    let info = info_at(cx, info, 0)?;
+    if group.0 <= 0 || thread.0 <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    check_code(cx, &info, thread.0)?;
+    let number = number_or_probe(signal)?;
+    if group != thread {
+        return Err(Errno::ESRCH.because("a process has one thread"));
+    }
+    let info = SignalInfo { number, ..info };
+    cx.kernel
+        .send_signal(&cx.process(), Target::Process(thread.0), info)
 }
 
 /// sigaltstack(2).
@@ -257,31 +288,19 @@ pub(crate) fn sigaltstack(cx: Cx<'_>, stack: UserAddr, old_stack: UserAddr) -> R
     } else {
         Some(SigStack::from_bytes(&cx.copy_in(stack)?))
     };
+    let stack_pointer = cx.kernel.platform.stack_pointer(cx.task.slot);
     let process = cx.process();
     let mut signals = process.signals.lock();
     let own = signals.thread(cx.task.tid());
     let old = own.alt_stack;
     if let Some(new) = new {
-        own.alt_stack = match new.flags {
-            SS_DISABLE => AltStack::default(),
-            0 | SS_ONSTACK if new.size < MINSIGSTKSZ => {
-                return Err(Errno::ENOMEM.because("too small a stack"));
-            }
-            0 | SS_ONSTACK => AltStack {
-                base: new.sp,
-                size: new.size,
-            },
-            _ => return Err(Errno::EINVAL.into()),
-        };
+        if stack_pointer.is_some_and(|stack_pointer| old.contains(stack_pointer)) {
+            return Err(Errno::EPERM.because("the caller runs on it"));
+        }
+        own.alt_stack = AltStack::from_stack(new)?;
     }
     drop(signals);
-    let flags = if old.size == 0 { SS_DISABLE } else { 0 };
-    let old = SigStack {
-        sp: old.base,
-        flags,
-        size: old.size,
-    };
-    cx.copy_out_optional(old_stack, &old.to_bytes())
+    cx.copy_out_optional(old_stack, &old.to_stack(stack_pointer).to_bytes())
 }
 
 /// rt_sigreturn(2): handlers return to the shim, which needs no call.

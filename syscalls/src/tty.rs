@@ -2,7 +2,8 @@
 //! control, are `kernel::tty`'s.
 
 use abi::flags::{
-    FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC, O_NONBLOCK, TIOCVHANGUP,
+    CAP_SYS_TTY_CONFIG, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC,
+    O_NONBLOCK, TIOCVHANGUP,
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
@@ -54,7 +55,7 @@ fn size_of(file: &OpenFile) -> Result<u64> {
 
 /// `TIOCVHANGUP`: vhangup(2) of this terminal.
 fn hang_up(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
-    if !cx.process().credentials().is_privileged() {
+    if !cx.process().credentials().has(CAP_SYS_TTY_CONFIG) {
         return Err(Errno::EPERM.because("only the superuser hangs up"));
     }
     let Some(tty) = file.terminal().and_then(|id| cx.kernel.terminals.find(id)) else {

@@ -3,7 +3,7 @@
 //!
 //! Each has a form for a [`Location`], which the calls on fds use, and one for a path.
 
-use abi::flags::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use abi::flags::{CAP_CHOWN, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
 use abi::{Errno, Result};
 
 use super::inode::{FileSystemStatus, FileType, Metadata, SetAttributes, Timestamp};
@@ -181,7 +181,7 @@ impl Vfs {
     ) -> Result<()> {
         location.mount.check_writable()?;
         let metadata = location.metadata()?;
-        if !caller.is_privileged() {
+        if !caller.has(CAP_CHOWN) {
             let is_owner = caller.uid == metadata.uid;
             let may_uid = uid.is_none_or(|uid| is_owner && uid == metadata.uid);
             let may_gid =

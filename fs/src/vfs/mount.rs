@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::flags::{
-    MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NODIRATIME,
-    MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME, MS_REMOUNT, MS_SHARED,
-    MS_SLAVE, MS_STRICTATIME, MS_SYNCHRONOUS, MS_UNBINDABLE, UMOUNT_NOFOLLOW,
+    CAP_SYS_ADMIN, MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV,
+    MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME, MS_REMOUNT,
+    MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_SYNCHRONOUS, MS_UNBINDABLE, UMOUNT_NOFOLLOW,
 };
 use abi::limits::MOUNT_MAX;
 use abi::{Errno, Result};
@@ -324,7 +324,7 @@ impl Vfs {
     /// # References
     /// mount(2). Deviates: no `MS_MOVE`.
     pub fn mount(&self, cx: &Context<'_>, call: &MountCall<'_>) -> Result<()> {
-        if !cx.caller.is_privileged() {
+        if !cx.caller.has(CAP_SYS_ADMIN) {
             return Err(Errno::EPERM.because("only the superuser mounts"));
         }
         let target = self.walk(cx, call.target, Follow::Yes)?;
@@ -402,7 +402,7 @@ impl Vfs {
         if flags & !(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW) != 0 {
             return Err(Errno::EINVAL.into());
         }
-        if !cx.caller.is_privileged() {
+        if !cx.caller.has(CAP_SYS_ADMIN) {
             return Err(Errno::EPERM.because("only the superuser unmounts"));
         }
         let follow = if flags & UMOUNT_NOFOLLOW == 0 {

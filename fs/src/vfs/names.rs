@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use abi::flags::CAP_MKNOD;
 use abi::{Errno, Result};
 
 use super::dentry::Removal;
@@ -38,7 +39,7 @@ impl Vfs {
             Some(FileType::Symlink) | None => return Err(Errno::EINVAL.into()),
         };
         let is_device = matches!(node, NewNode::CharDevice(_) | NewNode::BlockDevice(_));
-        if is_device && !cx.caller.is_privileged() {
+        if is_device && !cx.caller.has(CAP_MKNOD) {
             return Err(Errno::EPERM.because("only the superuser makes devices"));
         }
         self.make_at(cx, path, &node, mode)

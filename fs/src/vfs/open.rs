@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    MS_NODEV, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY,
-    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP,
+    CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, MS_NODEV, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL,
+    O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, S_IALLUGO,
+    S_ISGID, S_ISUID, S_IXGRP,
 };
 use abi::{Errno, Result};
 
@@ -227,7 +228,7 @@ fn check_access(caller: &Caller<'_>, location: &Location, flags: u32) -> Result<
     if mask & WRITE != 0 && is_stored {
         location.mount.check_writable()?;
     }
-    if caller.is_privileged() {
+    if caller.has(CAP_DAC_OVERRIDE) && caller.has(CAP_FOWNER) {
         return Ok(());
     }
     let metadata = location.metadata()?;
@@ -258,7 +259,7 @@ pub(super) fn truncate(
 /// The permissions that a file gets when `caller` changes its contents: without set-id bits.
 /// `None` when nothing changes.
 pub fn permissions_after_write(caller: &Caller<'_>, metadata: &Metadata) -> Option<u32> {
-    if caller.is_privileged() || metadata.file_type != FileType::Regular {
+    if caller.has(CAP_FSETID) || metadata.file_type != FileType::Regular {
         return None;
     }
     let mut dropped = S_ISUID;

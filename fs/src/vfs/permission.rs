@@ -1,6 +1,6 @@
 //! Who may do what: the rules of path_resolution(7) and `fs/namei.c`.
 
-use abi::flags::{S_ISGID, S_ISVTX};
+use abi::flags::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, S_ISGID, S_ISVTX};
 use abi::{Errno, Result};
 
 use super::inode::{FileType, Metadata};
@@ -9,12 +9,14 @@ use super::path::Location;
 /// Whose permissions count for access to files.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// User for file access (`fsuid`); 0 may do nearly all.
+    /// User for file access (`fsuid`).
     pub uid: u32,
     /// Group for file access.
     pub gid: u32,
     /// Supplementary groups.
     pub groups: &'a [u32],
+    /// Privileges that are in force: bit `n` is capability `n` of capabilities(7).
+    pub capabilities: u64,
 }
 
 /// What is asked for: the bits of `access(2)`.
@@ -30,11 +32,15 @@ impl Caller<'_> {
         uid: 0,
         gid: 0,
         groups: &[],
+        capabilities: u64::MAX,
     };
 
-    /// Whether permissions do not hold them up.
-    pub const fn is_privileged(&self) -> bool {
-        self.uid == 0
+    /// Whether they have the privilege `capability` (`CAP_*`).
+    pub const fn has(&self, capability: u32) -> bool {
+        match self.capabilities.checked_shr(capability) {
+            Some(rest) => rest & 1 == 1,
+            None => false,
+        }
     }
 
     /// Whether `gid` is the group or a supplementary one.
@@ -44,15 +50,18 @@ impl Caller<'_> {
 
     /// Whether the file is theirs to change attributes of.
     pub fn owns(&self, metadata: &Metadata) -> bool {
-        self.is_privileged() || self.uid == metadata.uid
+        self.uid == metadata.uid || self.has(CAP_FOWNER)
     }
 
     /// Whether all of `mask` (4 read, 2 write, 1 execute or search) is allowed.
     pub fn may(&self, metadata: &Metadata, mask: u32) -> bool {
-        if self.is_privileged() {
-            return mask & EXECUTE == 0
-                || metadata.file_type == FileType::Directory
-                || metadata.permissions & 0o111 != 0;
+        let is_directory = metadata.file_type == FileType::Directory;
+        if self.has(CAP_DAC_OVERRIDE) {
+            return mask & EXECUTE == 0 || is_directory || metadata.permissions & 0o111 != 0;
+        }
+        let looks_only = mask & WRITE == 0 && (is_directory || mask & EXECUTE == 0);
+        if looks_only && self.has(CAP_DAC_READ_SEARCH) {
+            return true;
         }
         let granted = if self.uid == metadata.uid {
             metadata.permissions >> 6
@@ -84,7 +93,7 @@ impl Caller<'_> {
         if !directory.is_directory() {
             return Err(Errno::ENOTDIR.into());
         }
-        if self.is_privileged() {
+        if self.has(CAP_DAC_OVERRIDE) {
             return Ok(());
         }
         self.check(&directory.metadata()?, EXECUTE)
@@ -99,7 +108,7 @@ impl Caller<'_> {
             return Err(Errno::ENOENT.because("the directory was removed"));
         }
         directory.mount.check_writable()?;
-        if self.is_privileged() {
+        if self.has(CAP_DAC_OVERRIDE) {
             return Ok(());
         }
         self.check(&directory.metadata()?, WRITE | EXECUTE)
@@ -111,7 +120,7 @@ impl Caller<'_> {
     /// As [`Caller::check_change_of`]; `EPERM` for another's file in a sticky directory.
     pub(super) fn check_removal(&self, directory: &Location, victim: &Location) -> Result<()> {
         self.check_change_of(directory)?;
-        if self.is_privileged() {
+        if self.has(CAP_FOWNER) {
             return Ok(());
         }
         let parent = directory.metadata()?;
@@ -126,7 +135,7 @@ impl Caller<'_> {
 
     /// The set-group-id bit that is left in `permissions` of a file of group `gid`.
     pub(super) fn without_foreign_set_gid(&self, permissions: u32, gid: u32) -> u32 {
-        if self.is_privileged() || self.is_in_group(gid) {
+        if self.has(CAP_FSETID) || self.is_in_group(gid) {
             permissions
         } else {
             permissions & !S_ISGID

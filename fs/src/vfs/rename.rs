@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abi::flags::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::flags::{CAP_DAC_OVERRIDE, RENAME_EXCHANGE, RENAME_NOREPLACE};
 use abi::{Errno, Result};
 
 use super::dentry::Slot;
@@ -172,7 +172,7 @@ fn check_permissions(
         None => caller.check_change_of(to)?,
     }
     // A directory that changes its parent is written itself: its `..` changes.
-    if !Arc::ptr_eq(&from.dentry, &to.dentry) && !caller.is_privileged() {
+    if !Arc::ptr_eq(&from.dentry, &to.dentry) && !caller.has(CAP_DAC_OVERRIDE) {
         if source.is_directory() {
             caller.check(&source.metadata()?, WRITE)?;
         }

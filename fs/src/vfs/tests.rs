@@ -49,6 +49,7 @@ impl World {
             uid: self.uid,
             gid: self.uid,
             groups: &[],
+            capabilities: if self.uid == 0 { u64::MAX } else { 0 },
         };
         Context {
             root: &self.root,

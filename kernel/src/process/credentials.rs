@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use abi::flags::{CAP_DAC_OVERRIDE, CAP_SYS_ADMIN};
 use fs::vfs::inode::Metadata;
+
+use super::Capabilities;
 
 /// The ids of a process as a user, or as a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Ids {
     }
 }
 
-/// User, group, and the supplementary groups.
+/// User, group, the supplementary groups, and capabilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The user.
@@ -42,6 +45,8 @@ pub struct Credentials {
     pub group: Ids,
     /// Supplementary groups.
     pub groups: Arc<[u32]>,
+    /// What it may do beyond that.
+    pub capabilities: Capabilities,
 }
 
 impl Credentials {
@@ -51,12 +56,18 @@ impl Credentials {
             user: Ids::default(),
             group: Ids::default(),
             groups: Arc::from([]),
+            capabilities: Capabilities::ROOT,
         }
     }
 
-    /// Whether the effective user is the superuser.
+    /// Whether it has the privilege for what has none of its own (`CAP_SYS_ADMIN`).
     pub const fn is_privileged(&self) -> bool {
-        self.user.effective == 0
+        self.has(CAP_SYS_ADMIN)
+    }
+
+    /// Whether it has the privilege `capability` (`CAP_*`).
+    pub const fn has(&self, capability: u32) -> bool {
+        self.capabilities.has(capability)
     }
 
     /// Whether `gid` is the group for file access or a supplementary one.
@@ -66,7 +77,7 @@ impl Credentials {
 
     /// Whether a file of these attributes may be executed; the superuser needs one x bit.
     pub fn may_execute(&self, metadata: &Metadata) -> bool {
-        if self.user.files == 0 {
+        if self.has(CAP_DAC_OVERRIDE) {
             return metadata.permissions & 0o111 != 0;
         }
         let bit = if self.user.files == metadata.uid {
@@ -89,8 +100,11 @@ impl Credentials {
         if may_gain && metadata.permissions & 0o2010 == 0o2010 {
             new.group.effective = metadata.gid;
         }
+        let is_set_id = new.user.effective != self.user.effective
+            || new.group.effective != self.group.effective;
         new.user = new.user.settled();
         new.group = new.group.settled();
+        new.capabilities = self.capabilities.after_exec(new.user, is_set_id);
         new
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use abi::flags::{CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
+use abi::limits::HZ;
 use abi::{Errno, Result};
 use executor::Executor;
 use executor::sync::Lock;
@@ -14,13 +15,13 @@ use fs::vfs::path::Location;
 
 use super::table::{INIT, Orphan, RunState};
 use super::{
-    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Resource, Settings,
-    Task,
+    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Settings, Stage, Task,
 };
 use crate::exec::{self, Executable, Image};
 use crate::fd_table::FdTable;
 use crate::kernel::Kernel;
 use crate::memory::AddressSpace;
+use crate::platform::Slot;
 use crate::signal::{self, SignalInfo, SignalState};
 
 /// Bytes of the kernel's memory that a process with a few open files takes, about.
@@ -36,6 +37,12 @@ pub const fn exit_status(code: i32) -> i32 {
 /// The wait status of a process that a signal ended.
 pub fn signal_status(number: u8) -> i32 {
     i32::from(number)
+}
+
+/// Clock ticks, as `siginfo_t` has times.
+fn ticks_of(ns: u64) -> u32 {
+    const TICK_NS: u64 = 1_000_000_000 / HZ;
+    u32::try_from(ns.checked_div(TICK_NS).unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
 /// A process that the host starts, as a child of init and leader of a session.
@@ -152,10 +159,7 @@ impl Kernel {
             return Err(Errno::EAGAIN.because("vfork is nested too deep"));
         }
         let parent = task.process();
-        let limit = parent.limits.lock().soft(Resource::Processes);
-        if u64::try_from(self.processes.len()).is_ok_and(|count| count >= limit) {
-            return Err(Errno::EAGAIN.because("RLIMIT_NPROC"));
-        }
+        self.check_process_limit(&parent)?;
         self.budget().admit(PROCESS_BYTES)?;
         self.check_stacks()?;
         let now = self.platform.monotonic_ns();
@@ -185,11 +189,18 @@ impl Kernel {
         if let Some(status) = self.fatal_signal(task, &process) {
             return Ok(self.leave(task, status));
         }
+        self.check_user_of(&process)?;
         let before_ns = self.platform.monotonic_ns();
         let executable = exec::prepare(self, &process, location, path, argv, envp)?;
         task.excuse(self.platform.monotonic_ns().saturating_sub(before_ns));
         // Of the program itself: the set-id bits of a script mean nothing.
         let metadata = executable.location.inode().metadata()?;
+        // The last step that may fail: from here on the process is another.
+        let seat = if task.nr_loans() > 0 {
+            Some(self.take_seat(&process, Some(task))?)
+        } else {
+            None
+        };
         let settings = {
             let mut settings = process.settings.lock();
             *settings = settings.after_exec();
@@ -212,11 +223,11 @@ impl Kernel {
             .reset_for_exec(task.tid(), process.pid);
         self.processes.note_exec(process.pid);
         process.program.lock().name_after(&executable);
-        if task.nr_loans() == 0 {
+        let Some(seat) = seat else {
             task.set_next(executable);
             return Ok(None);
-        }
-        self.start_task(&process, executable, Some(task))?;
+        };
+        self.start_seated(seat, &process, executable);
         task.return_identity();
         Ok(Some(process.pid))
     }
@@ -251,12 +262,26 @@ impl Kernel {
         executable: Executable,
         beside: Option<&Task>,
     ) -> Result<()> {
+        let seat = self.take_seat(process, beside)?;
+        self.start_seated(seat, process, executable);
+        Ok(())
+    }
+
+    /// A seat for a program of `process`, and the Worker that has it.
+    fn take_seat(&self, process: &Process, beside: Option<&Task>) -> Result<(Slot, Arc<Executor>)> {
         let executor = self.place(process, beside);
-        let slot = self.claim_slot(&executor)?;
+        Ok((self.claim_slot(&executor)?, executor))
+    }
+
+    fn start_seated(
+        self: &Arc<Self>,
+        (slot, executor): (Slot, Arc<Executor>),
+        process: &Arc<Process>,
+        executable: Executable,
+    ) {
         let task = Task::new(self, slot, executor, process, executable);
         self.occupy_slot(slot, &task);
         self.scheduler.start(&task);
-        Ok(())
     }
 
     /// Moves a program that has not started to another Worker; false when there is none.
@@ -312,6 +337,7 @@ impl Kernel {
         let Some(ended) = self.processes.end(process.pid, status) else {
             return;
         };
+        process.enter_stage(Stage::Ended);
         process.stop_real_timer();
         self.give_up_memory(process);
         let closed = process.files().close_all();
@@ -319,7 +345,7 @@ impl Kernel {
         drop(closed);
         self.session_leader_left(process.pid);
         for orphan in ended.orphans {
-            self.tell_orphan(&orphan, ended.reaper.as_ref());
+            self.tell_orphan(process, &orphan, ended.reaper.as_ref());
         }
         self.wake_orphaned_groups(&kept_groups);
         if process.is_hosts {
@@ -334,34 +360,46 @@ impl Kernel {
             return;
         }
         let Some(parent) = ended.parent else { return };
+        self.tell_of_end(&parent, process, status);
+    }
+
+    /// Tells `parent` that `child` has ended, and waits for it if `parent` never will (wait(2),
+    /// "NOTES").
+    fn tell_of_end(&self, parent: &Arc<Process>, child: &Process, status: i32) {
         let action = parent.signals.lock().action(signal::CHLD);
-        if action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0 {
-            self.processes.remove(process.pid);
+        let is_ignored = action.handler == SIG_IGN;
+        if is_ignored || action.flags & SA_NOCLDWAIT != 0 {
+            self.processes.remove(child.pid);
+        }
+        if is_ignored {
+            // Not even one that is blocked comes.
+            parent.children_changed.wake_all();
+            return;
         }
         let (code, value) = match status & 0x7f {
             0 => (CLD_EXITED, status >> 8),
             number => (CLD_KILLED, number),
         };
-        self.tell_parent(&parent, process, code, value);
+        self.tell_parent(parent, child, code, value);
     }
 
-    /// A parent has ended: the signal that the child asked for, and a child that ended before.
-    fn tell_orphan(&self, orphan: &Orphan, reaper: Option<&Arc<Process>>) {
+    /// `parent` has ended: the signal that the child asked for, and a child that ended before.
+    fn tell_orphan(&self, parent: &Process, orphan: &Orphan, reaper: Option<&Arc<Process>>) {
         let child = &orphan.process;
         let number = child.settings.lock().death_signal;
-        if number != 0 && !orphan.has_ended {
-            child.post_signal(
-                self,
-                SignalInfo {
-                    number,
-                    ..SignalInfo::default()
-                },
-            );
+        if number != 0 && orphan.status.is_none() {
+            let info = SignalInfo {
+                number,
+                pid: parent.pid,
+                uid: parent.credentials().user.real,
+                ..SignalInfo::default()
+            };
+            child.post_signal(self, info);
         }
-        match reaper {
-            _ if !orphan.has_ended => {}
-            None => self.processes.remove(child.pid),
-            Some(reaper) => self.tell_parent(reaper, child, CLD_EXITED, 0),
+        match (orphan.status, reaper) {
+            (None, _) => {}
+            (Some(_), None) => self.processes.remove(child.pid),
+            (Some(status), Some(reaper)) => self.tell_of_end(reaper, child, status),
         }
     }
 
@@ -413,6 +451,7 @@ impl Kernel {
             pid: child.pid,
             uid: child.credentials().user.real,
             value,
+            rest: [ticks_of(child.cpu_time.own_ns()), 0],
         };
         parent.post_signal(self, info);
         parent.children_changed.wake_all();

@@ -1,5 +1,6 @@
 //! Resource limits: getrlimit(2).
 
+use abi::limits::NR_OPEN;
 use abi::{Errno, Result};
 
 /// `RLIM_INFINITY`.
@@ -32,6 +33,12 @@ pub enum Resource {
     OpenFiles = 7,
     /// `RLIMIT_AS`: bytes of memory.
     AddressSpace = 9,
+    /// `RLIMIT_SIGPENDING`: signals that wait for processes of a user.
+    PendingSignals = 11,
+    /// `RLIMIT_NICE`: 20 less the lowest nice value.
+    Nice = 13,
+    /// `RLIMIT_RTPRIO`: the highest real-time priority.
+    RealTimePriority = 14,
 }
 
 impl Resource {
@@ -156,12 +163,15 @@ impl Limits {
     ///
     /// # Errors
     /// `EINVAL` for an unknown number or soft above hard, `EPERM` for a hard limit raised without
-    /// privilege.
+    /// privilege, and for more open files than the kernel allows.
     pub fn set(&mut self, resource: u32, new: Limit, is_privileged: bool) -> Result<()> {
         let index = usize::try_from(resource).map_err(|_| Errno::EINVAL)?;
         let slot = self.0.get_mut(index).ok_or(Errno::EINVAL)?;
         if new.soft > new.hard {
             return Err(Errno::EINVAL.because("the soft limit is above the hard one"));
+        }
+        if resource == Resource::OpenFiles.number() && new.hard > u64::from(NR_OPEN) {
+            return Err(Errno::EPERM.because("more open files than fs.nr_open"));
         }
         if new.hard > slot.hard && !is_privileged {
             return Err(Errno::EPERM.because("only the superuser raises a hard limit"));

@@ -8,6 +8,7 @@
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
 
+mod capabilities;
 mod cpu_alarm;
 mod cpu_time;
 mod credentials;
@@ -15,14 +16,16 @@ mod life;
 mod limits;
 mod paths;
 mod peak_memory;
+pub mod pidfd;
 mod settings;
 mod signals;
 pub mod table;
 mod task;
 mod timers;
+mod user_limits;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use executor::JoinHandle;
@@ -30,6 +33,7 @@ use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
 use fs::vfs::path::Location;
 
+pub use capabilities::{ALL_CAPABILITIES, Capabilities, bit as capability_bit};
 pub use cpu_alarm::{CpuAlarms, CpuTimer};
 pub use cpu_time::{CpuTime, Usage};
 pub use credentials::{Credentials, Ids};
@@ -37,6 +41,7 @@ pub use life::{Spawn, exit_status, signal_status};
 pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
 pub use peak_memory::PeakMemory;
+pub use pidfd::Stage;
 pub use settings::Settings;
 pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
@@ -110,7 +115,7 @@ pub struct Process {
     pub limits: Lock<Limits>,
     /// Woken when a child ends, stops or continues.
     pub children_changed: WaitQueue,
-    /// Woken when this process stops or continues.
+    /// Woken when this process stops, continues, ends, and is waited for.
     pub state_changed: WaitQueue,
     /// `ITIMER_REAL`.
     pub real_timer: Lock<IntervalTimer>,
@@ -124,6 +129,7 @@ pub struct Process {
     cpu_alarms: CpuAlarms,
     /// What `prctl(2)` and the like have set.
     pub settings: Lock<Settings>,
+    stage: AtomicU8,
     nice: AtomicI32,
     /// What follows from niceness and policy: its share of a Worker.
     weight: AtomicU32,
@@ -161,6 +167,7 @@ impl Process {
             peak_memory: PeakMemory::default(),
             cpu_alarms: CpuAlarms::default(),
             settings: Lock::new(parts.settings),
+            stage: AtomicU8::new(0),
             nice: AtomicI32::new(parts.nice),
             weight: AtomicU32::new(weight),
             is_hosts: parts.is_hosts,
@@ -194,9 +201,25 @@ impl Process {
         Arc::clone(&self.credentials.lock())
     }
 
-    /// Acts as somebody else from now on.
+    /// Acts as somebody else from now on. Whoever gains or loses by that dumps no core any more, and
+    /// no longer hears of its parent's end (prctl(2)).
     pub fn set_credentials(&self, credentials: Credentials) {
-        *self.credentials.lock() = Arc::new(credentials);
+        let new = Arc::new(credentials);
+        let old = std::mem::replace(&mut *self.credentials.lock(), Arc::clone(&new));
+        let acting = |it: &Credentials| {
+            [
+                it.user.effective,
+                it.user.files,
+                it.group.effective,
+                it.group.files,
+            ]
+        };
+        let gains = new.capabilities.permitted & !old.capabilities.permitted != 0;
+        if gains || acting(&old) != acting(&new) {
+            let mut settings = self.settings.lock();
+            settings.is_dumpable = false;
+            settings.death_signal = 0;
+        }
     }
 
     /// Its nice value, -20 to 19.
@@ -212,9 +235,13 @@ impl Process {
             .store(weight_of(nice, policy), Ordering::Relaxed);
     }
 
-    /// Changes the scheduling policy, which is one of those that share time by weight.
-    pub fn set_policy(&self, policy: i32) {
-        self.settings.lock().policy = policy;
+    /// Changes the scheduling policy and the priority in it.
+    pub fn set_policy(&self, policy: i32, priority: i32) {
+        {
+            let mut settings = self.settings.lock();
+            settings.policy = policy;
+            settings.priority = priority;
+        }
         self.weight
             .store(weight_of(self.nice(), policy), Ordering::Relaxed);
     }

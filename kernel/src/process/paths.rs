@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use abi::Result;
+use abi::flags::SECBIT_NO_SETUID_FIXUP;
 use fs::vfs::inode::Timestamp;
 use fs::vfs::path::Location;
 use fs::vfs::{Caller, Context, Follow};
@@ -45,10 +46,19 @@ impl PathContext {
 
     /// The same with the permissions of the real user and group: `access(2)`.
     pub fn vfs_as_real_user(&self) -> Context<'_> {
+        let credentials = &self.credentials;
+        let capabilities = &credentials.capabilities;
         let caller = Caller {
-            uid: self.credentials.user.real,
-            gid: self.credentials.group.real,
-            groups: &self.credentials.groups,
+            uid: credentials.user.real,
+            gid: credentials.group.real,
+            groups: &credentials.groups,
+            capabilities: match credentials.user.real {
+                _ if capabilities.secure_bits & SECBIT_NO_SETUID_FIXUP != 0 => {
+                    capabilities.effective
+                }
+                0 => capabilities.permitted,
+                _ => 0,
+            },
         };
         Context {
             caller,
@@ -84,6 +94,7 @@ impl Credentials {
             uid: self.user.files,
             gid: self.group.files,
             groups: &self.groups,
+            capabilities: self.capabilities.effective,
         }
     }
 }

@@ -12,16 +12,22 @@ pub struct Settings {
     pub death_signal: u8,
     /// Whether a core could be dumped (`PR_SET_DUMPABLE`).
     pub is_dumpable: bool,
-    /// Whether capabilities survive a change of users (`PR_SET_KEEPCAPS`).
-    pub keeps_capabilities: bool,
+    /// Whether it became a user with more processes than `RLIMIT_NPROC`: `exec` then fails.
+    pub exceeds_processes: bool,
     /// Whether `exec` no longer honours set-id bits (`PR_SET_NO_NEW_PRIVS`).
     pub has_no_new_privileges: bool,
     /// Whether it adopts orphans among its descendants (`PR_SET_CHILD_SUBREAPER`).
     pub is_subreaper: bool,
+    /// `PR_SET_THP_DISABLE`; recorded only.
+    pub has_no_huge_pages: bool,
     /// `PR_SET_TIMERSLACK`, nanoseconds; recorded only.
     pub timer_slack_ns: u32,
-    /// `SCHED_OTHER`, `SCHED_BATCH` or `SCHED_IDLE`.
+    /// `SCHED_*`.
     pub policy: i32,
+    /// `sched_priority` of a real-time policy, else 0.
+    pub priority: i32,
+    /// Whether children start without it (`SCHED_RESET_ON_FORK`).
+    pub resets_on_fork: bool,
     /// Class and level as `ioprio_set(2)` packs them.
     pub io_priority: i32,
     /// Address and length of the list of robust futexes.
@@ -33,11 +39,14 @@ impl Default for Settings {
         Self {
             death_signal: 0,
             is_dumpable: true,
-            keeps_capabilities: false,
+            exceeds_processes: false,
             has_no_new_privileges: false,
             is_subreaper: false,
+            has_no_huge_pages: false,
             timer_slack_ns: DEFAULT_TIMER_SLACK_NS,
             policy: SCHED_OTHER,
+            priority: 0,
+            resets_on_fork: false,
             io_priority: 0,
             robust_list: (0, 0),
         }
@@ -48,11 +57,24 @@ impl Settings {
     /// What a child starts with.
     #[must_use]
     pub const fn for_child(self) -> Self {
-        Self {
+        let child = Self {
             death_signal: 0,
             is_subreaper: false,
             robust_list: (0, 0),
             ..self
+        };
+        if self.resets_on_fork && self.priority != 0 {
+            Self {
+                policy: SCHED_OTHER,
+                priority: 0,
+                resets_on_fork: false,
+                ..child
+            }
+        } else {
+            Self {
+                resets_on_fork: false,
+                ..child
+            }
         }
     }
 
@@ -61,7 +83,7 @@ impl Settings {
     pub const fn after_exec(self) -> Self {
         Self {
             is_dumpable: true,
-            keeps_capabilities: false,
+            exceeds_processes: false,
             robust_list: (0, 0),
             ..self
         }

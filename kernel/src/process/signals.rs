@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use abi::flags::{CLD_CONTINUED, SI_KERNEL};
+use abi::flags::{CAP_KILL, CLD_CONTINUED, SI_KERNEL, SI_USER};
 use abi::{Errno, Result};
 
 use super::table::RunState;
-use super::{Pid, Process};
+use super::{Pid, Process, Resource};
 use crate::kernel::Kernel;
 use crate::signal::{self, SignalInfo};
+
+/// A limit on waiting signals up to which those that do not queue are counted, too.
+const FEW_SIGNALS: u64 = 1024;
 
 /// Whom `kill(2)` means by its first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +56,71 @@ impl Kernel {
             return Err(Errno::ESRCH.into());
         }
         let mut reached = false;
+        let mut refusal = Errno::EPERM.because("none that may be signalled");
         for process in targets {
-            if self.may_signal(sender, &process, info.number) {
-                reached = true;
-                if info.number != 0 {
-                    process.post_signal(self, info);
-                }
+            match self.send_signal_to(sender, &process, info) {
+                Ok(()) => reached = true,
+                Err(error) => refusal = error,
             }
         }
-        if reached {
-            Ok(())
-        } else {
-            Err(Errno::EPERM.into())
+        if reached { Ok(()) } else { Err(refusal) }
+    }
+
+    /// Sends `info` to `target`, which may have ended, as `sender` may; number 0 only checks.
+    ///
+    /// # Errors
+    /// `EPERM`; `EAGAIN` for a real-time signal above `RLIMIT_SIGPENDING`.
+    pub fn send_signal_to(
+        &self,
+        sender: &Process,
+        target: &Arc<Process>,
+        info: SignalInfo,
+    ) -> Result<()> {
+        if !self.may_signal(sender, target, info.number) {
+            return Err(Errno::EPERM.into());
         }
+        if info.number == 0 {
+            return Ok(());
+        }
+        let info = self.within_limit(target, info)?;
+        target.post_signal(self, info);
+        Ok(())
+    }
+
+    /// What comes of a signal when the user of `target` has as many waiting as they may: one that
+    /// does not queue loses what it says about its sender (Linux v6.12 kernel/signal.c,
+    /// `__send_signal_locked`).
+    ///
+    /// # Errors
+    /// `EAGAIN` for a real-time signal that somebody queues.
+    fn within_limit(&self, target: &Process, info: SignalInfo) -> Result<SignalInfo> {
+        let is_real_time = info.number >= signal::RT_MIN;
+        if !is_real_time && info.code >= 0 {
+            return Ok(info);
+        }
+        let limit = target.limits.lock().soft(Resource::PendingSignals);
+        // Signals that do not queue are few: only a low limit is worth counting for.
+        if !is_real_time && limit > FEW_SIGNALS {
+            return Ok(info);
+        }
+        let has_room = {
+            let signals = target.signals.lock();
+            if signals.discards(info.number, None) {
+                return Ok(info);
+            }
+            signals.has_room(info.number, None)
+        };
+        let uid = target.credentials().user.real;
+        if has_room && self.nr_pending_signals_of(uid) < limit {
+            return Ok(info);
+        }
+        if is_real_time && info.code != SI_USER {
+            return Err(Errno::EAGAIN.because("RLIMIT_SIGPENDING"));
+        }
+        Ok(SignalInfo {
+            number: info.number,
+            ..SignalInfo::default()
+        })
     }
 
     /// Sends a signal from the host, as the superuser; number 0 only checks.
@@ -110,7 +165,8 @@ impl Kernel {
     fn may_signal(&self, sender: &Process, target: &Process, number: u8) -> bool {
         let from = sender.credentials();
         let to = target.credentials();
-        from.is_privileged()
+        sender.pid == target.pid
+            || from.has(CAP_KILL)
             || [from.user.real, from.user.effective]
                 .iter()
                 .any(|&uid| uid == to.user.real || uid == to.user.saved)

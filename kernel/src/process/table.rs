@@ -15,7 +15,7 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 
 use super::signals::Target;
-use super::{Pid, Process, Usage};
+use super::{Pid, Process, Stage, Usage};
 
 /// The kernel's own process: it adopts orphans and waits for them.
 pub const INIT: Pid = 1;
@@ -55,6 +55,8 @@ pub struct WaitOptions {
     pub continued: bool,
     /// `WNOWAIT`: leave the child waitable.
     pub keep: bool,
+    /// `__WCLONE` without `__WALL`: children that do not end with `SIGCHLD`.
+    pub is_clone: bool,
 }
 
 /// What a wait found.
@@ -146,7 +148,8 @@ pub(super) struct Ended {
 #[derive(Debug)]
 pub(super) struct Orphan {
     pub(super) process: Arc<Process>,
-    pub(super) has_ended: bool,
+    /// The wait status, if it has ended.
+    pub(super) status: Option<i32>,
 }
 
 impl ProcessTable {
@@ -233,6 +236,13 @@ impl ProcessTable {
     /// How many processes there are.
     pub fn len(&self) -> usize {
         self.tree.lock().entries.len()
+    }
+
+    /// How many of them `is_wanted` wants.
+    pub(super) fn count(&self, is_wanted: impl Fn(&Process) -> bool) -> usize {
+        let tree = self.tree.lock();
+        let entries = tree.entries.values();
+        entries.filter(|entry| is_wanted(&entry.process)).count()
     }
 
     /// Whether there are none.
@@ -405,7 +415,10 @@ impl ProcessTable {
                 child.parent = reaper;
                 orphans.push(Orphan {
                     process: Arc::clone(&child.process),
-                    has_ended: matches!(child.state, RunState::Zombie(_)),
+                    status: match child.state {
+                        RunState::Zombie(status) => Some(status),
+                        _ => None,
+                    },
                 });
             }
         }
@@ -428,7 +441,10 @@ impl ProcessTable {
 
     /// Removes a zombie for good.
     pub(super) fn remove(&self, pid: Pid) {
-        self.tree.lock().remove(pid);
+        let removed = self.tree.lock().remove(pid);
+        if let Some(process) = removed {
+            process.enter_stage(Stage::Reaped);
+        }
     }
 
     /// Looks for a child of `parent` that `who` and `options` ask for; `Ok(None)`: not yet.
@@ -441,6 +457,9 @@ impl ProcessTable {
         who: WaitFor,
         options: WaitOptions,
     ) -> Result<Option<WaitEvent>> {
+        if options.is_clone {
+            return Err(Errno::ECHILD.because("all children end with SIGCHLD"));
+        }
         let mut tree = self.tree.lock();
         let waiter = tree.entries.get(&parent);
         let all: &[Pid] = waiter.map_or(&[], |entry| &entry.children);
@@ -478,10 +497,14 @@ impl ProcessTable {
                 peak_bytes: entry.process.family_peak_bytes(),
             };
             if matches!(entry.state, RunState::Zombie(_)) && !options.keep {
-                tree.remove(pid);
+                let removed = tree.remove(pid);
                 if let Some(waiter) = tree.entries.get(&parent) {
                     waiter.process.cpu_time.add_child(event.usage);
                     waiter.process.peak_memory.add_child(event.peak_bytes);
+                }
+                drop(tree);
+                if let Some(process) = removed {
+                    process.enter_stage(Stage::Reaped);
                 }
             }
             return Ok(Some(event));
@@ -615,16 +638,16 @@ impl Tree {
             .or_else(|| (RESERVED_PIDS..PID_MAX).find(is_free))
     }
 
-    fn remove(&mut self, pid: Pid) {
-        let Some(entry) = self.entries.remove(&pid) else {
-            return;
-        };
+    /// Takes a process out; whoever polls a descriptor of it is to be told.
+    fn remove(&mut self, pid: Pid) -> Option<Arc<Process>> {
+        let entry = self.entries.remove(&pid)?;
         self.let_go(entry.group);
         self.let_go(entry.session);
         self.news.remove(&(entry.parent, pid));
         if let Some(parent) = self.entries.get_mut(&entry.parent) {
             parent.children.retain(|&child| child != pid);
         }
+        Some(entry.process)
     }
 
     /// A process has `id` as its group or session now.

@@ -1,6 +1,6 @@
 //! What a nice value is worth: sched(7), "The nice value".
 
-use abi::flags::SCHED_IDLE;
+use abi::flags::{SCHED_FIFO, SCHED_IDLE, SCHED_RR};
 
 /// The weight of nice 0.
 const DEFAULT_WEIGHT: u32 = 1024;
@@ -25,6 +25,12 @@ pub(crate) fn weight_of(nice: i32, policy: i32) -> u32 {
     if policy == SCHED_IDLE {
         return IDLE_WEIGHT;
     }
+    // Real-time policies get the most that anybody gets.
+    let nice = if matches!(policy, SCHED_FIFO | SCHED_RR) {
+        LOWEST_NICE
+    } else {
+        nice
+    };
     usize::try_from(nice.saturating_sub(LOWEST_NICE))
         .ok()
         .and_then(|index| WEIGHTS.get(index))

@@ -10,10 +10,10 @@
 
 use abi::Result;
 use abi::flags::{SA_NODEFER, SA_ONSTACK, SA_SIGINFO};
-use abi::layout::SigInfo;
+use abi::layout::{SigInfo, SigStack};
 use fs::vfs::file::GuestMemory;
 
-use super::{Action, SignalInfo, SignalSet, ThreadSignals};
+use super::{Action, AltStack, SignalInfo, SignalSet, ThreadSignals};
 use crate::platform::UserMemory;
 
 /// Bytes of `siginfo_t`.
@@ -23,6 +23,8 @@ const SIGINFO_LEN: u32 = 128;
 const RED_ZONE_LEN: u32 = 128;
 /// Bytes of `ucontext_t`, rounded up for the stack.
 const UCONTEXT_LEN: u32 = 224;
+/// Where `ucontext_t` keeps the alternate stack.
+const UC_STACK: u32 = 8;
 /// Where `ucontext_t` keeps the mask.
 const UC_SIGMASK: u32 = 20;
 
@@ -68,6 +70,11 @@ pub fn write_frame(
     memory.copy_out(siginfo, &SigInfo::from(*info).to_bytes())?;
     memory.fill(ucontext, 0, UCONTEXT_LEN)?;
     memory.copy_out(ucontext.wrapping_add(UC_SIGMASK), &old_mask.0.to_le_bytes())?;
+    let stack = alt.to_stack(Some(stack_pointer));
+    memory.copy_out(ucontext.wrapping_add(UC_STACK), &stack.to_bytes())?;
+    if switch && alt.disarms {
+        state.alt_stack = AltStack::default();
+    }
 
     let own = if action.flags & SA_NODEFER == 0 {
         SignalSet::of(info.number)
@@ -88,7 +95,7 @@ pub fn write_frame(
     })
 }
 
-/// Restores the mask that the frame at `ucontext` keeps.
+/// Restores the mask and the alternate stack that the frame at `ucontext` keeps.
 ///
 /// # Errors
 /// `EFAULT` when the address is outside the memory.
@@ -99,7 +106,13 @@ pub fn restore_mask(
 ) -> Result<()> {
     let mut mask = [0; 8];
     memory.copy_in(ucontext.wrapping_add(UC_SIGMASK), &mut mask)?;
+    let mut stack = [0; SigStack::SIZE];
+    memory.copy_in(ucontext.wrapping_add(UC_STACK), &mut stack)?;
     state.set_mask(SignalSet(u64::from_le_bytes(mask)));
+    // As on Linux, a stack that cannot be set is left out.
+    if let Ok(stack) = AltStack::from_stack(SigStack::from_bytes(&stack)) {
+        state.alt_stack = stack;
+    }
     Ok(())
 }
 
@@ -137,6 +150,7 @@ mod tests {
             alt_stack: super::super::AltStack {
                 base: 0x1000,
                 size: 0x1000,
+                disarms: false,
             },
             ..ThreadSignals::default()
         };

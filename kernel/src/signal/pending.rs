@@ -19,14 +19,23 @@ impl Pending {
         self.set
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether there is room for one more `number`, or it is one that merges.
+    pub(super) fn has_room(&self, number: u8) -> bool {
+        number < RT_MIN || !self.set.contains(number) || self.queue.len() < SIGPENDING_MAX
+    }
+
     /// Adds a signal; `false` if nothing has changed.
     ///
     /// A standard signal that waits already is not queued twice; a real-time one is, as long as
     /// there is room (signal(7), "Queueing").
     pub(super) fn push(&mut self, info: SignalInfo) -> bool {
-        if self.set.contains(info.number)
-            && (info.number < RT_MIN || self.queue.len() >= SIGPENDING_MAX)
-        {
+        let is_merged = info.number < RT_MIN && self.set.contains(info.number);
+        if is_merged || !self.has_room(info.number) {
             return false;
         }
         self.queue.push_back(info);

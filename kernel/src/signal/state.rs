@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN};
-use abi::layout::SigInfo;
+use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
+use abi::layout::{SigInfo, SigStack};
+use abi::limits::MINSIGSTKSZ;
 use abi::{Errno, Result};
 
 use super::pending::Pending;
@@ -37,6 +38,9 @@ pub struct SignalInfo {
     pub uid: u32,
     /// `si_status` of `SIGCHLD`, or `si_value` of a queued one.
     pub value: i32,
+    /// `si_utime` and `si_stime` of `SIGCHLD`, in clock ticks; of a queued one what its sender put
+    /// there.
+    pub rest: [u32; 2],
 }
 
 impl From<SignalInfo> for SigInfo {
@@ -48,9 +52,17 @@ impl From<SignalInfo> for SigInfo {
             pid: info.pid,
             uid: info.uid,
             value: info.value,
+            rest: rest_of(info.rest),
             ..Self::default()
         }
     }
+}
+
+/// The rest of the union, of which the first words are `words`.
+fn rest_of(words: [u32; 2]) -> [u32; 26] {
+    let mut rest = [0; 26];
+    rest.iter_mut().zip(words).for_each(|(to, from)| *to = from);
+    rest
 }
 
 /// `stack_t`.
@@ -60,12 +72,50 @@ pub struct AltStack {
     pub base: u32,
     /// Bytes; 0: none.
     pub size: u32,
+    /// Whether it is not there while a handler runs on it (`SS_AUTODISARM`).
+    pub disarms: bool,
 }
 
 impl AltStack {
     /// Whether `stack_pointer` lies on it.
     pub const fn contains(self, stack_pointer: u32) -> bool {
         self.size != 0 && stack_pointer.wrapping_sub(self.base) <= self.size
+    }
+
+    /// As sigaltstack(2) shows it to who runs at `stack_pointer`.
+    pub const fn to_stack(self, stack_pointer: Option<u32>) -> SigStack {
+        let mut flags = match stack_pointer {
+            _ if self.size == 0 => SS_DISABLE,
+            Some(stack_pointer) if self.contains(stack_pointer) => SS_ONSTACK,
+            _ => 0,
+        };
+        if self.disarms {
+            flags |= SS_AUTODISARM;
+        }
+        SigStack {
+            sp: self.base,
+            flags,
+            size: self.size,
+        }
+    }
+
+    /// What sigaltstack(2) makes of `new`.
+    ///
+    /// # Errors
+    /// `EINVAL` for unknown flags, `ENOMEM` for too small a stack.
+    pub fn from_stack(new: SigStack) -> Result<Self> {
+        match new.flags & !SS_AUTODISARM {
+            SS_DISABLE => Ok(Self::default()),
+            0 | SS_ONSTACK if new.size < MINSIGSTKSZ => {
+                Err(Errno::ENOMEM.because("too small a stack"))
+            }
+            0 | SS_ONSTACK => Ok(Self {
+                base: new.sp,
+                size: new.size,
+                disarms: new.flags & SS_AUTODISARM != 0,
+            }),
+            _ => Err(Errno::EINVAL.into()),
+        }
     }
 
     /// The address above its highest byte.
@@ -167,6 +217,30 @@ impl SignalState {
         self.shared.set()
     }
 
+    /// How many wait, each of a queue counted.
+    pub fn nr_pending(&self) -> usize {
+        let own = self.threads.values().map(|own| own.pending.len());
+        own.fold(self.shared.len(), usize::saturating_add)
+    }
+
+    /// Whether `number` would be thrown away if it arrived: ignored, and not blocked.
+    pub fn discards(&self, number: u8, to: Option<Pid>) -> bool {
+        let is_blocked = |(_, own): (&Pid, &ThreadSignals)| own.mask.contains(number);
+        let blocked = match to {
+            Some(tid) => self.mask(tid).contains(number),
+            None => self.threads.iter().next().is_some_and(is_blocked),
+        };
+        self.is_ignored(number) && !blocked
+    }
+
+    /// Whether `number` would find room, or is one that merges.
+    pub fn has_room(&self, number: u8, to: Option<Pid>) -> bool {
+        match to {
+            Some(tid) => (self.threads.get(&tid)).is_none_or(|own| own.pending.has_room(number)),
+            None => self.shared.has_room(number),
+        }
+    }
+
     /// How many signals came that end a stop: one that comes between the taking of a stop signal
     /// and the stop shows in it.
     pub const fn nr_continues(&self) -> u32 {
@@ -196,12 +270,7 @@ impl SignalState {
         } else if super::STOP_SIGNALS.contains(number) {
             self.drop_pending(SignalSet::of(CONT));
         }
-        let is_blocked = |(_, own): (&Pid, &ThreadSignals)| own.mask.contains(number);
-        let blocked = match to {
-            Some(tid) => self.mask(tid).contains(number),
-            None => self.threads.iter().next().is_some_and(is_blocked),
-        };
-        if self.is_ignored(number) && !blocked {
+        if self.discards(number, to) {
             return None;
         }
         match to {

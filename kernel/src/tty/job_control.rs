@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC,
-    TIOCSPGRP,
+    CAP_SYS_ADMIN, TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2,
+    TCXONC, TIOCSPGRP,
 };
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;
@@ -40,7 +40,7 @@ impl Kernel {
             group: relations.group,
             session: relations.session,
             terminal: relations.terminal,
-            is_privileged: process.credentials().is_privileged(),
+            is_privileged: process.credentials().has(CAP_SYS_ADMIN),
         })
     }
 

@@ -1,6 +1,8 @@
 //! Making, moving and removing names; reading symbolic links.
 
-use abi::flags::{AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW};
+use abi::flags::{
+    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, CAP_DAC_READ_SEARCH,
+};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::Follow;
@@ -78,7 +80,7 @@ pub(crate) fn linkat(
         return Err(Errno::EINVAL.into());
     }
     let old_path = cx.path(old_path)?;
-    if flags & AT_EMPTY_PATH != 0 && !cx.process().credentials().is_privileged() {
+    if flags & AT_EMPTY_PATH != 0 && !cx.process().credentials().has(CAP_DAC_READ_SEARCH) {
         return Err(Errno::ENOENT.because("only the superuser links a descriptor"));
     }
     let new_path = cx.path(new_path)?;

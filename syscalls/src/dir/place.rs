@@ -1,6 +1,6 @@
 //! Where a process stands: working directory, root, umask.
 
-use abi::flags::X_OK;
+use abi::flags::{CAP_SYS_CHROOT, X_OK};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::path::Location;
@@ -64,7 +64,7 @@ pub(crate) fn chroot(cx: Cx<'_>, path: UserAddr) -> Result<()> {
     let location = locate(cx, Fd::CWD, &path, 0)?;
     check_search(cx, &location)?;
     let process = cx.process();
-    if !process.credentials().is_privileged() {
+    if !process.credentials().has(CAP_SYS_CHROOT) {
         return Err(Errno::EPERM.because("only the superuser changes the root"));
     }
     let old = std::mem::replace(&mut process.fs.lock().root, location);

@@ -25,6 +25,7 @@ pub(crate) use size::{fallocate, ftruncate64, truncate64};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};
 pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};
 
+use abi::flags::CAP_FSETID;
 use abi::{Errno, Result};
 use fs::io::{Stall, Try};
 use fs::vfs::inode::{FileType, SetAttributes};
@@ -62,7 +63,7 @@ fn drop_set_id(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
     };
     let credentials = cx.process().credentials();
     let caller = credentials.caller();
-    if caller.is_privileged() || file.file_type() != FileType::Regular {
+    if caller.has(CAP_FSETID) || file.file_type() != FileType::Regular {
         return Ok(());
     }
     match permissions_after_write(&caller, &location.metadata()?) {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON,
-    LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART,
-    LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A,
-    LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, MEMBARRIER_CMD_GLOBAL,
-    MEMBARRIER_CMD_GLOBAL_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_QUERY,
+    CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG, GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM,
+    LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT,
+    LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_CMD_RESTART2,
+    LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B,
+    LINUX_REBOOT_MAGIC2C, MEMBARRIER_CMD_GLOBAL, MEMBARRIER_CMD_GLOBAL_EXPEDITED,
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_QUERY,
     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, PER_LINUX,
     PER_LINUX32, PERSONALITY_QUERY, SYSLOG_ACTION_CLEAR, SYSLOG_ACTION_CLOSE,
     SYSLOG_ACTION_CONSOLE_LEVEL, SYSLOG_ACTION_CONSOLE_OFF, SYSLOG_ACTION_CONSOLE_ON,
@@ -23,7 +24,7 @@ use kernel::process::Target;
 use kernel::signal::{self, SignalInfo};
 use kernel::{log, version};
 
-use super::check_privilege;
+use super::check_capability;
 use crate::context::{Cx, not_null};
 
 /// Random bytes that are made at a time.
@@ -45,7 +46,7 @@ pub(crate) fn uname(cx: Cx<'_>, buf: UserAddr) -> Result<()> {
 }
 
 fn set_name(cx: Cx<'_>, place: &Lock<Vec<u8>>, name: UserAddr, len: i32) -> Result<()> {
-    check_privilege(cx)?;
+    check_capability(cx, CAP_SYS_ADMIN)?;
     let len = usize::try_from(len)
         .ok()
         .filter(|&len| len <= HOST_NAME_MAX);
@@ -99,7 +100,7 @@ pub(crate) fn syslog(cx: Cx<'_>, action: i32, buf: UserAddr, len: i32) -> Result
     let kept = &cx.kernel.log_buffer;
     let may_all_read = matches!(action, SYSLOG_ACTION_READ_ALL | SYSLOG_ACTION_SIZE_BUFFER);
     if !may_all_read {
-        check_privilege(cx)?;
+        check_capability(cx, CAP_SYSLOG)?;
     }
     match action {
         SYSLOG_ACTION_CLOSE
@@ -191,7 +192,7 @@ pub(crate) fn reboot(
         LINUX_REBOOT_MAGIC2B,
         LINUX_REBOOT_MAGIC2C,
     ];
-    check_privilege(cx)?;
+    check_capability(cx, CAP_SYS_BOOT)?;
     if magic != LINUX_REBOOT_MAGIC1 || !SECOND.contains(&magic2) {
         return Err(Errno::EINVAL.because("not the magic numbers"));
     }

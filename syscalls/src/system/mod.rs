@@ -2,27 +2,36 @@
 //!
 //! - [`machine`]: names, memory, the log, randomness, power
 //! - [`resources`]: limits and use
-//! - [`schedule`]: policies, niceness, Workers
+//! - [`schedule`]: niceness, Workers; [`policy`]: scheduling policies
 //! - [`mod@prctl`]: small settings
+//! - [`reach`]: into other processes, and out of what is shared with them
 
 mod machine;
+mod policy;
 mod prctl;
+mod reach;
 mod resources;
 mod schedule;
 
 pub(crate) use machine::{
     getrandom, membarrier, personality, reboot, setdomainname, sethostname, sysinfo, syslog, uname,
 };
+pub(crate) use policy::{
+    sched_get_priority_max, sched_get_priority_min, sched_getattr, sched_getparam,
+    sched_getscheduler, sched_rr_get_interval_time64, sched_setattr, sched_setparam,
+    sched_setscheduler,
+};
 pub(crate) use prctl::prctl;
+pub(crate) use reach::{kcmp, process_vm_readv, process_vm_writev, unshare};
 pub(crate) use resources::{getrlimit, getrusage, prlimit64, setrlimit, usage_of};
 pub(crate) use schedule::{
-    getcpu, getpriority, ioprio_get, ioprio_set, sched_get_priority_max, sched_get_priority_min,
-    sched_getaffinity, sched_getparam, sched_getscheduler, sched_setaffinity, sched_setparam,
-    sched_setscheduler, sched_yield, setpriority,
+    getcpu, getpriority, ioprio_get, ioprio_set, sched_getaffinity, sched_setaffinity, sched_yield,
+    setpriority,
 };
 
 use std::sync::Arc;
 
+use abi::flags::CAP_SYS_NICE;
 use abi::{Errno, Result};
 use kernel::process::Process;
 
@@ -44,13 +53,13 @@ fn process_of(cx: Cx<'_>, pid: i32) -> Result<Arc<Process>> {
     }
 }
 
-/// Whether the caller may change what `target` may do: the same user, or the superuser.
+/// Whether the caller may change when `target` runs: the same user, or privileged.
 ///
 /// # Errors
 /// `EPERM`
 fn check_may_change(cx: Cx<'_>, target: &Process) -> Result<()> {
     let (caller, target) = (cx.process().credentials(), target.credentials());
-    if caller.is_privileged()
+    if caller.has(CAP_SYS_NICE)
         || caller.user.effective == target.user.real
         || caller.user.effective == target.user.effective
     {
@@ -60,9 +69,9 @@ fn check_may_change(cx: Cx<'_>, target: &Process) -> Result<()> {
     }
 }
 
-/// Fails unless the caller is the superuser.
-fn check_privilege(cx: Cx<'_>) -> Result<()> {
-    if cx.process().credentials().is_privileged() {
+/// Fails unless the caller has the privilege `capability`.
+fn check_capability(cx: Cx<'_>, capability: u32) -> Result<()> {
+    if cx.process().credentials().has(capability) {
         Ok(())
     } else {
         Err(Errno::EPERM.into())

@@ -1,19 +1,20 @@
 //! prctl(2).
 
 use abi::flags::{
-    CAP_LAST_CAP, PR_CAP_AMBIENT, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER,
-    PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG,
-    PR_GET_SECCOMP, PR_GET_SECUREBITS, PR_GET_THP_DISABLE, PR_GET_TIMERSLACK,
+    PR_CAP_AMBIENT, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE,
+    PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP,
+    PR_GET_SECUREBITS, PR_GET_THP_DISABLE, PR_GET_TIMERSLACK, PR_GET_TIMING,
     PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
-    PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_VMA,
+    PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_TIMING,
+    PR_SET_VMA, PR_TASK_PERF_EVENTS_DISABLE, PR_TASK_PERF_EVENTS_ENABLE, SECBIT_KEEP_CAPS,
 };
 use abi::limits::TASK_COMM_LEN;
 use abi::types::UserAddr;
 use abi::{Errno, Result};
 use kernel::signal;
 
-use super::check_privilege;
 use crate::context::Cx;
+use crate::credentials::{ambient, drop_from_bounding, is_bounded_by, set_keep, set_secure_bits};
 
 /// prctl(2).
 pub(crate) fn prctl(
@@ -41,8 +42,6 @@ pub(crate) fn prctl(
         }
         PR_GET_DUMPABLE => return Ok(u32::from(settings.is_dumpable)),
         PR_SET_DUMPABLE => settings.is_dumpable = switch(arg2)?,
-        PR_GET_KEEPCAPS => return Ok(u32::from(settings.keeps_capabilities)),
-        PR_SET_KEEPCAPS => settings.keeps_capabilities = switch(arg2)?,
         PR_SET_NO_NEW_PRIVS if arg2 == 1 && no_more => settings.has_no_new_privileges = true,
         PR_GET_NO_NEW_PRIVS if arg2 == 0 && no_more => {
             return Ok(u32::from(settings.has_no_new_privileges));
@@ -66,15 +65,33 @@ pub(crate) fn prctl(
             name.resize(TASK_COMM_LEN, 0);
             cx.copy_out(UserAddr(arg2), &name)?;
         }
-        PR_CAPBSET_READ if arg2 <= CAP_LAST_CAP => return Ok(1),
-        PR_CAPBSET_DROP if arg2 <= CAP_LAST_CAP => {
-            drop(settings);
-            check_privilege(cx)?;
+        PR_SET_THP_DISABLE if no_more => settings.has_no_huge_pages = arg2 != 0,
+        PR_GET_THP_DISABLE if arg2 == 0 && no_more => {
+            return Ok(u32::from(settings.has_no_huge_pages));
         }
-        PR_GET_SECCOMP | PR_GET_SECUREBITS | PR_GET_THP_DISABLE => return Ok(0),
-        // Hints, and names that only /proc/PID/maps would show.
-        PR_SET_THP_DISABLE | PR_SET_VMA => {}
-        PR_CAP_AMBIENT => return Ok(0),
+        PR_SET_TIMING if arg2 == 0 => {}
+        // Names that only /proc/PID/maps would show, and counters that are not there.
+        PR_SET_VMA | PR_TASK_PERF_EVENTS_DISABLE | PR_TASK_PERF_EVENTS_ENABLE => {}
+        PR_GET_TIMING | PR_GET_SECCOMP => return Ok(0),
+        _ => {
+            drop(settings);
+            return privileges(cx, option, [arg2, arg3, arg4, arg5]);
+        }
+    }
+    Ok(0)
+}
+
+/// The options that are about capabilities.
+fn privileges(cx: Cx<'_>, option: i32, [arg2, arg3, arg4, arg5]: [u32; 4]) -> Result<u32> {
+    let secure_bits = || cx.process().credentials().capabilities.secure_bits;
+    match option {
+        PR_GET_KEEPCAPS => return Ok(u32::from(secure_bits() & SECBIT_KEEP_CAPS != 0)),
+        PR_SET_KEEPCAPS => set_keep(cx, switch(arg2)?)?,
+        PR_CAPBSET_READ => return is_bounded_by(cx, arg2),
+        PR_CAPBSET_DROP => drop_from_bounding(cx, arg2)?,
+        PR_GET_SECUREBITS => return Ok(secure_bits()),
+        PR_SET_SECUREBITS => set_secure_bits(cx, arg2)?,
+        PR_CAP_AMBIENT if arg4 == 0 && arg5 == 0 => return ambient(cx, arg2, arg3),
         _ => return Err(Errno::EINVAL.because("an option that is not there")),
     }
     Ok(0)

@@ -1,12 +1,14 @@
 //! Limits and use: getrlimit(2), getrusage(2).
 
-use abi::flags::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
+use std::sync::Arc;
+
+use abi::flags::{CAP_SYS_RESOURCE, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use abi::layout::{Rlimit32, Rlimit64, Rusage32, Timeval32};
 use abi::types::{Pid, UserAddr};
 use abi::{Errno, Result};
-use kernel::process::{Limit, Process, Usage};
+use kernel::process::{Ids, Limit, Process, Usage};
 
-use super::{check_may_change, process_of};
+use super::process_of;
 use crate::context::Cx;
 
 /// `struct rusage`: times, switches, and a peak of resident memory in bytes; no more is measured.
@@ -44,7 +46,7 @@ fn limit_of(process: &Process, resource: u32) -> Result<Rlimit64> {
 }
 
 fn set_limit(cx: Cx<'_>, process: &Process, resource: u32, new: Rlimit64) -> Result<()> {
-    let is_privileged = cx.process().credentials().is_privileged();
+    let is_privileged = cx.process().credentials().has(CAP_SYS_RESOURCE);
     let new = Limit {
         soft: new.current,
         hard: new.maximum,
@@ -66,6 +68,19 @@ pub(crate) fn setrlimit(cx: Cx<'_>, resource: u32, limit: UserAddr) -> Result<()
     set_limit(cx, &cx.process(), resource, new.into())
 }
 
+/// Whether the caller may see and set the limits of `target`.
+fn check_may_limit(cx: Cx<'_>, target: &Arc<Process>) -> Result<()> {
+    let caller = cx.process();
+    let (own, theirs) = (caller.credentials(), target.credentials());
+    let all_are = |ids: Ids, id: u32| [ids.real, ids.effective, ids.saved] == [id; 3];
+    let is_same = all_are(theirs.user, own.user.real) && all_are(theirs.group, own.group.real);
+    if Arc::ptr_eq(&caller, target) || is_same || own.has(CAP_SYS_RESOURCE) {
+        Ok(())
+    } else {
+        Err(Errno::EPERM.because("a process of somebody else"))
+    }
+}
+
 /// prlimit(2).
 pub(crate) fn prlimit64(
     cx: Cx<'_>,
@@ -75,7 +90,7 @@ pub(crate) fn prlimit64(
     old_limit: UserAddr,
 ) -> Result<()> {
     let process = process_of(cx, pid.0).map_err(|_| Errno::ESRCH)?;
-    check_may_change(cx, &process)?;
+    check_may_limit(cx, &process)?;
     let old = limit_of(&process, resource)?;
     if !limit.is_null() {
         let new = Rlimit64::from_bytes(&cx.copy_in(limit)?);

@@ -1,5 +1,5 @@
-//! Policies, niceness, and the Workers that a process may run on: `kernel::scheduler` shares a
-//! Worker's time by them.
+//! Niceness, and the Workers that a process may run on: `kernel::scheduler` shares a Worker's time
+//! by them. Policies are in `policy`.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,17 +7,16 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use abi::flags::{
-    IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE, IOPRIO_CLASS_NONE, IOPRIO_CLASS_RT, IOPRIO_CLASS_SHIFT,
-    IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER, PRIO_PGRP, PRIO_PROCESS, PRIO_USER,
-    SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_OTHER, SCHED_RESET_ON_FORK,
-    SCHED_RR,
+    CAP_SYS_NICE, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE, IOPRIO_CLASS_NONE, IOPRIO_CLASS_RT,
+    IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER, PRIO_PGRP,
+    PRIO_PROCESS, PRIO_USER,
 };
 use abi::types::{Pid, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::Outcome;
-use kernel::process::Process;
+use kernel::process::{Process, Resource};
 
-use super::{check_may_change, check_privilege, process_of};
+use super::{check_capability, check_may_change, process_of};
 use crate::context::Cx;
 
 /// Niceness from -20 to 19 is shown as 40 to 1.
@@ -99,14 +98,21 @@ pub(crate) fn getpriority(cx: Cx<'_>, which: i32, who: i32) -> Result<i32> {
         .ok_or_else(|| Errno::ESRCH.into())
 }
 
+/// Whether `process` may be made as little nice as that.
+pub(super) fn may_have_nice(cx: Cx<'_>, process: &Process, nice: i32) -> bool {
+    let limit = process.limits.lock().soft(Resource::Nice);
+    let wanted = NICE_BASE.saturating_sub(nice);
+    u64::try_from(wanted).is_ok_and(|wanted| wanted <= limit)
+        || cx.process().credentials().has(CAP_SYS_NICE)
+}
+
 /// setpriority(2).
 pub(crate) fn setpriority(cx: Cx<'_>, which: i32, who: i32, nice: i32) -> Result<()> {
     let nice = nice.clamp(-20, 19);
     for process in chosen(cx, &priority_who(which)?, who)? {
         check_may_change(cx, &process)?;
-        if nice < process.nice() {
-            check_privilege(cx)
-                .map_err(|_| Errno::EACCES.because("only the superuser is less nice"))?;
+        if nice < process.nice() && !may_have_nice(cx, &process, nice) {
+            return Err(Errno::EACCES.because("less nice than RLIMIT_NICE"));
         }
         process.set_nice(nice);
     }
@@ -136,7 +142,7 @@ pub(crate) fn ioprio_set(cx: Cx<'_>, which: i32, who: i32, priority: i32) -> Res
     let class = priority >> IOPRIO_CLASS_SHIFT;
     let level = priority & 7;
     match class {
-        IOPRIO_CLASS_RT => check_privilege(cx)?,
+        IOPRIO_CLASS_RT => check_capability(cx, CAP_SYS_NICE)?,
         IOPRIO_CLASS_BE | IOPRIO_CLASS_IDLE => {}
         IOPRIO_CLASS_NONE if level == 0 => {}
         _ => return Err(Errno::EINVAL.into()),
@@ -146,74 +152,6 @@ pub(crate) fn ioprio_set(cx: Cx<'_>, which: i32, who: i32, priority: i32) -> Res
         process.settings.lock().io_priority = priority;
     }
     Ok(())
-}
-
-/// The range of `sched_priority` for a policy.
-fn priorities(policy: i32) -> Result<(i32, i32)> {
-    match policy {
-        SCHED_FIFO | SCHED_RR => Ok((1, 99)),
-        SCHED_OTHER | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok((0, 0)),
-        _ => Err(Errno::EINVAL.because("an unknown policy")),
-    }
-}
-
-/// sched_get_priority_max(2).
-pub(crate) fn sched_get_priority_max(_cx: Cx<'_>, policy: i32) -> Result<i32> {
-    priorities(policy).map(|(_, max)| max)
-}
-
-/// sched_get_priority_min(2).
-pub(crate) fn sched_get_priority_min(_cx: Cx<'_>, policy: i32) -> Result<i32> {
-    priorities(policy).map(|(min, _)| min)
-}
-
-/// sched_getscheduler(2).
-pub(crate) fn sched_getscheduler(cx: Cx<'_>, pid: Pid) -> Result<i32> {
-    Ok(process_of(cx, pid.0)?.settings.lock().policy)
-}
-
-/// Checks the `struct sched_param`: its only member is 0 for the policies that there are.
-fn check_param(cx: Cx<'_>, param: UserAddr) -> Result<()> {
-    not_null_param(param)?;
-    match i32::from_le_bytes(cx.copy_in(param)?) {
-        0 => Ok(()),
-        _ => Err(Errno::EINVAL.because("this policy has no priorities")),
-    }
-}
-
-fn not_null_param(param: UserAddr) -> Result<()> {
-    if param.is_null() {
-        Err(Errno::EINVAL.into())
-    } else {
-        Ok(())
-    }
-}
-
-/// sched_setscheduler(2). Deviates: no real-time policies.
-pub(crate) fn sched_setscheduler(cx: Cx<'_>, pid: Pid, policy: i32, param: UserAddr) -> Result<()> {
-    let policy = policy & !SCHED_RESET_ON_FORK;
-    priorities(policy)?;
-    if !matches!(policy, SCHED_OTHER | SCHED_BATCH | SCHED_IDLE) {
-        return Err(Errno::EPERM.because("no real-time policies"));
-    }
-    check_param(cx, param)?;
-    let process = process_of(cx, pid.0)?;
-    check_may_change(cx, &process)?;
-    process.set_policy(policy);
-    Ok(())
-}
-
-/// sched_setparam(2).
-pub(crate) fn sched_setparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
-    check_param(cx, param)?;
-    check_may_change(cx, &*process_of(cx, pid.0)?)
-}
-
-/// sched_getparam(2).
-pub(crate) fn sched_getparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
-    not_null_param(param)?;
-    process_of(cx, pid.0)?;
-    cx.copy_out(param, &0_i32.to_le_bytes())
 }
 
 /// The Workers of the pod, one bit each.

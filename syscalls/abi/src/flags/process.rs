@@ -37,6 +37,13 @@ flags! {
         CLONE_DETACHED = 0x0040_0000,
         CLONE_UNTRACED = 0x0080_0000,
         CLONE_CHILD_SETTID = 0x0100_0000,
+        CLONE_NEWCGROUP = 0x0200_0000,
+        CLONE_NEWUTS = 0x0400_0000,
+        CLONE_NEWIPC = 0x0800_0000,
+        CLONE_NEWUSER = 0x1000_0000,
+        CLONE_NEWPID = 0x2000_0000,
+        CLONE_NEWNET = 0x4000_0000,
+        CLONE_NEWTIME = 0x0000_0080,
     }
     "sched(7)": i32 {
         SCHED_OTHER = 0,
@@ -96,6 +103,8 @@ flags! {
         PR_SET_DUMPABLE = 4,
         PR_GET_KEEPCAPS = 7,
         PR_SET_KEEPCAPS = 8,
+        PR_GET_TIMING = 13,
+        PR_SET_TIMING = 14,
         PR_SET_NAME = 15,
         PR_GET_NAME = 16,
         PR_GET_SECCOMP = 21,
@@ -106,6 +115,8 @@ flags! {
         PR_SET_SECUREBITS = 28,
         PR_SET_TIMERSLACK = 29,
         PR_GET_TIMERSLACK = 30,
+        PR_TASK_PERF_EVENTS_DISABLE = 31,
+        PR_TASK_PERF_EVENTS_ENABLE = 32,
         PR_SET_CHILD_SUBREAPER = 36,
         PR_GET_CHILD_SUBREAPER = 37,
         PR_SET_NO_NEW_PRIVS = 38,
@@ -121,6 +132,65 @@ flags! {
         LINUX_CAPABILITY_VERSION_2 = 0x2007_1026,
         LINUX_CAPABILITY_VERSION_3 = 0x2008_0522,
         CAP_LAST_CAP = 40,
+    }
+    "capabilities(7)": u32 {
+        CAP_CHOWN = 0,
+        CAP_DAC_OVERRIDE = 1,
+        CAP_DAC_READ_SEARCH = 2,
+        CAP_FOWNER = 3,
+        CAP_FSETID = 4,
+        CAP_KILL = 5,
+        CAP_SETGID = 6,
+        CAP_SETUID = 7,
+        CAP_SETPCAP = 8,
+        CAP_LINUX_IMMUTABLE = 9,
+        CAP_SYS_CHROOT = 18,
+        CAP_SYS_PTRACE = 19,
+        CAP_SYS_ADMIN = 21,
+        CAP_SYS_BOOT = 22,
+        CAP_SYS_NICE = 23,
+        CAP_SYS_RESOURCE = 24,
+        CAP_SYS_TTY_CONFIG = 26,
+        CAP_MKNOD = 27,
+        CAP_MAC_OVERRIDE = 32,
+        CAP_SYSLOG = 34,
+        SECBIT_NOROOT = 1,
+        SECBIT_NO_SETUID_FIXUP = 4,
+        SECBIT_KEEP_CAPS = 16,
+        SECBIT_KEEP_CAPS_LOCKED = 32,
+        SECBIT_NO_CAP_AMBIENT_RAISE = 64,
+        SECURE_ALL_BITS = 0x55,
+        SECURE_ALL_LOCKS = 0xaa,
+    }
+    "prctl(2)": u32 {
+        PR_CAP_AMBIENT_IS_SET = 1,
+        PR_CAP_AMBIENT_RAISE = 2,
+        PR_CAP_AMBIENT_LOWER = 3,
+        PR_CAP_AMBIENT_CLEAR_ALL = 4,
+    }
+    "pidfd_open(2)": u32 {
+        PIDFD_NONBLOCK = 0x800,
+        PIDFD_THREAD = 0x80,
+    }
+    "pidfd_send_signal(2)": u32 {
+        PIDFD_SIGNAL_THREAD = 1,
+        PIDFD_SIGNAL_THREAD_GROUP = 2,
+        PIDFD_SIGNAL_PROCESS_GROUP = 4,
+    }
+    "kcmp(2)": i32 {
+        KCMP_FILE = 0,
+        KCMP_VM = 1,
+        KCMP_FILES = 2,
+        KCMP_FS = 3,
+        KCMP_SIGHAND = 4,
+        KCMP_IO = 5,
+        KCMP_SYSVSEM = 6,
+        KCMP_EPOLL_TFD = 7,
+    }
+    "sched_setattr(2)": u64 {
+        SCHED_FLAG_RESET_ON_FORK = 1,
+        SCHED_FLAG_KEEP_POLICY = 8,
+        SCHED_FLAG_KEEP_PARAMS = 16,
     }
     "personality(2)": u32 {
         PER_LINUX = 0,

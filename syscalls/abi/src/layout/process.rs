@@ -61,6 +61,26 @@ layout! {
         4 => maximum: u32,
     }
 
+    /// `struct sched_attr` in its first version.
+    pub struct SchedAttr: 48 {
+        /// Bytes that its owner knows.
+        0 => size: u32,
+        /// `SCHED_*`.
+        4 => policy: u32,
+        /// `SCHED_FLAG_*`.
+        8 => flags: u64,
+        /// Niceness of the policies that share time by weight.
+        16 => nice: i32,
+        /// Priority of the real-time policies.
+        20 => priority: u32,
+        /// Of `SCHED_DEADLINE`, nanoseconds.
+        24 => runtime: u64,
+        /// Of `SCHED_DEADLINE`, nanoseconds.
+        32 => deadline: u64,
+        /// Of `SCHED_DEADLINE`, nanoseconds.
+        40 => period: u64,
+    }
+
     /// `struct robust_list_head`.
     pub struct RobustListHead: 12 {
         /// First lock of the list, which ends at the head itself.

@@ -1,16 +1,18 @@
-//! User and group ids, and capabilities: credentials(7), capabilities(7).
+//! User and group ids: credentials(7). Capabilities are in `capabilities`.
+
+mod capabilities;
 
 use std::sync::Arc;
 
-use abi::flags::{
-    CAP_LAST_CAP, LINUX_CAPABILITY_VERSION_1, LINUX_CAPABILITY_VERSION_2,
-    LINUX_CAPABILITY_VERSION_3,
-};
-use abi::layout::{CapData, CapHeader};
+use abi::flags::{CAP_SETGID, CAP_SETUID};
 use abi::limits::NGROUPS_MAX;
 use abi::types::UserAddr;
 use abi::{Errno, Result};
-use kernel::process::{Credentials, Ids};
+use kernel::process::{Capabilities, Credentials, Ids};
+
+pub(crate) use capabilities::{
+    ambient, capget, capset, drop_from_bounding, is_bounded_by, set_keep, set_secure_bits,
+};
 
 use crate::context::Cx;
 
@@ -38,10 +40,28 @@ pub(crate) fn getegid(cx: Cx<'_>) -> Result<u32> {
 }
 
 /// Which ids of a process a call is about.
-type Which = fn(&mut Credentials) -> &mut Ids;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    User,
+    Group,
+}
 
-const USER: Which = |credentials| &mut credentials.user;
-const GROUP: Which = |credentials| &mut credentials.group;
+impl Which {
+    fn ids(self, credentials: &mut Credentials) -> &mut Ids {
+        match self {
+            Self::User => &mut credentials.user,
+            Self::Group => &mut credentials.group,
+        }
+    }
+
+    /// The privilege to choose any id.
+    const fn capability(self) -> u32 {
+        match self {
+            Self::User => CAP_SETUID,
+            Self::Group => CAP_SETGID,
+        }
+    }
+}
 
 fn has(ids: Ids, id: u32) -> bool {
     id == ids.real || id == ids.effective || id == ids.saved
@@ -108,14 +128,32 @@ fn set_three(ids: Ids, wanted: [u32; 3], is_privileged: bool) -> Result<Ids> {
     })
 }
 
-fn change(cx: Cx<'_>, which: Which, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
+/// Changes the ids of the caller; `rule` says what becomes of its capabilities.
+fn change_by(
+    cx: Cx<'_>,
+    which: Which,
+    rule: impl FnOnce(Capabilities, Ids, Ids) -> Capabilities,
+    change: impl FnOnce(Ids, bool) -> Result<Ids>,
+) -> Result<()> {
     let process = cx.process();
     let mut credentials = (*process.credentials()).clone();
-    let is_privileged = credentials.is_privileged();
-    let ids = which(&mut credentials);
-    *ids = change(*ids, is_privileged)?;
+    let is_privileged = credentials.has(which.capability());
+    let ids = which.ids(&mut credentials);
+    let old = *ids;
+    let new = change(old, is_privileged)?;
+    *ids = new;
+    if which == Which::User {
+        credentials.capabilities = rule(credentials.capabilities, old, new);
+    }
     process.set_credentials(credentials);
+    if which == Which::User && old.real != new.real {
+        cx.kernel.note_user_of(&process);
+    }
     Ok(())
+}
+
+fn change(cx: Cx<'_>, which: Which, change: impl FnOnce(Ids, bool) -> Result<Ids>) -> Result<()> {
+    change_by(cx, which, Capabilities::after_change, change)
 }
 
 fn set_one(cx: Cx<'_>, which: Which, id: u32) -> Result<()> {
@@ -127,38 +165,38 @@ fn set_one(cx: Cx<'_>, which: Which, id: u32) -> Result<()> {
 
 /// setuid(2).
 pub(crate) fn setuid(cx: Cx<'_>, uid: u32) -> Result<()> {
-    set_one(cx, USER, uid)
+    set_one(cx, Which::User, uid)
 }
 
 /// setgid(2).
 pub(crate) fn setgid(cx: Cx<'_>, gid: u32) -> Result<()> {
-    set_one(cx, GROUP, gid)
+    set_one(cx, Which::Group, gid)
 }
 
 /// setreuid(2).
 pub(crate) fn setreuid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
-    change(cx, USER, |ids, is_privileged| {
+    change(cx, Which::User, |ids, is_privileged| {
         set_two(ids, real, effective, is_privileged)
     })
 }
 
 /// setregid(2).
 pub(crate) fn setregid(cx: Cx<'_>, real: u32, effective: u32) -> Result<()> {
-    change(cx, GROUP, |ids, is_privileged| {
+    change(cx, Which::Group, |ids, is_privileged| {
         set_two(ids, real, effective, is_privileged)
     })
 }
 
 /// setresuid(2).
 pub(crate) fn setresuid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
-    change(cx, USER, |ids, is_privileged| {
+    change(cx, Which::User, |ids, is_privileged| {
         set_three(ids, [real, effective, saved], is_privileged)
     })
 }
 
 /// setresgid(2).
 pub(crate) fn setresgid(cx: Cx<'_>, real: u32, effective: u32, saved: u32) -> Result<()> {
-    change(cx, GROUP, |ids, is_privileged| {
+    change(cx, Which::Group, |ids, is_privileged| {
         set_three(ids, [real, effective, saved], is_privileged)
     })
 }
@@ -201,7 +239,8 @@ pub(crate) fn getresgid(
 /// The old id for files; nothing changes when the new one is not allowed.
 fn set_for_files(cx: Cx<'_>, which: Which, id: u32) -> Result<u32> {
     let mut old = UNCHANGED;
-    change(cx, which, |ids, is_privileged| {
+    let rule = |held: Capabilities, old: Ids, new: Ids| held.after_file_user(old.files, new.files);
+    change_by(cx, which, rule, |ids, is_privileged| {
         old = ids.files;
         let may = id != UNCHANGED && (is_privileged || has(ids, id));
         Ok(if may { Ids { files: id, ..ids } } else { ids })
@@ -211,12 +250,12 @@ fn set_for_files(cx: Cx<'_>, which: Which, id: u32) -> Result<u32> {
 
 /// setfsuid(2).
 pub(crate) fn setfsuid(cx: Cx<'_>, uid: u32) -> Result<u32> {
-    set_for_files(cx, USER, uid)
+    set_for_files(cx, Which::User, uid)
 }
 
 /// setfsgid(2).
 pub(crate) fn setfsgid(cx: Cx<'_>, gid: u32) -> Result<u32> {
-    set_for_files(cx, GROUP, gid)
+    set_for_files(cx, Which::Group, gid)
 }
 
 /// getgroups(2): with a size of 0, how many there are.
@@ -241,7 +280,7 @@ pub(crate) fn getgroups(cx: Cx<'_>, size: i32, list: UserAddr) -> Result<usize> 
 pub(crate) fn setgroups(cx: Cx<'_>, size: i32, list: UserAddr) -> Result<()> {
     let process = cx.process();
     let old = process.credentials();
-    if !old.is_privileged() {
+    if !old.has(CAP_SETGID) {
         return Err(Errno::EPERM.into());
     }
     let size = usize::try_from(size)
@@ -260,83 +299,6 @@ pub(crate) fn setgroups(cx: Cx<'_>, size: i32, list: UserAddr) -> Result<()> {
         groups: groups.into(),
         ..(*old).clone()
     });
-    Ok(())
-}
-
-/// The set of all capabilities: low and high word.
-fn all_capabilities() -> [u32; 2] {
-    let high = (1_u32 << (CAP_LAST_CAP & 31))
-        .wrapping_shl(1)
-        .wrapping_sub(1);
-    [u32::MAX, high]
-}
-
-/// How many [`CapData`] a version of the header has; writes ours for an unknown one.
-fn nr_data(cx: Cx<'_>, address: UserAddr) -> Result<(CapHeader, Option<usize>)> {
-    let header = CapHeader::from_bytes(&cx.copy_in(address)?);
-    match header.version {
-        LINUX_CAPABILITY_VERSION_1 => Ok((header, Some(1))),
-        LINUX_CAPABILITY_VERSION_2 | LINUX_CAPABILITY_VERSION_3 => Ok((header, Some(2))),
-        _ => {
-            let ours = CapHeader {
-                version: LINUX_CAPABILITY_VERSION_3,
-                ..header
-            };
-            cx.copy_out(address, &ours.to_bytes())?;
-            Ok((header, None))
-        }
-    }
-}
-
-/// capget(2): all capabilities for user 0, none for others.
-pub(crate) fn capget(cx: Cx<'_>, header: UserAddr, data: UserAddr) -> Result<()> {
-    let (header, nr) = nr_data(cx, header)?;
-    let Some(nr) = nr else {
-        return if data.is_null() {
-            Ok(())
-        } else {
-            Err(Errno::EINVAL.into())
-        };
-    };
-    let process = match header.pid {
-        ..0 => return Err(Errno::EINVAL.into()),
-        0 => cx.process(),
-        pid => cx.kernel.processes.find(pid).ok_or(Errno::ESRCH)?,
-    };
-    let is_privileged = process.credentials().is_privileged();
-    let mut address = data;
-    for word in all_capabilities().into_iter().take(nr) {
-        let held = if is_privileged { word } else { 0 };
-        let data = CapData {
-            effective: held,
-            permitted: held,
-            inheritable: 0,
-        };
-        cx.copy_out(address, &data.to_bytes())?;
-        address = address.offset(12)?;
-    }
-    Ok(())
-}
-
-/// capset(2). Deviates: capabilities cannot be given up one by one; asking for what one has, or
-/// less, succeeds and changes nothing.
-pub(crate) fn capset(cx: Cx<'_>, header: UserAddr, data: UserAddr) -> Result<()> {
-    let (header, nr) = nr_data(cx, header)?;
-    let nr = nr.ok_or(Errno::EINVAL)?;
-    if header.pid != 0 && header.pid != cx.task.pid() {
-        return Err(Errno::EPERM.because("only one's own"));
-    }
-    let is_privileged = cx.process().credentials().is_privileged();
-    let mut address = data;
-    for word in all_capabilities().into_iter().take(nr) {
-        let data = CapData::from_bytes(&cx.copy_in(address)?);
-        let held = if is_privileged { word } else { 0 };
-        let is_more = data.permitted & !held != 0 || data.effective & !data.permitted != 0;
-        if is_more && word == u32::MAX || data.effective & !held & word != 0 {
-            return Err(Errno::EPERM.because("more than it has"));
-        }
-        address = address.offset(12)?;
-    }
     Ok(())
 }
 
