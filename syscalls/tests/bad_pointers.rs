@@ -103,7 +103,7 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
-const NOT_READ: [&str; 18] = [
+const NOT_READ: [&str; 22] = [
     "mmap2",
     "mprotect",
     "munmap",
@@ -123,12 +123,16 @@ const NOT_READ: [&str; 18] = [
     "wait4",
     "waitpid",
     "waitid",
-    // Its numbers are looked at first.
+    // Their numbers are looked at first: no buffers, no size, no process's descriptor.
     "reboot",
+    "process_vm_readv",
+    "process_vm_writev",
+    "sched_getattr",
+    "pidfd_send_signal",
 ];
 
 /// Calls that take the null pointer.
-const NULL_IS_FINE: [&str; 20] = [
+const NULL_IS_FINE: [&str; 21] = [
     "rt_sigaction",
     "rt_sigprocmask",
     "select",
@@ -148,6 +152,7 @@ const NULL_IS_FINE: [&str; 20] = [
     "sched_setparam",
     "sched_getparam",
     "sched_setscheduler",
+    "sched_setattr",
     // Sets the times to now: here of the descriptor.
     "utimensat_time64",
     "utimes",

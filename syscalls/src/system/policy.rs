@@ -179,7 +179,7 @@ fn attributes_at(cx: Cx<'_>, address: UserAddr) -> Result<SchedAttr> {
         cx.copy_out(address, &OUR_SIZE.to_le_bytes())?;
         Err(Errno::E2BIG.because("not a size of sched_attr"))
     };
-    if known < SchedAttr::SIZE || known > PAGE_SIZE {
+    if !(SchedAttr::SIZE..=PAGE_SIZE).contains(&known) {
         return too_big();
     }
     let mut rest = vec![0; known.saturating_sub(SchedAttr::SIZE)];
