@@ -147,7 +147,7 @@ mod tests {
     fn the_alternate_stack_is_used_once() {
         let memory = FakeMemory::new(1);
         let mut state = ThreadSignals {
-            alt_stack: super::super::AltStack {
+            alt_stack: AltStack {
                 base: 0x1000,
                 size: 0x1000,
                 disarms: false,
