@@ -3,7 +3,7 @@
 //! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
 //! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
 //! - [`ext2_mount`]: files on a disk; [`hostfs`]: a folder of the host
-//! - [`procfs`]: what the kernel knows, as files
+//! - [`procfs`]: what the kernel knows, as files; [`sysfs`]: its processors
 //! - [`budget`]: the memory of the pod, which files in memory share with everything else
 //! - [`io`]: how bytes move between files and whoever reads or writes them
 //!
@@ -28,5 +28,6 @@ pub mod ext2_mount;
 pub mod hostfs;
 pub mod io;
 pub mod procfs;
+pub mod sysfs;
 pub mod tmpfs;
 pub mod vfs;

@@ -108,7 +108,10 @@ impl SysFs {
         }
         self.file("devices/system/cpu/offline", "");
         self.file("devices/system/cpu/isolated", "");
-        self.file("devices/system/cpu/kernel_max", &(MAX_PROCESSORS - 1).to_string());
+        self.file(
+            "devices/system/cpu/kernel_max",
+            &(MAX_PROCESSORS - 1).to_string(),
+        );
         for number in 0..nr {
             let own = mask(1_u64.checked_shl(number).unwrap_or(0));
             let number_text = number.to_string();
@@ -269,12 +272,7 @@ impl Inode for SysInode {
         }))
     }
 
-    fn create(
-        &self,
-        _: &[u8],
-        _: &NewNode<'_>,
-        _: &NewAttributes,
-    ) -> Result<Arc<dyn Inode>> {
+    fn create(&self, _: &[u8], _: &NewNode<'_>, _: &NewAttributes) -> Result<Arc<dyn Inode>> {
         Err(Errno::EPERM.because("nothing is made in /sys"))
     }
 
@@ -355,6 +353,9 @@ mod tests {
         let errno = |result: Result<Arc<dyn Inode>>| result.unwrap_err().errno;
         assert_eq!(errno(root.lookup(b"missing")), Errno::ENOENT);
         let file = root.lookup(b"kernel").unwrap().lookup(b"mm").unwrap();
-        assert_eq!(file.read_at(0, &mut VecSink::new(1)).unwrap_err().errno, Errno::EISDIR);
+        assert_eq!(
+            file.read_at(0, &mut VecSink::new(1)).unwrap_err().errno,
+            Errno::EISDIR
+        );
     }
 }

@@ -15,9 +15,10 @@ use crate::proc::ProcessView;
 use crate::tty::Tty;
 
 /// Type, mount point and options of what is mounted at boot.
-const MOUNTS: [(&[u8], &[u8], &[u8]); 3] = [
+const MOUNTS: [(&[u8], &[u8], &[u8]); 4] = [
     (b"devtmpfs", b"/dev", b""),
     (b"proc", b"/proc", b""),
+    (b"sysfs", b"/sys", b""),
     (b"tmpfs", b"/tmp", b"mode=1777"),
 ];
 
@@ -101,7 +102,7 @@ impl Kernel {
         }
     }
 
-    /// Mounts `/dev`, `/proc` and `/tmp`; makes the directories that the root lacks.
+    /// Mounts `/dev`, `/proc`, `/sys` and `/tmp`; makes the directories that the root lacks.
     ///
     /// # Errors
     /// `ENOSPC` or `EROFS` when a directory is missing and cannot be made, `EIO`.

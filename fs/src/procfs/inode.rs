@@ -260,7 +260,9 @@ impl Inode for ProcInode {
             let status = self.source().status(subject.id).ok_or(Errno::ENOENT)?;
             let [_, euid, _, _] = status.uids;
             let [_, egid, _, _] = status.gids;
-            (uid, gid) = (euid, egid);
+            if status.is_dumpable || matches!(self.node, Node::Process(_)) {
+                (uid, gid) = (euid, egid);
+            }
         }
         let file_type = self.node.file_type();
         let (permissions, size) = self.descriptor_attributes()?;
@@ -376,7 +378,13 @@ impl Inode for ProcInode {
                     self.source()
                         .set_comm(subject.id, name.get(..15).unwrap_or(name))?;
                 }
-                Some(("oom_score_adj", _)) => {}
+                Some(("oom_score_adj", _)) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    let value = text.trim().parse().ok();
+                    let value = value.filter(|value| (-1000..=1000).contains(value));
+                    let value = value.ok_or(Errno::EINVAL.because("-1000 to 1000"))?;
+                    self.source().set_oom_score_adj(subject.id, value)?;
+                }
                 _ => return Err(Errno::EACCES.into()),
             },
             _ if self.node.file_type() == FileType::Directory => return Err(Errno::EISDIR.into()),

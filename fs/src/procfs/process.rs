@@ -73,7 +73,26 @@ pub(super) const ENTRIES: &[(&str, Entry)] = &[
     ),
     (
         "oom_score_adj",
-        Entry::File(0o644, |source, pid| constant(source, pid, "0\n")),
+        Entry::File(0o644, |source, pid| {
+            let value = source.status(pid)?.oom_score_adj;
+            Some(format!("{value}\n").into_bytes())
+        }),
+    ),
+    (
+        "loginuid",
+        Entry::File(0o644, |source, pid| constant(source, pid, "4294967295")),
+    ),
+    (
+        "sessionid",
+        Entry::File(0o444, |source, pid| constant(source, pid, "4294967295")),
+    ),
+    (
+        "cpuset",
+        Entry::File(0o444, |source, pid| constant(source, pid, "/\n")),
+    ),
+    (
+        "setgroups",
+        Entry::File(0o644, |source, pid| constant(source, pid, "allow\n")),
     ),
     (
         "wchan",
@@ -189,10 +208,11 @@ pub(super) fn descriptor_info(descriptor: &Descriptor) -> Vec<u8> {
         .metadata()
         .map_or(0, |metadata| metadata.inode);
     format!(
-        "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{inode}\n",
+        "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{inode}\n{}",
         descriptor.position,
         descriptor.flags,
         descriptor.location.mount.id(),
+        descriptor.details,
     )
     .into_bytes()
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use abi::flags::CAP_SYS_PTRACE;
 use abi::{Errno, Result};
 
 use crate::vfs::Vfs;
@@ -61,11 +62,17 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
         let (Some(viewer), Some(subject)) = (self.status(viewer), self.status(pid)) else {
             return false;
         };
-        let [_, euid, _, fsuid] = viewer.uids;
+        let [_, _, effective, ..] = viewer.capabilities;
+        if effective & (1 << CAP_SYS_PTRACE) != 0 {
+            return true;
+        }
+        let [_, _, _, fsuid] = viewer.uids;
         let [_, _, _, fsgid] = viewer.gids;
         let [ruid, subject_euid, suid, _] = subject.uids;
         let [rgid, egid, sgid, _] = subject.gids;
-        euid == 0 || [ruid, subject_euid, suid] == [fsuid; 3] && [rgid, egid, sgid] == [fsgid; 3]
+        subject.is_dumpable
+            && [ruid, subject_euid, suid] == [fsuid; 3]
+            && [rgid, egid, sgid] == [fsgid; 3]
     }
 
     /// Changes the short name of a process: at most 15 bytes.
@@ -74,6 +81,17 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
     /// `ESRCH`
     fn set_comm(&self, pid: u32, comm: &[u8]) -> Result<()> {
         let _ = (pid, comm);
+        Err(Errno::EACCES.into())
+    }
+
+    /// Says how much sooner or later than others a process is to be ended for want of memory.
+    ///
+    /// - `value`: -1000 to 1000
+    ///
+    /// # Errors
+    /// `ESRCH`; `EACCES` for a lower value without `CAP_SYS_RESOURCE`.
+    fn set_oom_score_adj(&self, pid: u32, value: i32) -> Result<()> {
+        let _ = (pid, value);
         Err(Errno::EACCES.into())
     }
 
@@ -151,6 +169,8 @@ pub struct Descriptor {
     pub position: u64,
     /// The flags of `F_GETFL`, and `O_CLOEXEC`.
     pub flags: u32,
+    /// More lines for `fdinfo`.
+    pub details: String,
 }
 
 /// What `/proc/PID/stat` and `status` show. Times are nanoseconds, sizes bytes.
@@ -202,6 +222,13 @@ pub struct ProcessStatus {
     pub nr_descriptor_slots: u32,
     /// Processors that it may run on, one bit each.
     pub affinity: u64,
+    /// Inheritable, permitted, effective, bounding and ambient capabilities: the order of
+    /// `/proc/PID/status`.
+    pub capabilities: [u64; 5],
+    /// Whether others of its user may look into it (`PR_SET_DUMPABLE`).
+    pub is_dumpable: bool,
+    /// -1000 to 1000: what `/proc/PID/oom_score_adj` was set to.
+    pub oom_score_adj: i32,
     /// Whether `exec` no longer honours set-id bits.
     pub has_no_new_privileges: bool,
     /// The most signals that may wait, `RLIMIT_SIGPENDING`.

@@ -6,8 +6,6 @@ use super::source::{ProcessSource, ProcessState, ProcessStatus};
 
 /// The slots of the smallest descriptor table; larger ones are powers of two.
 const MIN_SLOTS: u32 = 64;
-/// The capabilities that Linux 6.12 knows: the superuser has all of them, nobody else any.
-const ALL_CAPABILITIES: u64 = 0x1ff_ffff_ffff;
 
 /// All lines.
 pub(super) fn text(source: &dyn ProcessSource, p: &ProcessStatus) -> Vec<u8> {
@@ -108,16 +106,8 @@ fn signals(text: &mut String, p: &ProcessStatus) -> std::fmt::Result {
 }
 
 fn privileges(text: &mut String, p: &ProcessStatus) -> std::fmt::Result {
-    let [_, euid, _, _] = p.uids;
-    let held = if euid == 0 { ALL_CAPABILITIES } else { 0 };
-    let sets = [
-        ("CapInh", 0),
-        ("CapPrm", held),
-        ("CapEff", held),
-        ("CapBnd", ALL_CAPABILITIES),
-        ("CapAmb", 0),
-    ];
-    for (name, set) in sets {
+    let names = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+    for (name, set) in names.into_iter().zip(p.capabilities) {
         writeln!(text, "{name}:\t{set:016x}")?;
     }
     let no_new_privileges = u8::from(p.has_no_new_privileges);

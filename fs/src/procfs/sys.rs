@@ -33,13 +33,20 @@ macro_rules! fixed {
 /// All settings, sorted by path.
 pub(super) const SETTINGS: &[Setting] = &[
     fixed!("fs/file-max", 9_223_372_036_854_775_807_u64),
+    fixed!("fs/lease-break-time", 45),
     fixed!("fs/mount-max", MOUNT_MAX),
     fixed!("fs/nr_open", NR_OPEN),
+    fixed!("fs/overflowgid", 65_534),
+    fixed!("fs/overflowuid", 65_534),
     fixed!("fs/pipe-max-size", PIPE_MAX_SIZE),
     fixed!("fs/protected_hardlinks", 0),
     fixed!("fs/protected_symlinks", 0),
+    fixed!("fs/suid_dumpable", 0),
+    fixed!("kernel/arch", "wasm32"),
     fixed!("kernel/cap_last_cap", 40),
     fixed!("kernel/core_pattern", "core"),
+    fixed!("kernel/core_uses_pid", 0),
+    fixed!("kernel/dmesg_restrict", 0),
     Setting {
         path: "kernel/domainname",
         read: |source| line(source.system().domain_name),
@@ -50,6 +57,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         read: |source| line(source.system().hostname),
         write: Some(write_hostname),
     },
+    fixed!("kernel/io_uring_disabled", 2),
+    fixed!("kernel/kptr_restrict", 0),
     fixed!("kernel/ngroups_max", NGROUPS_MAX),
     Setting {
         path: "kernel/osrelease",
@@ -60,6 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     fixed!("kernel/overflowgid", 65_534),
     fixed!("kernel/overflowuid", 65_534),
     fixed!("kernel/panic", 0),
+    fixed!("kernel/perf_event_paranoid", 4),
     fixed!("kernel/pid_max", PID_MAX),
     fixed!("kernel/printk", "4\t4\t1\t7"),
     Setting {
@@ -75,6 +85,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         write: None,
     },
     fixed!("kernel/randomize_va_space", 0),
+    fixed!("kernel/sched_rr_timeslice_ms", 100),
     fixed!("kernel/tainted", 0),
     fixed!("kernel/threads-max", PID_MAX),
     Setting {

@@ -60,6 +60,8 @@ impl ProcessSource for Fake {
             umask: 0o22,
             nr_threads: 1,
             affinity: u64::MAX,
+            capabilities: [0, 0, if pid == 77 { u64::MAX } else { 0 }, u64::MAX, 0],
+            is_dumpable: true,
             max_pending_signals: 128,
             started_ns: 1_500_000_000,
             user_ns: 20_000_000,
@@ -126,6 +128,7 @@ impl ProcessSource for Fake {
             location,
             position: 5,
             flags: 0o100_002,
+            details: String::from("Pid:\t7\n"),
         })
     }
 

@@ -155,6 +155,11 @@ pub trait FileOps: Send + Sync + fmt::Debug {
         None
     }
 
+    /// What `/proc/PID/fdinfo` says of it beyond what it says of every file: lines.
+    fn details(&self) -> String {
+        String::new()
+    }
+
     /// The last description that refers to it was closed.
     fn release(&self) {}
 }

@@ -9,6 +9,7 @@ use super::{Context, Vfs};
 use crate::devfs;
 use crate::ext2_mount::Ext2Fs;
 use crate::procfs::ProcFs;
+use crate::sysfs::SysFs;
 use crate::tmpfs::TmpFs;
 
 /// What a type of file system learns about a new mount.
@@ -64,6 +65,11 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
         name: "proc",
         needs_device: false,
         make: ProcFs::from_request,
+    },
+    FileSystemType {
+        name: "sysfs",
+        needs_device: false,
+        make: SysFs::from_request,
     },
     FileSystemType {
         name: "ext2",

@@ -15,7 +15,7 @@ pub use load::LoadAverage;
 
 use std::sync::{Arc, Weak};
 
-use abi::flags::O_CLOEXEC;
+use abi::flags::{CAP_SYS_RESOURCE, O_CLOEXEC};
 use abi::limits::{HOST_NAME_MAX, TASK_COMM_LEN};
 use abi::types::Fd;
 use abi::{Errno, Result};
@@ -23,6 +23,7 @@ use fs::procfs::source::{
     Descriptor, MemoryArea, Place, ProcessSource, ProcessStatus, SystemStatus,
 };
 use fs::vfs::Vfs;
+use fs::vfs::file::FileOps;
 use fs::vfs::path::Location;
 
 use crate::fd_table::OnExec;
@@ -135,6 +136,7 @@ impl ProcessSource for ProcessView {
             location: file.place().ok()?,
             position: file.position(),
             flags: file.flags() | close,
+            details: file.ops().map(FileOps::details).unwrap_or_default(),
         })
     }
 
@@ -142,6 +144,21 @@ impl ProcessSource for ProcessView {
         let process = self.process(pid).ok_or(Errno::ESRCH)?;
         let len = comm.len().min(TASK_COMM_LEN.saturating_sub(1));
         process.program.lock().comm = comm.get(..len).unwrap_or(comm).to_vec();
+        Ok(())
+    }
+
+    fn set_oom_score_adj(&self, pid: u32, value: i32) -> Result<()> {
+        let process = self.process(pid).ok_or(Errno::ESRCH)?;
+        let writer = current::pid().and_then(|pid| self.process(unsigned(pid)));
+        let is_privileged = writer.is_none_or(|writer| writer.credentials().has(CAP_SYS_RESOURCE));
+        let mut settings = process.settings.lock();
+        if value < settings.oom_score_min && !is_privileged {
+            return Err(Errno::EACCES.because("lower than it was set with privilege"));
+        }
+        settings.oom_score_adj = value;
+        if is_privileged {
+            settings.oom_score_min = value;
+        }
         Ok(())
     }
 

@@ -48,6 +48,7 @@ pub(super) fn of_process(
     let tty = relations.terminal.and_then(|id| kernel.terminals.find(id));
     let foreground = tty.and_then(|tty| tty.session().1);
     let credentials = process.credentials();
+    let capabilities = credentials.capabilities;
     let space = process.address_space();
     let memory = {
         let space = space.lock();
@@ -94,6 +95,15 @@ pub(super) fn of_process(
         nr_involuntary_switches: usage.nr_preemptions,
         memory,
         affinity: process.affinity.load(Ordering::Relaxed),
+        capabilities: [
+            capabilities.inheritable,
+            capabilities.permitted,
+            capabilities.effective,
+            capabilities.bounding,
+            capabilities.ambient,
+        ],
+        is_dumpable: settings.is_dumpable,
+        oom_score_adj: settings.oom_score_adj,
         has_no_new_privileges: settings.has_no_new_privileges,
         max_pending_signals: max_pending_signals.map_or(0, |limit| limit.soft),
         timer_slack_ns: settings.timer_slack_ns,

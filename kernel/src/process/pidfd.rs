@@ -61,6 +61,14 @@ impl FileOps for PidFd {
         }
     }
 
+    fn details(&self) -> String {
+        let pid = match self.process.stage() {
+            Stage::Reaped => -1,
+            _ => self.process.pid,
+        };
+        format!("Pid:\t{pid}\nNSpid:\t{pid}\n")
+    }
+
     fn wait_queue(&self) -> Option<&WaitQueue> {
         Some(&self.process.state_changed)
     }

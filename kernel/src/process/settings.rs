@@ -28,6 +28,10 @@ pub struct Settings {
     pub priority: i32,
     /// Whether children start without it (`SCHED_RESET_ON_FORK`).
     pub resets_on_fork: bool,
+    /// What `/proc/PID/oom_score_adj` was set to.
+    pub oom_score_adj: i32,
+    /// The lowest that it may be set to without privilege.
+    pub oom_score_min: i32,
     /// Class and level as `ioprio_set(2)` packs them.
     pub io_priority: i32,
     /// Address and length of the list of robust futexes.
@@ -47,6 +51,8 @@ impl Default for Settings {
             policy: SCHED_OTHER,
             priority: 0,
             resets_on_fork: false,
+            oom_score_adj: 0,
+            oom_score_min: 0,
             io_priority: 0,
             robust_list: (0, 0),
         }
