@@ -1,6 +1,6 @@
 //! `RLIMIT_FSIZE`: how large a process may make a file (setrlimit(2)).
 
-use abi::flags::{O_APPEND, SI_KERNEL};
+use abi::flags::O_APPEND;
 use abi::{Errno, Error, Result};
 use fs::io::Source;
 use kernel::open_file::OpenFile;
@@ -69,11 +69,13 @@ pub(super) fn check(cx: Cx<'_>, size: u64) -> Result<()> {
 }
 
 fn exceeded(cx: Cx<'_>) -> Error {
+    let process = cx.process();
     let info = SignalInfo {
         number: signal::XFSZ,
-        code: SI_KERNEL,
+        pid: process.pid,
+        uid: process.credentials().user.real,
         ..SignalInfo::default()
     };
-    cx.process().post_signal(cx.kernel, info);
+    process.post_signal(cx.kernel, info);
     Errno::EFBIG.because("RLIMIT_FSIZE")
 }
