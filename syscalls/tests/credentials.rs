@@ -25,8 +25,11 @@ fn bit(capability: u32) -> u64 {
 fn capabilities(guest: &Guest) -> [u64; 3] {
     guest.put_words(DATA, &[LINUX_CAPABILITY_VERSION_3, 0]);
     assert_eq!(guest.sys("capget", &[DATA, DATA + 8]), Ok(0));
-    let word = |index: u32| u64::from(guest.word(DATA + 8 + index * 4).unwrap());
-    [0, 1, 2].map(|index| word(index) | word(index + 3) << 32)
+    // Three words with the lower halves, three with the upper.
+    [(8, 20), (12, 24), (16, 28)].map(|(low, high)| {
+        let word = |offset: u32| u64::from(guest.word(DATA | offset).unwrap());
+        word(low) | word(high) << 32
+    })
 }
 
 fn set_capabilities(guest: &Guest, sets: [u64; 3]) -> Result {
