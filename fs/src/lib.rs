@@ -24,6 +24,7 @@
 
 pub mod budget;
 pub mod devfs;
+pub mod devpts;
 pub mod ext2_mount;
 pub mod hostfs;
 pub mod io;

@@ -208,7 +208,7 @@ impl Pod {
     pub(crate) fn close_terminal(&self, stream: u32) {
         self.screens.lock().remove(&stream);
         if let Some(tty) = self.kernel.terminals.remove(make_device(TTY_MAJOR, stream)) {
-            self.kernel.hang_up(&tty);
+            self.kernel.end_session_terminal(tty.disconnect());
         }
     }
 

@@ -15,8 +15,9 @@ use crate::proc::ProcessView;
 use crate::tty::Tty;
 
 /// Type, mount point and options of what is mounted at boot.
-const MOUNTS: [(&[u8], &[u8], &[u8]); 4] = [
+const MOUNTS: [(&[u8], &[u8], &[u8]); 5] = [
     (b"devtmpfs", b"/dev", b""),
+    (b"devpts", b"/dev/pts", b"gid=5,mode=620,ptmxmode=666"),
     (b"proc", b"/proc", b""),
     (b"sysfs", b"/sys", b""),
     (b"tmpfs", b"/tmp", b"mode=1777"),
@@ -102,7 +103,8 @@ impl Kernel {
         }
     }
 
-    /// Mounts `/dev`, `/proc`, `/sys` and `/tmp`; makes the directories that the root lacks.
+    /// Mounts `/dev`, `/dev/pts`, `/proc`, `/sys` and `/tmp`; makes the directories that the root
+    /// lacks.
     ///
     /// # Errors
     /// `ENOSPC` or `EROFS` when a directory is missing and cannot be made, `EIO`.

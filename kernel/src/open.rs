@@ -33,6 +33,8 @@ pub struct Opener<'a> {
     pub terminals: &'a Terminals,
     /// The controlling terminal of the caller.
     pub controlling_terminal: Option<u64>,
+    /// Whether the caller may open a terminal that is kept for others (`CAP_SYS_ADMIN`).
+    pub is_privileged: bool,
 }
 
 impl Kernel {
@@ -69,6 +71,7 @@ impl Kernel {
             fifos: &self.fifos,
             terminals: &self.terminals,
             controlling_terminal: relations.and_then(|relations| relations.terminal),
+            is_privileged: process.credentials().is_privileged(),
         };
         let outcome = opener.open(sleeper, opened, flags);
         if let Outcome::Ready(Ok(file)) = &outcome
@@ -103,7 +106,7 @@ impl Opener<'_> {
     ///
     /// # Errors
     /// `ENXIO` for `/dev/tty` without a controlling terminal, or a FIFO without readers opened for
-    /// writing with `O_NONBLOCK`; `EIO` for a terminal that hung up.
+    /// writing with `O_NONBLOCK`; `EIO` for a terminal that hung up; `EBUSY` after `TIOCEXCL`.
     ///
     /// # References
     /// open(2), fifo(7), tty(4).
@@ -138,11 +141,12 @@ impl Opener<'_> {
         if id == CONTROLLING_TERMINAL {
             let missing = || Errno::ENXIO.because("no controlling terminal");
             id = self.controlling_terminal.ok_or_else(missing)?;
-            opened.ops = Some(self.terminals.find(id).ok_or_else(missing)?.open());
+            opened.ops = Some(self.terminals.find(id).ok_or_else(missing)?.open()?);
         }
         match self.terminals.find(id) {
-            Some(tty) if tty.is_hung_up() => Err(Errno::EIO.because("the terminal hung up")),
-            Some(tty) if tty.is_locked_slave() => Err(Errno::EIO.because("the slave is locked")),
+            Some(tty) if tty.is_exclusive() && !self.is_privileged => {
+                Err(Errno::EBUSY.because("TIOCEXCL"))
+            }
             Some(_) => Ok(()),
             None => Err(Errno::ENXIO.because("the terminal is gone")),
         }

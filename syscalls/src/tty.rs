@@ -2,8 +2,13 @@
 //! control, are `kernel::tty`'s.
 
 use abi::flags::{
+<<<<<<< HEAD
     CAP_SYS_TTY_CONFIG, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC,
     O_NONBLOCK, TIOCVHANGUP,
+=======
+    FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC, O_NONBLOCK,
+    TIOCGPTPEER, TIOCVHANGUP,
+>>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
@@ -11,8 +16,10 @@ use fs::vfs::inode::FileType;
 use kernel::call::Answer;
 use kernel::fd_table::OnExec;
 use kernel::open_file::OpenFile;
+use kernel::tty::pty::PtyMaster;
 
 use crate::context::Cx;
+use crate::fd::{limit, on_exec};
 
 /// ioctl(2).
 pub(crate) fn ioctl(cx: Cx<'_>, fd: Fd, request: u32, argument: u32) -> Answer<i32> {
@@ -29,6 +36,11 @@ pub(crate) fn ioctl(cx: Cx<'_>, fd: Fd, request: u32, argument: u32) -> Answer<i
         FIOASYNC => return Err(Errno::ENOTTY.into()),
         FIOQSIZE => cx.copy_out(address, &size_of(&file)?.to_le_bytes())?,
         FIGETBSZ => cx.copy_out(address, &file.metadata()?.block_size.to_le_bytes())?,
+        TIOCGPTPEER => match master_of(&file) {
+            Some(master) => return Ok(open_peer(cx, master, argument)?),
+            None if file.terminal().is_some() => return Err(Errno::EIO.because("no master").into()),
+            None => return Err(Errno::ENOTTY.into()),
+        },
         TIOCVHANGUP if file.terminal().is_some() => hang_up(cx, &file)?,
         _ => {
             return cx
@@ -61,6 +73,28 @@ fn hang_up(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
     let Some(tty) = file.terminal().and_then(|id| cx.kernel.terminals.find(id)) else {
         return Err(Errno::EIO.into());
     };
-    cx.kernel.hang_up(&tty);
+    cx.kernel.end_session_terminal(tty.hang_up());
     Ok(())
+}
+
+/// The master that a file is.
+fn master_of(file: &OpenFile) -> Option<&PtyMaster> {
+    file.ops()?.as_any()?.downcast_ref()
+}
+
+/// vhangup(2).
+pub(crate) fn vhangup(cx: Cx<'_>) -> Result<()> {
+    cx.kernel.hang_up_own_terminal(&cx.process())
+}
+
+/// `TIOCGPTPEER`: a descriptor of the slave of a pair.
+fn open_peer(cx: Cx<'_>, master: &PtyMaster, flags: u32) -> Result<i32> {
+    let process = cx.process();
+    let limit = limit(&process);
+    if !process.files().has_room(limit) {
+        return Err(Errno::EMFILE.into());
+    }
+    let file = cx.kernel.open_peer(&process, master, flags)?;
+    let Fd(number) = process.files().install(file, on_exec(flags), limit)?;
+    Ok(number)
 }

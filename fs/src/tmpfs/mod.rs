@@ -163,13 +163,6 @@ impl TmpFs {
     /// # Errors
     /// `EINVAL` for values that are no numbers.
     pub fn from_request(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
-        let number = |key: &str, radix: u32, default: u32| match request.option(key) {
-            Some(text) => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| u32::from_str_radix(text, radix).ok())
-                .ok_or(Errno::EINVAL.because("a mount option is no number")),
-            None => Ok(default),
-        };
         let budget = request.vfs.budget();
         let memory = budget.total_bytes();
         let limit = match request.option("size") {
@@ -179,9 +172,9 @@ impl TmpFs {
             None => DEFAULT_SIZE.min(memory / 2),
         };
         let root = NewAttributes {
-            permissions: number("mode", 8, 0o1777)? & 0o7777,
-            uid: number("uid", 10, 0)?,
-            gid: number("gid", 10, 0)?,
+            permissions: request.number("mode", 8, 0o1777)? & 0o7777,
+            uid: request.number("uid", 10, 0)?,
+            gid: request.number("gid", 10, 0)?,
             time: request.context.now,
         };
         Ok(Arc::new(Self::with_root("tmpfs", limit, &root, budget)?))

@@ -7,6 +7,7 @@ use abi::{Errno, Result};
 use super::inode::FileSystem;
 use super::{Context, Vfs};
 use crate::devfs;
+use crate::devpts::DevPts;
 use crate::ext2_mount::Ext2Fs;
 use crate::procfs::ProcFs;
 use crate::sysfs::SysFs;
@@ -36,6 +37,20 @@ impl<'a> MountRequest<'a> {
                 .and_then(|rest| rest.strip_prefix(b"="))
         })
     }
+
+    /// The number to `radix` that is the value of the option `key`.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is none.
+    pub fn number(&self, key: &str, radix: u32, default: u32) -> Result<u32> {
+        match self.option(key) {
+            Some(text) => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| u32::from_str_radix(text, radix).ok())
+                .ok_or(Errno::EINVAL.because("a mount option is no number")),
+            None => Ok(default),
+        }
+    }
 }
 
 /// One type of file systems.
@@ -60,6 +75,11 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
         name: "devtmpfs",
         needs_device: false,
         make: new_devfs,
+    },
+    FileSystemType {
+        name: "devpts",
+        needs_device: false,
+        make: DevPts::from_request,
     },
     FileSystemType {
         name: "proc",

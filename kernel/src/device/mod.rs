@@ -139,14 +139,14 @@ impl Devices {
 
     fn open_terminal(&self, number: u64) -> Result<Arc<dyn FileOps>> {
         match self.terminals.find(number) {
-            Some(tty) => Ok(tty.open()),
+            Some(tty) => tty.open(),
             None => Err(Errno::ENXIO.because("no such device")),
         }
     }
 
     fn open_console(&self, _number: u64) -> Result<Arc<dyn FileOps>> {
         match self.terminals.console() {
-            Some(tty) => Ok(tty.open()),
+            Some(tty) => tty.open(),
             None => Err(Errno::ENXIO.because("no terminal is there")),
         }
     }

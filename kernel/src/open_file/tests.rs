@@ -76,6 +76,7 @@ impl World {
             fifos: &self.fifos,
             terminals: &self.terminals,
             controlling_terminal: Some(make_device(4, 1)),
+            is_privileged: false,
         };
         opener.open(&self.sleeper, opened, flags)
     }
@@ -378,7 +379,7 @@ fn dev_tty_is_the_terminal_of_the_caller() {
         file.seek(0, Whence::Start).unwrap_err().errno,
         Errno::ESPIPE
     );
-    tty.hang_up();
+    tty.disconnect();
     let gone = world.start_open("/tty", O_RDWR);
     assert!(matches!(gone, Outcome::Ready(Err(Fault::Error(e))) if e.errno == Errno::EIO));
 }

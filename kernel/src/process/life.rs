@@ -457,23 +457,6 @@ impl Kernel {
         parent.children_changed.wake_all();
     }
 
-    /// The end of a session's leader hangs its terminal up for the others (setsid(2)).
-    fn session_leader_left(&self, pid: Pid) {
-        let Some(relations) = self.processes.relations(pid) else {
-            return;
-        };
-        if relations.session != pid {
-            return;
-        }
-        if let Some(terminal) = relations.terminal {
-            if let Some(group) = self.terminals.detach(terminal, pid) {
-                self.signal_group(group, signal::HUP);
-                self.signal_group(group, signal::CONT);
-            }
-            self.processes.set_terminal(pid, None);
-        }
-    }
-
     /// The groups that lost their last keeper with `candidates`' change, and have a stopped member,
     /// hear of it (exit(2), "NOTES").
     fn wake_orphaned_groups(&self, candidates: &[Pid]) {

@@ -83,8 +83,10 @@ struct Entry {
     parent: Pid,
     group: Pid,
     session: Pid,
-    /// The session's controlling terminal, by number.
+    /// Its controlling terminal, by number.
     terminal: Option<u64>,
+    /// Of a session's leader: the group in the foreground of the terminal that hung up.
+    lost_foreground: Option<Pid>,
     state: RunState,
     /// Stopped, and nobody has been told.
     stop_unreported: bool,
@@ -187,6 +189,7 @@ impl ProcessTable {
             group,
             session,
             terminal,
+            lost_foreground: None,
             state: RunState::Running,
             stop_unreported: false,
             continue_unreported: false,
@@ -345,16 +348,32 @@ impl ProcessTable {
         }
     }
 
-    /// Gives the session of `leader` a controlling terminal, or takes it away.
-    pub fn set_terminal(&self, leader: Pid, terminal: Option<u64>) {
-        let mut tree = self.tree.lock();
-        for entry in tree
-            .entries
-            .values_mut()
-            .filter(|entry| entry.session == leader)
-        {
+    /// Gives a process a controlling terminal, or takes it away; its later children share it.
+    pub fn set_terminal(&self, pid: Pid, terminal: Option<u64>) {
+        if let Some(entry) = self.tree.lock().entries.get_mut(&pid) {
             entry.terminal = terminal;
+            entry.lost_foreground = None;
         }
+    }
+
+    /// Takes the controlling terminal from the session of `leader`.
+    ///
+    /// - `foreground`: the group that is hung up when the leader ends; `None`: it was told
+    pub fn lose_terminal(&self, leader: Pid, foreground: Option<Pid>) {
+        let mut tree = self.tree.lock();
+        let members = tree.entries.values_mut();
+        for entry in members.filter(|entry| entry.session == leader) {
+            entry.terminal = None;
+        }
+        if let Some(entry) = tree.entries.get_mut(&leader) {
+            entry.lost_foreground = foreground;
+        }
+    }
+
+    /// The group that was in the foreground when the terminal of `leader`'s session hung up.
+    pub(crate) fn take_lost_foreground(&self, leader: Pid) -> Option<Pid> {
+        let mut tree = self.tree.lock();
+        tree.entries.get_mut(&leader)?.lost_foreground.take()
     }
 
     /// Marks a process stopped; returns its parent, which is to be told.
@@ -535,13 +554,6 @@ impl ProcessTable {
             .collect()
     }
 
-    /// Takes the controlling terminal from one process.
-    pub(crate) fn drop_terminal(&self, pid: Pid) {
-        if let Some(entry) = self.tree.lock().entries.get_mut(&pid) {
-            entry.terminal = None;
-        }
-    }
-
     /// Whether nobody could continue the process group once it stopped: no living member has a
     /// parent in another group of its session (POSIX, "orphaned process group").
     pub fn is_orphaned_group(&self, group: Pid) -> bool {
@@ -588,12 +600,13 @@ impl ProcessTable {
         self.tree.lock().entries.values().any(is_stopped)
     }
 
-    /// Whether a process group of the session exists (tcsetpgrp(3)).
-    pub fn is_group_in_session(&self, group: Pid, session: Pid) -> bool {
+    /// The session of a process group; `None`: nobody is in it (tcsetpgrp(3)).
+    pub fn session_of_group(&self, group: Pid) -> Option<Pid> {
         let tree = self.tree.lock();
-        tree.entries
-            .values()
-            .any(|entry| entry.group == group && entry.session == session)
+        let mut entries = tree.entries.values();
+        entries
+            .find(|entry| entry.group == group)
+            .map(|entry| entry.session)
     }
 }
 

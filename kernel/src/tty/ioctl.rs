@@ -5,15 +5,16 @@
 
 use abi::flags::{
     FIONREAD, TCFLSH, TCGETS, TCGETS2, TCIFLUSH, TCIOFF, TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON,
-    TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCEXCL,
-    TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCNOTTY, TIOCNXCL,
-    TIOCOUTQ, TIOCSCTTY, TIOCSETD, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP, VSTART, VSTOP,
+    TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCCBRK,
+    TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ,
+    TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE, TIOCSBRK, TIOCSCTTY,
+    TIOCSETD, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, VDISABLE, VSTART, VSTOP,
 };
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;
 
 use super::termios::Termios;
-use super::{Tty, WindowSize};
+use super::{State, Tty, WindowSize};
 use crate::process::Pid;
 
 /// Who makes a request of job control.
@@ -59,7 +60,7 @@ pub enum Effect {
 impl Tty {
     /// Requests of job control; `None`: not one of them.
     ///
-    /// - `is_group`: whether a process group exists in the caller's session
+    /// - `is_group`: whether a process group is in the caller's session; `ESRCH`: in none
     ///
     /// # Errors
     /// `ENOTTY` when it is not the caller's controlling terminal, `EPERM`, `ESRCH`, `EINVAL`,
@@ -70,7 +71,7 @@ impl Tty {
         request: u32,
         argument: u32,
         memory: &dyn GuestMemory,
-        is_group: &dyn Fn(Pid) -> bool,
+        is_group: &dyn Fn(Pid) -> Result<bool>,
     ) -> Option<Result<Effect>> {
         Some(match request {
             TIOCGPGRP => self.check_controlling(caller).and_then(|()| {
@@ -83,8 +84,8 @@ impl Tty {
                 if group < 0 {
                     return Err(Errno::EINVAL.into());
                 }
-                if !is_group(group) {
-                    return Err(Errno::EPERM.because("no such group in the session"));
+                if !is_group(group)? {
+                    return Err(Errno::EPERM.because("a group of another session"));
                 }
                 self.lock().foreground = Some(group);
                 Ok(Effect::None)
@@ -101,6 +102,12 @@ impl Tty {
                 } else {
                     None
                 },
+            }),
+            // As Linux since 6.2 with `dev.tty.legacy_tiocsti` off.
+            TIOCSTI if !caller.is_privileged => Err(Errno::EIO.because("TIOCSTI is off")),
+            TIOCSTI => copy_in(memory, argument).map(|byte: [u8; 1]| {
+                self.input(&byte);
+                Effect::None
             }),
             _ => return None,
         })
@@ -143,7 +150,7 @@ impl Tty {
         argument: u32,
         memory: &dyn GuestMemory,
     ) -> Result<i32> {
-        if self.lock().is_hung_up {
+        if self.lock().is_gone {
             return Err(Errno::EIO.because("the terminal hung up"));
         }
         let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX).to_le_bytes();
@@ -176,7 +183,7 @@ impl Tty {
             TCFLSH => self.flush(argument)?,
             TCXONC => self.control_flow(argument)?,
             // The host takes output as fast as it can; a break means nothing to it.
-            TCSBRK | TCSBRKP => {}
+            TCSBRK | TCSBRKP | TIOCSBRK | TIOCCBRK => {}
             TIOCEXCL => self.lock().is_exclusive = true,
             TIOCNXCL => self.lock().is_exclusive = false,
             TIOCGEXCL => {
@@ -186,11 +193,7 @@ impl Tty {
             TIOCGETD | TIOCGSOFTCAR => memory.copy_out(argument, &0_i32.to_le_bytes())?,
             TIOCSETD if i32::from_le_bytes(copy_in(memory, argument)?) == 0 => {}
             TIOCSETD => return Err(Errno::EINVAL.because("only the line discipline N_TTY")),
-            // As Linux since 6.2 with `dev.tty.legacy_tiocsti` off.
-            TIOCSTI => return Err(Errno::EIO.because("TIOCSTI is off")),
-            TIOCVHANGUP => {
-                self.hang_up();
-            }
+            TIOCGDEV => memory.copy_out(argument, &encoded_device(self.id).to_le_bytes())?,
             _ => return Err(Errno::ENOTTY.into()),
         }
         Ok(0)
@@ -205,7 +208,7 @@ impl Tty {
         let termios = self.termios().updated_from(bytes)?;
         if flushes_input {
             let mut state = self.lock();
-            state.input.flush();
+            self.flush_input(&mut state);
             self.unlock(state);
         }
         self.set_termios(termios);
@@ -213,36 +216,59 @@ impl Tty {
     }
 
     fn flush(&self, which: u32) -> Result<()> {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         match which {
-            TCIFLUSH => state.input.flush(),
-            TCOFLUSH => state.pending.clear(),
+            TCIFLUSH => self.flush_input(state),
+            TCOFLUSH => self.flush_output(state),
             TCIOFLUSH => {
-                state.input.flush();
-                state.pending.clear();
+                self.flush_input(state);
+                self.flush_output(state);
             }
             _ => return Err(Errno::EINVAL.into()),
         }
-        self.unlock(state);
+        self.unlock(guard);
         self.changed.wake_all();
         Ok(())
+    }
+
+    fn flush_input(&self, state: &mut State) {
+        state.input.flush();
+        self.report(state, TIOCPKT_FLUSHREAD);
+    }
+
+    fn flush_output(&self, state: &mut State) {
+        state.pending.clear();
+        self.report(state, TIOCPKT_FLUSHWRITE);
     }
 
     fn control_flow(&self, action: u32) -> Result<()> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        match action {
-            TCOOFF => state.is_stopped = true,
-            TCOON => state.is_stopped = false,
-            TCIOFF => state.output.bytes.push(state.termios.cc(VSTOP)),
-            TCION => state.output.bytes.push(state.termios.cc(VSTART)),
+        let key = match action {
+            TCOOFF | TCOON => {
+                state.is_held = action == TCOOFF;
+                self.stop_output(state, action == TCOOFF);
+                VDISABLE
+            }
+            TCIOFF => state.termios.cc(VSTOP),
+            TCION => state.termios.cc(VSTART),
             _ => return Err(Errno::EINVAL.into()),
+        };
+        if key != VDISABLE {
+            state.output.bytes.push(key);
         }
         self.show(state);
         self.unlock(guard);
         self.changed.wake_all();
         Ok(())
     }
+}
+
+/// A device number in the 32 bits that `TIOCGDEV` has for it.
+fn encoded_device(id: u64) -> u32 {
+    // Our numbers have 12 bits of major and 20 of minor, which the low half of `dev_t` holds.
+    u32::try_from(id & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 impl WindowSize {

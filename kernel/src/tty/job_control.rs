@@ -7,8 +7,13 @@
 use std::sync::Arc;
 
 use abi::flags::{
+<<<<<<< HEAD
     CAP_SYS_ADMIN, TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2,
     TCXONC, TIOCSPGRP,
+=======
+    TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC,
+    TIOCCBRK, TIOCSBRK, TIOCSETD, TIOCSPGRP,
+>>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
 };
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;
@@ -118,30 +123,24 @@ impl Kernel {
         };
         let caller = self.tty_caller(process)?;
         if is_change(request) {
-            self.check_use_of(process, &tty, &caller, TerminalUse::Change)?;
+            let checked = self.check_use_of(process, &tty, &caller, TerminalUse::Change);
+            match checked {
+                Err(Fault::Error(error)) if request == TIOCSPGRP && error.errno == Errno::EIO => {
+                    return Err(Errno::ENOTTY.because(error.why).into());
+                }
+                checked => checked?,
+            }
         }
-        let is_group = |group: Pid| self.processes.is_group_in_session(group, caller.session);
+        let is_group = |group: Pid| match self.processes.session_of_group(group) {
+            Some(session) => Ok(session == caller.session),
+            None => Err(Errno::ESRCH.because("no such group")),
+        };
         match tty.job_control_ioctl(&caller, request, argument, memory, &is_group) {
             Some(effect) => {
                 self.apply_effect(&tty, &caller, effect?);
                 Ok(0)
             }
             None => Ok(file.ioctl(request, argument, memory)?),
-        }
-    }
-
-    /// Hangs a terminal up: its session loses it, reads of it end, and its leader and the group in
-    /// the foreground get `SIGHUP` and `SIGCONT`.
-    pub fn hang_up(&self, tty: &Tty) {
-        let foreground = tty.session().1;
-        let session = tty.hang_up();
-        if let Some(session) = session {
-            self.processes.set_terminal(session, None);
-        }
-        let other = foreground.filter(|_| foreground != session);
-        for group in [session, other].into_iter().flatten() {
-            self.signal_group(group, signal::HUP);
-            self.signal_group(group, signal::CONT);
         }
     }
 
@@ -166,9 +165,10 @@ impl Kernel {
             Effect::None => {}
             Effect::Acquired { stolen_from } => {
                 if let Some(session) = stolen_from {
-                    self.processes.set_terminal(session, None);
+                    self.processes.lose_terminal(session, None);
                 }
-                self.processes.set_terminal(caller.session, Some(tty.id()));
+                // Those that the leader started before have none.
+                self.processes.set_terminal(caller.pid, Some(tty.id()));
             }
             Effect::Released { hung_up } => {
                 if let Some(group) = hung_up {
@@ -176,9 +176,9 @@ impl Kernel {
                     self.signal_group(group, signal::CONT);
                 }
                 if caller.is_session_leader() {
-                    self.processes.set_terminal(caller.session, None);
+                    self.processes.lose_terminal(caller.session, None);
                 } else {
-                    self.processes.drop_terminal(caller.pid);
+                    self.processes.set_terminal(caller.pid, None);
                 }
             }
         }
@@ -199,6 +199,9 @@ const fn is_change(request: u32) -> bool {
             | TCXONC
             | TCSBRK
             | TCSBRKP
+            | TIOCSBRK
+            | TIOCCBRK
+            | TIOCSETD
             | TIOCSPGRP
     )
 }

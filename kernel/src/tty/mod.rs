@@ -11,10 +11,13 @@
 //! go out after the lock is released; `TtyHost::write` is called with it held, which keeps the
 //! order of the output, and must not call back.
 
+mod file;
+mod hang_up;
 mod ioctl;
 mod job_control;
 mod ldisc;
 mod output;
+mod packet;
 pub mod pty;
 mod terminals;
 pub mod termios;
@@ -22,13 +25,15 @@ pub mod termios;
 use std::fmt;
 use std::sync::Arc;
 
-use abi::flags::{ICANON, IXON, OPOST, TAB3, TABDLY, TOSTOP, VMIN, VTIME};
-use abi::{Errno, Result, Signal};
+use abi::Signal;
+use abi::flags::{
+    ICANON, IXON, OPOST, TAB3, TABDLY, TIOCPKT_DOSTOP, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE,
+    TIOCPKT_NOSTOP, TIOCPKT_START, TIOCPKT_STOP, TOSTOP, VMIN, VTIME,
+};
 use executor::sync::{Lock, LockGuard};
 use executor::wait_queue::WaitQueue;
-use fs::io::{Sink, Source, Stall, Try};
-use fs::vfs::file::{Events, FileOps, GuestMemory};
 
+pub use hang_up::HungUp;
 pub use ioctl::{Caller, Effect};
 pub use job_control::TerminalUse;
 pub use terminals::Terminals;
@@ -41,10 +46,6 @@ use crate::process::Pid;
 
 /// Bytes of output that wait for a slow host before writers wait too.
 const OUTPUT_CAPACITY: usize = 16_384;
-/// Bytes of a write that are processed at a time.
-const CHUNK: usize = 512;
-/// Nanoseconds in a tenth of a second, the unit of `VTIME`.
-const DECISECOND_NS: u64 = 100_000_000;
 
 /// The other side of a terminal.
 pub trait TtyHost: Send + Sync + fmt::Debug {
@@ -52,16 +53,38 @@ pub trait TtyHost: Send + Sync + fmt::Debug {
     /// [`Tty::output_ready`] once it takes more. Called with the terminal locked: do not call back.
     fn write(&self, bytes: &[u8]) -> usize;
 
-    /// Bytes were written since it was called last. Called with the terminal unlocked.
+    /// Bytes were written, or something was reported, since it was called last. Called with the
+    /// terminal unlocked.
     fn has_written(&self) {}
+
+    /// Bits of [`packet::report`] tell what happened, for packet mode. Called with the terminal
+    /// locked: do not call back.
+    fn report(&self, bits: u8) {
+        let _ = bits;
+    }
+
+    /// The settings that the terminal has at first, and again after a hang-up.
+    fn default_settings(&self) -> Termios {
+        Termios::new()
+    }
+
+    /// What becomes of `new` settings that a program asks for. Called with the terminal locked.
+    fn adapt_settings(&self, new: Termios) -> Termios {
+        new
+    }
 
     /// There is room again for input after [`Tty::input`] took fewer bytes than it was given.
     fn input_ready(&self) {}
 
-    /// For a pseudo-terminal: what a description of the slave asks.
-    fn open_slave(&self, tty: &Arc<Tty>) -> Option<Arc<dyn FileOps>> {
-        let _ = tty;
-        None
+    /// A description of the terminal was opened.
+    fn opened(&self) {}
+
+    /// A description of the terminal was closed.
+    fn closed(&self) {}
+
+    /// Whether nobody may open it yet: the slave of a pseudo-terminal under `TIOCSPTLCK`.
+    fn is_locked(&self) -> bool {
+        false
     }
 
     /// Sends `signal` to a process group.
@@ -98,10 +121,16 @@ struct State {
     foreground: Option<Pid>,
     /// Time of the last keystroke, for `VTIME`.
     last_input_ns: u64,
+    /// Output waits: `VSTOP` was typed, or `TCXONC` said so.
     is_stopped: bool,
+    /// `TCXONC` said so, and no key lets it go on.
+    is_held: bool,
     is_exclusive: bool,
-    is_hung_up: bool,
-    /// The host took output and has not been told that this was all.
+    /// The other side is gone for good.
+    is_gone: bool,
+    /// How often it hung up: descriptions of an earlier generation are dead.
+    generation: u32,
+    /// The host took output, or a report, and has not been told that this was all.
     has_shown: bool,
     /// Input was refused for want of room.
     is_input_cut: bool,
@@ -114,8 +143,6 @@ pub struct Tty {
     state: Lock<State>,
     /// Woken when input, room for output, or a hang-up comes.
     changed: WaitQueue,
-    /// Its other side, when it is the slave of a pseudo-terminal.
-    pty: pty::PtyCell,
 }
 
 impl fmt::Debug for Tty {
@@ -129,11 +156,12 @@ impl Tty {
     ///
     /// - `id`: its device number, e.g. `makedev(4, 1)`
     pub fn new(id: u64, host: Arc<dyn TtyHost>) -> Arc<Self> {
+        let termios = host.default_settings();
         Arc::new(Self {
             id,
             host,
             state: Lock::new(State {
-                termios: Termios::new(),
+                termios,
                 input: LineDiscipline::default(),
                 output: Output::default(),
                 pending: Ring::new(OUTPUT_CAPACITY),
@@ -142,23 +170,15 @@ impl Tty {
                 foreground: None,
                 last_input_ns: 0,
                 is_stopped: false,
+                is_held: false,
                 is_exclusive: false,
-                is_hung_up: false,
+                is_gone: false,
+                generation: 0,
                 has_shown: false,
                 is_input_cut: false,
             }),
             changed: WaitQueue::new(),
-            pty: pty::PtyCell::default(),
         })
-    }
-
-    /// What a new description of it asks: the terminal, or for a pseudo-terminal a slave that
-    /// counts.
-    pub fn open(self: &Arc<Self>) -> Arc<dyn FileOps> {
-        match self.host.open_slave(self) {
-            Some(slave) => slave,
-            None => Arc::<Self>::clone(self),
-        }
     }
 
     /// Its device number.
@@ -196,7 +216,7 @@ impl Tty {
             let signal = {
                 let mut guard = self.lock();
                 let state = &mut *guard;
-                if state.is_hung_up {
+                if state.is_gone {
                     return bytes.len();
                 }
                 let mut signal = None;
@@ -210,10 +230,10 @@ impl Tty {
                     wakes |= effects.wakes_readers;
                     if effects.flushes_output {
                         state.pending.clear();
+                        self.report(state, TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE);
                     }
                     if let Some(is_stopped) = effects.stop_output {
-                        wakes |= state.is_stopped && !is_stopped;
-                        state.is_stopped = is_stopped;
+                        wakes |= self.stop_output(state, is_stopped);
                     }
                     if let Some(number) = effects.signal {
                         wakes = true;
@@ -258,6 +278,23 @@ impl Tty {
         self.show(&mut state);
         self.unlock(state);
         self.changed.wake_all();
+    }
+
+    /// Tells the host of something that packet mode shows.
+    fn report(&self, state: &mut State, bits: u32) {
+        self.host.report(packet::report(bits));
+        state.has_shown = true;
+    }
+
+    /// Stops output or lets it go on, unless `TCXONC` holds it; whether writers may go on now.
+    fn stop_output(&self, state: &mut State, is_stopped: bool) -> bool {
+        if state.is_stopped == is_stopped || (state.is_held && !is_stopped) {
+            return false;
+        }
+        state.is_stopped = is_stopped;
+        let bits = if is_stopped { TIOCPKT_STOP } else { TIOCPKT_START };
+        self.report(state, bits);
+        !is_stopped
     }
 
     /// Hands what was output to the host, as far as it takes it.
@@ -315,10 +352,19 @@ impl Tty {
     pub fn set_termios(&self, termios: Termios) {
         let mut guard = self.lock();
         let state = &mut *guard;
+        let termios = self.host.adapt_settings(termios);
         let old = std::mem::replace(&mut state.termios, termios);
         state.input.settings_changed(&old, &state.termios);
         if old.has_input(IXON) && !termios.has_input(IXON) {
-            state.is_stopped = false;
+            self.stop_output(state, false);
+        }
+        if old.has_usual_flow_keys() != termios.has_usual_flow_keys() {
+            let bits = if termios.has_usual_flow_keys() {
+                TIOCPKT_DOSTOP
+            } else {
+                TIOCPKT_NOSTOP
+            };
+            self.report(state, bits);
         }
         self.show(state);
         self.unlock(guard);
@@ -347,25 +393,6 @@ impl Tty {
         }
         state.session = None;
         state.foreground.take()
-    }
-
-    /// The other side is gone: reads end, writes fail. Returns the session, whose leader gets
-    /// `SIGHUP` and `SIGCONT`.
-    pub fn hang_up(&self) -> Option<Pid> {
-        let session = {
-            let mut state = self.lock();
-            state.is_hung_up = true;
-            state.pending.clear();
-            state.input.flush();
-            state.session
-        };
-        self.changed.wake_all();
-        session
-    }
-
-    /// Whether the other side is gone.
-    pub fn is_hung_up(&self) -> bool {
-        self.lock().is_hung_up
     }
 
     /// Whether it is the controlling terminal of `caller`, whose group is in the background.
@@ -410,130 +437,6 @@ impl State {
             false => 1,
         };
         self.pending.free().checked_div(growth).unwrap_or(0)
-    }
-}
-
-impl FileOps for Tty {
-    /// Reads a line, or with `ICANON` off what `VMIN` asks for.
-    ///
-    /// Deviates: bytes stay in the buffer until `VMIN` of them are there, so an interrupted read
-    /// restarts where Linux returns the bytes so far.
-    fn try_read(&self, sink: &mut dyn Sink) -> Try<usize> {
-        if sink.remaining() == 0 {
-            return Ok(0);
-        }
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.is_hung_up {
-            return Ok(0);
-        }
-        if !state.termios.has_local(ICANON) {
-            let nr_bytes = state.input.nr_readable(&state.termios);
-            if nr_bytes < state.least().min(sink.remaining()) {
-                let timeout_ns = u64::from(state.termios.cc(VTIME)).saturating_mul(DECISECOND_NS);
-                let is_late = timeout_ns > 0
-                    && nr_bytes > 0
-                    && self.host.now_ns() >= state.last_input_ns.saturating_add(timeout_ns);
-                if !is_late {
-                    return Err(Stall::WouldBlock);
-                }
-            }
-            if nr_bytes == 0 && state.is_polling_read() {
-                return Ok(0);
-            }
-        }
-        let result = state.input.try_read(&state.termios, sink);
-        self.unlock(guard);
-        result
-    }
-
-    fn try_write(&self, source: &mut dyn Source) -> Try<usize> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.is_hung_up {
-            return Err(Errno::EIO.into());
-        }
-        let mut moved = 0_usize;
-        let mut refused = None;
-        let mut chunk = [0; CHUNK];
-        loop {
-            let wanted = source.remaining().min(CHUNK).min(state.write_room());
-            let Some(bytes) = chunk.get_mut(..wanted).filter(|bytes| !bytes.is_empty()) else {
-                break;
-            };
-            if let Err(error) = source.take(bytes) {
-                refused = Some(error);
-                break;
-            }
-            for &byte in &*bytes {
-                state.output.put(&state.termios, byte);
-            }
-            moved = moved.saturating_add(wanted);
-            self.show(state);
-        }
-        self.unlock(guard);
-        match refused {
-            _ if moved > 0 => Ok(moved),
-            Some(error) => Err(error.into()),
-            None if source.remaining() > 0 => Err(Stall::WouldBlock),
-            None => Ok(0),
-        }
-    }
-
-    fn events(&self) -> Events {
-        let state = self.lock();
-        if state.is_hung_up {
-            return Events::IN | Events::OUT | Events::ERR | Events::HUP;
-        }
-        let mut events = Events::empty();
-        let least = if state.termios.cc(VTIME) == 0 {
-            state.least()
-        } else {
-            1
-        };
-        if state.input.is_readable(&state.termios, least) {
-            events |= Events::IN;
-        }
-        if state.write_room() > 0 {
-            events |= Events::OUT;
-        }
-        events
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.changed)
-    }
-
-    /// When a read that began at `started_ns` has to be tried again although nothing was typed:
-    /// `VTIME`. At that time [`FileOps::try_read`] gives what is there, or the caller answers 0.
-    fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
-        let state = self.lock();
-        if state.termios.has_local(ICANON) {
-            return None;
-        }
-        let timeout_ns = u64::from(state.termios.cc(VTIME)).saturating_mul(DECISECOND_NS);
-        if timeout_ns == 0 {
-            None
-        } else if state.termios.cc(VMIN) == 0 {
-            Some(started_ns.saturating_add(timeout_ns))
-        } else if state.input.nr_readable(&state.termios) > 0 {
-            Some(
-                state
-                    .last_input_ns
-                    .max(started_ns)
-                    .saturating_add(timeout_ns),
-            )
-        } else {
-            None
-        }
-    }
-
-    fn ioctl(&self, request: u32, argument: u32, memory: &dyn GuestMemory) -> Result<i32> {
-        self.plain_ioctl(request, argument, memory)
-    }
-
-    fn terminal(&self) -> Option<u64> {
-        Some(self.id)
     }
 }
 

@@ -2,19 +2,21 @@
 //!
 //! ```text
 //!   terminal emulator, script, tmux          shell and its children
-//!        PtyMaster ── write ──> Tty::input ── line discipline ──> PtySlave::try_read
-//!        PtyMaster <── read ─── Screen (ring) <── output ─────── PtySlave::try_write
+//!        PtyMaster ── write ──> Tty::input ── line discipline ──> TtyFile::try_read
+//!        PtyMaster <── read ─── Screen (ring) <── output ─────── TtyFile::try_write
 //! ```
 //!
 //! Opening `/dev/ptmx` makes a pair ([`Kernel::open_pty`]); its slave is `/dev/pts/N` until the
 //! master is closed, which hangs the slave up. When the last slave is closed, the master reads the
 //! rest and then `EIO`.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use abi::flags::{
-    FIONREAD, S_IFCHR, TIOCGPGRP, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT, TIOCSIG, TIOCSPTLCK,
+    CREAD, CS8, CSIZE, FIONREAD, IUTF8, O_ACCMODE, O_NOCTTY, O_NONBLOCK, PARENB, S_IFCHR, TCFLSH, TCIFLUSH, TCIOFLUSH, TCOFLUSH,
+    TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT, TIOCSIG, TIOCSPTLCK,
 };
 use abi::{Errno, Result, Signal};
 use executor::sync::Lock;
@@ -24,11 +26,14 @@ use fs::vfs::device::make_device;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 use fs::vfs::inode::SetAttributes;
 
+use super::hang_up::HungUp;
+use super::packet::{self, PacketMode};
+use super::termios::Termios;
 use super::{Tty, TtyHost};
 use crate::ipc::ring::Ring;
 use crate::kernel::Kernel;
+use crate::open_file::OpenFile;
 use crate::process::{Pid, Process};
-use crate::signal;
 
 /// Major number of slaves.
 pub(super) const SLAVE_MAJOR: u32 = 136;
@@ -45,8 +50,8 @@ pub trait PtyOwner: Send + Sync {
     /// The monotonic clock in nanoseconds.
     fn now_ns(&self) -> u64;
 
-    /// The master of pair `number` was closed; `session` had the slave as its terminal.
-    fn master_closed(&self, number: u32, session: Option<Pid>);
+    /// The master of pair `number` was closed; `hung_up` had the slave as their terminal.
+    fn master_closed(&self, number: u32, hung_up: HungUp);
 }
 
 #[derive(Debug)]
@@ -57,6 +62,7 @@ struct ScreenState {
     is_deserted: bool,
     /// `TIOCSPTLCK`: slaves cannot be opened yet.
     is_locked: bool,
+    packet: PacketMode,
     /// Output did not fit.
     is_cut: bool,
 }
@@ -95,15 +101,44 @@ impl TtyHost for Screen {
         self.changed.wake_all();
     }
 
-    fn open_slave(&self, tty: &Arc<Tty>) -> Option<Arc<dyn FileOps>> {
-        let screen = tty.pty.get()?;
+    fn report(&self, bits: u8) {
+        self.state.lock().packet.note(bits);
+    }
+
+    /// What encodes characters is the master's business: `IUTF8` is off, as in Linux.
+    fn default_settings(&self) -> Termios {
+        let settings = Termios::new();
+        Termios {
+            iflag: settings.iflag & !IUTF8,
+            ..settings
+        }
+    }
+
+    /// There is no line: always eight bits, no parity, and a receiver.
+    fn adapt_settings(&self, new: Termios) -> Termios {
+        Termios {
+            cflag: new.cflag & !(CSIZE | PARENB) | CS8 | CREAD,
+            ..new
+        }
+    }
+
+    fn opened(&self) {
         let mut state = self.state.lock();
         state.nr_slaves = state.nr_slaves.saturating_add(1);
         state.is_deserted = false;
-        Some(Arc::new(PtySlave {
-            tty: Arc::clone(tty),
-            screen: Arc::clone(screen),
-        }))
+    }
+
+    fn closed(&self) {
+        {
+            let mut state = self.state.lock();
+            state.nr_slaves = state.nr_slaves.saturating_sub(1);
+            state.is_deserted = state.nr_slaves == 0;
+        }
+        self.changed.wake_all();
+    }
+
+    fn is_locked(&self) -> bool {
+        self.state.lock().is_locked
     }
 
     fn signal_group(&self, group: Pid, signal: Signal) {
@@ -112,59 +147,6 @@ impl TtyHost for Screen {
 
     fn now_ns(&self) -> u64 {
         self.owner.now_ns()
-    }
-}
-
-/// One description of the slave.
-struct PtySlave {
-    tty: Arc<Tty>,
-    screen: Arc<Screen>,
-}
-
-impl fmt::Debug for PtySlave {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.screen.fmt(f)
-    }
-}
-
-impl Drop for PtySlave {
-    fn drop(&mut self) {
-        {
-            let mut state = self.screen.state.lock();
-            state.nr_slaves = state.nr_slaves.saturating_sub(1);
-            state.is_deserted = state.nr_slaves == 0;
-        }
-        self.screen.changed.wake_all();
-    }
-}
-
-impl FileOps for PtySlave {
-    fn try_read(&self, sink: &mut dyn Sink) -> Try<usize> {
-        self.tty.try_read(sink)
-    }
-
-    fn try_write(&self, source: &mut dyn Source) -> Try<usize> {
-        self.tty.try_write(source)
-    }
-
-    fn events(&self) -> Events {
-        self.tty.events()
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        self.tty.wait_queue()
-    }
-
-    fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
-        self.tty.read_deadline_ns(started_ns)
-    }
-
-    fn ioctl(&self, request: u32, argument: u32, memory: &dyn GuestMemory) -> Result<i32> {
-        self.tty.ioctl(request, argument, memory)
-    }
-
-    fn terminal(&self) -> Option<u64> {
-        self.tty.terminal()
     }
 }
 
@@ -191,14 +173,13 @@ impl PtyMaster {
                 nr_slaves: 0,
                 is_deserted: false,
                 is_locked: true,
+                packet: PacketMode::default(),
                 is_cut: false,
             }),
             changed: WaitQueue::new(),
         });
         let host: Arc<dyn TtyHost> = screen.clone();
         let tty = Tty::new(make_device(SLAVE_MAJOR, number), host);
-        // A new terminal has no screen yet.
-        let _ = tty.pty.set(Arc::clone(&screen));
         Arc::new(Self { tty, screen })
     }
 
@@ -211,22 +192,48 @@ impl PtyMaster {
     pub fn number(&self) -> u32 {
         self.screen.number
     }
+
+    /// `TCFLSH` of a master: output that it has not read is its input.
+    fn flush(&self, which: u32) -> Result<i32> {
+        match which {
+            TCIFLUSH | TCIOFLUSH => {
+                {
+                    let mut state = self.screen.state.lock();
+                    state.output.clear();
+                    state.is_cut = false;
+                }
+                self.tty.output_ready();
+                Ok(0)
+            }
+            // What it wrote went to the slave at once.
+            TCOFLUSH => Ok(0),
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
 }
 
 impl Drop for PtyMaster {
     fn drop(&mut self) {
-        let session = self.tty.hang_up();
-        self.screen.owner.master_closed(self.screen.number, session);
+        let hung_up = self.tty.disconnect();
+        self.screen.owner.master_closed(self.screen.number, hung_up);
     }
 }
 
 impl FileOps for PtyMaster {
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
     fn try_read(&self, sink: &mut dyn Sink) -> Try<usize> {
         if sink.remaining() == 0 {
             return Ok(0);
         }
         let (moved, was_cut) = {
             let mut state = self.screen.state.lock();
+            if let Some(news) = state.packet.take() {
+                sink.put(&[news])?;
+                return Ok(1);
+            }
             if state.output.is_empty() {
                 let is_deserted = state.is_deserted;
                 return Err(if is_deserted {
@@ -235,7 +242,15 @@ impl FileOps for PtyMaster {
                     Stall::WouldBlock
                 });
             }
-            let moved = state.output.pop_into(usize::MAX, sink)?;
+            let header = usize::from(state.packet.is_on());
+            if header > 0 {
+                sink.put(&[packet::DATA])?;
+            }
+            let moved = match sink.remaining() {
+                0 => 0,
+                _ => state.output.pop_into(usize::MAX, sink)?,
+            };
+            let moved = moved.saturating_add(header);
             (moved, std::mem::take(&mut state.is_cut))
         };
         if was_cut {
@@ -278,6 +293,9 @@ impl FileOps for PtyMaster {
             let state = self.screen.state.lock();
             if !state.output.is_empty() {
                 events |= Events::IN;
+            }
+            if state.packet.has_news() {
+                events |= Events::IN | Events::PRI;
             }
             if state.is_deserted {
                 events |= Events::HUP;
@@ -332,32 +350,19 @@ impl FileOps for PtyMaster {
                 }
                 Ok(0)
             }
-            TIOCPKT => Err(Errno::EINVAL.because("no packet mode")),
+            TIOCPKT => {
+                let mut value = [0; 4];
+                memory.copy_in(argument, &mut value)?;
+                self.screen.state.lock().packet.set(value != [0; 4]);
+                Ok(0)
+            }
+            TIOCGPKT => {
+                let is_on = self.screen.state.lock().packet.is_on();
+                put(u32::from(is_on))
+            }
+            TCFLSH => self.flush(argument),
             _ => self.tty.plain_ioctl(request, argument, memory),
         }
-    }
-}
-
-impl Tty {
-    /// Whether it is the slave of a pair that `TIOCSPTLCK` keeps closed.
-    pub(crate) fn is_locked_slave(&self) -> bool {
-        self.pty
-            .get()
-            .is_some_and(|screen| screen.state.lock().is_locked)
-    }
-}
-
-/// A terminal's screen, when it is the slave of a pair.
-#[derive(Debug, Default)]
-pub(super) struct PtyCell(OnceLock<Arc<Screen>>);
-
-impl PtyCell {
-    fn get(&self) -> Option<&Arc<Screen>> {
-        self.0.get()
-    }
-
-    fn set(&self, screen: Arc<Screen>) -> std::result::Result<(), Arc<Screen>> {
-        self.0.set(screen)
     }
 }
 
@@ -373,14 +378,10 @@ impl PtyOwner for Weak<Kernel> {
             .map_or(0, |kernel| kernel.platform.monotonic_ns())
     }
 
-    fn master_closed(&self, number: u32, session: Option<Pid>) {
+    fn master_closed(&self, number: u32, hung_up: HungUp) {
         let Some(kernel) = self.upgrade() else { return };
         kernel.terminals.remove(make_device(SLAVE_MAJOR, number));
-        if let Some(session) = session {
-            let _ = kernel.kill(session, i32::from(signal::HUP));
-            let _ = kernel.kill(session, i32::from(signal::CONT));
-            kernel.processes.set_terminal(session, None);
-        }
+        kernel.end_session_terminal(hung_up);
         if let Ok(root) = kernel.root() {
             let path = format!("/dev/pts/{number}");
             // Without a node nobody finds it anyway.
@@ -417,6 +418,28 @@ impl Kernel {
         })?;
         Ok(master)
     }
+
+    /// Opens the slave of a pair by its master (`TIOCGPTPEER`), as whoever may use that.
+    ///
+    /// # Errors
+    /// `EIO` while the slave is locked, and what `open(2)` says of `/dev/pts/N`.
+    pub fn open_peer(
+        &self,
+        process: &Process,
+        master: &PtyMaster,
+        flags: u32,
+    ) -> Result<Arc<OpenFile>> {
+        let flags = flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK);
+        let root = self.root()?;
+        let path = format!("/dev/pts/{}", master.number());
+        let context = self.root_context(&root);
+        let opened = self.vfs.open(&context, path.as_bytes(), flags, 0)?;
+        let file = OpenFile::from_opened(opened, flags);
+        if flags & O_NOCTTY == 0 && file.is_readable() {
+            self.adopt_terminal(process, &file);
+        }
+        Ok(file)
+    }
 }
 
 /// The group `tty` of Debian, which owns slaves.
@@ -436,7 +459,7 @@ mod tests {
     #[derive(Default)]
     struct Owner {
         signals: Lock<Vec<(Pid, Signal)>>,
-        closed: Lock<Vec<(u32, Option<Pid>)>>,
+        closed: Lock<Vec<(u32, HungUp)>>,
     }
 
     impl PtyOwner for Owner {
@@ -448,15 +471,16 @@ mod tests {
             0
         }
 
-        fn master_closed(&self, number: u32, session: Option<Pid>) {
-            self.closed.lock().push((number, session));
+        fn master_closed(&self, number: u32, hung_up: HungUp) {
+            self.closed.lock().push((number, hung_up));
         }
     }
 
     fn pair() -> (Arc<PtyMaster>, Arc<dyn FileOps>, Arc<Owner>) {
         let owner = Arc::new(Owner::default());
         let master = PtyMaster::new(3, Arc::<Owner>::clone(&owner));
-        let slave = master.tty().open();
+        master.screen.state.lock().is_locked = false;
+        let slave = master.tty().open().unwrap();
         master.tty().attach(100);
         (master, slave, owner)
     }
@@ -491,7 +515,7 @@ mod tests {
         assert!(master.events().intersects(Events::HUP));
         assert_eq!(read(&*master), Ok("bye".to_owned()));
         assert_eq!(read(&*master), Err(Errno::EIO.into()));
-        let slave = master.tty().open();
+        let slave = master.tty().open().unwrap();
         assert_eq!(read(&*master), Err(Stall::WouldBlock));
         drop(slave);
     }
@@ -500,7 +524,11 @@ mod tests {
     fn closed_master_hangs_the_slave_up() {
         let (master, slave, owner) = pair();
         drop(master);
-        assert_eq!(*owner.closed.lock(), [(3, Some(100))]);
+        let hung_up = HungUp {
+            session: Some(100),
+            foreground: Some(100),
+        };
+        assert_eq!(*owner.closed.lock(), [(3, hung_up)]);
         assert_eq!(read(&*slave), Ok(String::new()));
         assert_eq!(
             slave.try_write(&mut b"x".as_slice()),
@@ -569,6 +597,62 @@ mod tests {
     }
 
     #[test]
+    fn packets_tell_of_output_and_of_what_happened() {
+        let (master, slave, _) = pair();
+        let memory = FakeMemory::new(1);
+        memory.copy_out(0, &1_u32.to_le_bytes()).unwrap();
+        master.ioctl(TIOCPKT, 0, &memory).unwrap();
+        slave.try_write(&mut b"out".as_slice()).unwrap();
+        assert_eq!(read(&*master), Ok("\0out".to_owned()));
+        assert_eq!(master.try_write(&mut b"\x13".as_slice()), Ok(1));
+        assert!(master.events().intersects(Events::PRI));
+        assert_eq!(read(&*master), Ok("\x04".to_owned()));
+        assert!(!master.events().intersects(Events::PRI | Events::IN));
+        slave.ioctl(TCFLSH, TCIFLUSH, &memory).unwrap();
+        master.try_write(&mut b"\x11".as_slice()).unwrap();
+        assert_eq!(read(&*master), Ok("\x09".to_owned()));
+        let mut settings = master.tty().termios();
+        settings.iflag &= !abi::flags::IXON;
+        master.tty().set_termios(settings);
+        assert_eq!(read(&*master), Ok("\x10".to_owned()));
+        assert_eq!(read(&*master), Err(Stall::WouldBlock));
+    }
+
+    #[test]
+    fn flushed_master_has_nothing_to_read() {
+        let (master, slave, _) = pair();
+        let bytes = [b'x'; 30_000];
+        let written = slave.try_write(&mut bytes.as_slice()).unwrap();
+        assert!(written >= SCREEN_CAPACITY);
+        let memory = FakeMemory::new(1);
+        master.ioctl(TCFLSH, TCIFLUSH, &memory).unwrap();
+        assert!(slave.events().intersects(Events::OUT));
+        let wrong = master.ioctl(TCFLSH, 9, &memory).unwrap_err();
+        assert_eq!(wrong.errno, Errno::EINVAL);
+    }
+
+    #[test]
+    fn slave_that_hung_up_is_opened_anew() {
+        let (master, slave, _) = pair();
+        let mut settings = master.tty().termios();
+        settings.lflag = 0;
+        settings.cflag |= PARENB;
+        master.tty().set_termios(settings);
+        assert_eq!(master.tty().termios().cflag & PARENB, 0);
+        master.tty().hang_up();
+        assert_eq!(read(&*slave), Ok(String::new()));
+        assert_eq!(slave.terminal(), None);
+        assert_eq!(slave.events(), Events::IN | Events::OUT | Events::ERR | Events::HUP);
+        let again = master.tty().open().unwrap();
+        assert_eq!(master.try_write(&mut b"line\n".as_slice()), Ok(5));
+        assert_eq!(read(&*again), Ok("line\n".to_owned()));
+        drop(slave);
+        assert!(!master.events().intersects(Events::HUP));
+        drop(again);
+        assert!(master.events().intersects(Events::HUP));
+    }
+
+    #[test]
     fn master_requests_reach_the_pair() {
         let (master, slave, owner) = pair();
         let memory = FakeMemory::new(1);
@@ -577,9 +661,12 @@ mod tests {
             memory.copy_in(address, &mut bytes).unwrap();
             u32::from_le_bytes(bytes)
         };
-        assert!(master.tty().is_locked_slave());
+        memory.copy_out(0, &1_u32.to_le_bytes()).unwrap();
         master.ioctl(TIOCSPTLCK, 0, &memory).unwrap();
-        assert!(!master.tty().is_locked_slave());
+        assert_eq!(master.tty().open().unwrap_err().errno, Errno::EIO);
+        memory.copy_out(0, &0_u32.to_le_bytes()).unwrap();
+        master.ioctl(TIOCSPTLCK, 0, &memory).unwrap();
+        assert!(master.tty().open().is_ok());
         master.ioctl(TIOCGPTN, 0, &memory).unwrap();
         assert_eq!(word(0), 3);
         memory.copy_out(0, &[24, 0, 80, 0, 0, 0, 0, 0]).unwrap();

@@ -76,6 +76,7 @@ mod tests {
 
     use abi::Signal;
 
+    use super::super::hang_up::HungUp;
     use super::super::pty::PtyOwner;
     use super::*;
 
@@ -88,7 +89,7 @@ mod tests {
             0
         }
 
-        fn master_closed(&self, _: u32, _: Option<Pid>) {}
+        fn master_closed(&self, _: u32, _: HungUp) {}
     }
 
     #[test]

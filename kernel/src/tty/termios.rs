@@ -3,13 +3,15 @@
 use std::fmt;
 
 use abi::flags::{
-    B38400, CREAD, CS8, ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ICANON, ICRNL, IEXTEN, ISIG, IUTF8,
-    IXON, NCCS, ONLCR, OPOST, VDISABLE,
+    B0, B38400, BOTHER, CBAUD, CREAD, CS8, ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ICANON, ICRNL,
+    IEXTEN, ISIG, IUTF8, IXON, NCCS, ONLCR, OPOST, VDISABLE, VSTART, VSTOP,
 };
 use abi::{Errno, Result};
 
 /// Control: 8 bits, receiver on, 38400 baud: what a Linux pseudo-terminal has.
 const DEFAULT_CFLAG: u32 = CS8 | CREAD | B38400;
+/// Where `c_cflag` has the code of the input speed, if it is another than the output's.
+const IBSHIFT: u32 = 16;
 
 /// The settings of a terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,11 @@ impl Termios {
         self.lflag & flag != 0
     }
 
+    /// Whether `^S` and `^Q` stop output and let it go on: packet mode tells when that changes.
+    pub(super) fn has_usual_flow_keys(&self) -> bool {
+        self.has_input(IXON) && self.cc(VSTOP) == 0x13 && self.cc(VSTART) == 0x11
+    }
+
     /// A special character by its position, e.g. `VINTR`.
     pub fn cc(&self, which: usize) -> u8 {
         self.cc.get(which).copied().unwrap_or(VDISABLE)
@@ -114,8 +121,35 @@ impl Termios {
             self.ispeed = speeds.next().ok_or(Errno::EINVAL)?;
             self.ospeed = speeds.next().ok_or(Errno::EINVAL)?;
         }
+        let output = self.cflag & CBAUD;
+        self.ospeed = speed(output, self.ospeed);
+        self.ispeed = match (self.cflag >> IBSHIFT) & CBAUD {
+            B0 => self.ospeed,
+            input => speed(input, self.ispeed),
+        };
         Ok(self)
     }
+}
+
+/// Baud of the codes `B0` to `B38400`, and of `B57600` to `B4000000`, which have `CBAUDEX`.
+const SPEEDS: [u32; 31] = [
+    0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19_200, 38_400, 57_600,
+    115_200, 230_400, 460_800, 500_000, 576_000, 921_600, 1_000_000, 1_152_000, 1_500_000,
+    2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
+];
+
+/// The speed that a code of `c_cflag` stands for; `BOTHER`: the `given` one.
+fn speed(code: u32, given: u32) -> u32 {
+    if code == BOTHER {
+        return given;
+    }
+    let index = if code & BOTHER == 0 {
+        code
+    } else {
+        (code & !BOTHER).saturating_add(B38400)
+    };
+    let known = usize::try_from(index).ok().and_then(|index| SPEEDS.get(index));
+    known.copied().unwrap_or(0)
 }
 
 impl Default for Termios {
@@ -138,14 +172,15 @@ impl fmt::Debug for Termios {
 
 #[cfg(test)]
 mod tests {
-    use abi::flags::{VINTR, VLNEXT, VMIN};
+    use abi::flags::{B9600, B115200, VINTR, VLNEXT, VMIN};
 
     use super::*;
 
     #[test]
     fn codec_keeps_every_field() {
         let mut termios = Termios::new();
-        (termios.ispeed, termios.ospeed, termios.line) = (9600, 115_200, 7);
+        (termios.ispeed, termios.ospeed, termios.line) = (9600, 12_345, 7);
+        termios.cflag = termios.cflag & !CBAUD | BOTHER | BOTHER << IBSHIFT;
         termios.cc[18] = 9;
         let bytes = termios.to_bytes();
         assert_eq!(Termios::new().updated_from(&bytes), Ok(termios));
@@ -160,6 +195,9 @@ mod tests {
                 ..termios
             }
         );
+        termios.cflag = B9600 | B115200 << IBSHIFT;
+        let known = Termios::new().updated_from(&termios.to_bytes()).unwrap();
+        assert_eq!((known.ispeed, known.ospeed), (115_200, 9600));
         assert!(Termios::new().updated_from(&bytes[..20]).is_err());
     }
 

@@ -11,7 +11,9 @@ use abi::flags::{
     TIOCNOTTY, TIOCSCTTY, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, VEOL, VEOL2, VERASE, VINTR, VMIN, VTIME,
 };
 use abi::limits::N_TTY_BUF_SIZE;
-use fs::io::VecSink;
+use abi::{Errno, Result};
+use fs::io::{Stall, Try, VecSink};
+use fs::vfs::file::{Events, FileOps, GuestMemory};
 
 use super::*;
 
@@ -306,15 +308,25 @@ fn slow_host_makes_writers_wait_and_loses_nothing() {
 #[test]
 fn hang_up_ends_reads_and_fails_writes() {
     let (tty, _) = terminal();
+    let memory = Memory::default();
+    let file = tty.open().unwrap();
     tty.input(b"lost\n");
-    assert_eq!(tty.hang_up(), Some(GROUP));
-    assert_eq!(read(&tty, 9), Ok(Vec::new()));
-    assert_eq!(tty.try_write(&mut b"x".as_slice()), Err(Errno::EIO.into()));
-    assert!(tty.events().intersects(Events::HUP));
-    assert_eq!(
-        tty.ioctl(TCGETS, 0, &Memory::default()).unwrap_err().errno,
-        Errno::EIO
-    );
+    let had_it = HungUp {
+        session: Some(GROUP),
+        foreground: Some(GROUP),
+    };
+    assert_eq!(tty.hang_up(), had_it);
+    let mut sink = VecSink::new(9);
+    assert_eq!(file.try_read(&mut sink), Ok(0));
+    assert_eq!(file.try_write(&mut b"x".as_slice()), Err(Errno::EIO.into()));
+    assert!(file.events().intersects(Events::HUP));
+    let ask = |request| file.ioctl(request, 0, &memory).unwrap_err().errno;
+    assert_eq!((ask(TCGETS), ask(TIOCSPGRP)), (Errno::EIO, Errno::ENOTTY));
+    let again = tty.open().unwrap();
+    tty.input(b"new\n");
+    assert_eq!(again.try_read(&mut sink), Ok(4));
+    assert_eq!(tty.disconnect(), HungUp::default());
+    assert_eq!(tty.open().unwrap_err().errno, Errno::EIO);
 }
 
 #[test]
@@ -370,10 +382,6 @@ fn settings_travel_through_ioctl() {
         Errno::EFAULT
     );
     assert_eq!(
-        tty.ioctl(TIOCSTI, 0, &memory).unwrap_err().errno,
-        Errno::EIO
-    );
-    assert_eq!(
         tty.ioctl(0x1234, 0, &memory).unwrap_err().errno,
         Errno::ENOTTY
     );
@@ -409,11 +417,26 @@ fn job_control_requests_check_who_asks() {
         is_privileged: false,
     };
     let ask = |caller: &Caller, request| {
-        tty.job_control_ioctl(caller, request, 0, &memory, &|group| group == 101)
-            .unwrap()
+        tty.job_control_ioctl(caller, request, 0, &memory, &|group| match group {
+            101 => Ok(true),
+            102 => Ok(false),
+            _ => Err(Errno::ESRCH.into()),
+        })
+        .unwrap()
     };
+    assert_eq!(ask(&leader, TIOCSTI).unwrap_err().errno, Errno::EIO);
+    let root = Caller {
+        is_privileged: true,
+        ..leader
+    };
+    memory.copy_out(0, b"t").unwrap();
+    assert_eq!(ask(&root, TIOCSTI), Ok(Effect::None));
+    tty.input(b"yped\n");
+    assert_eq!(read(&tty, 9), Ok(b"typed\n".to_vec()));
     assert_eq!(ask(&leader, TIOCGPGRP), Ok(Effect::None));
     assert_eq!(memory.word(0), GROUP);
+    assert_eq!(ask(&leader, TIOCSPGRP).unwrap_err().errno, Errno::ESRCH);
+    memory.copy_out(0, &102_i32.to_le_bytes()).unwrap();
     assert_eq!(ask(&leader, TIOCSPGRP).unwrap_err().errno, Errno::EPERM);
     memory.copy_out(0, &101_i32.to_le_bytes()).unwrap();
     assert_eq!(ask(&leader, TIOCSPGRP), Ok(Effect::None));
@@ -441,7 +464,7 @@ fn job_control_requests_check_who_asks() {
     );
     assert_eq!(tty.session(), (Some(7), Some(7)));
     assert!(
-        tty.job_control_ioctl(&leader, TCGETS, 0, &memory, &|_| true)
+        tty.job_control_ioctl(&leader, TCGETS, 0, &memory, &|_| Ok(true))
             .is_none()
     );
 }

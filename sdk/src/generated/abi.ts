@@ -452,6 +452,7 @@ export const syscallNames: Readonly<Record<number, string>> = {
 	148: "sched_rr_get_interval_time64",
 	149: "mlock",
 	150: "munlock",
+	153: "vhangup",
 	157: "prctl",
 	160: "setrlimit",
 	161: "chroot",

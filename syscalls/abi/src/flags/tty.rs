@@ -35,6 +35,8 @@ flags! {
         TIOCSETD = 0x5423,
         TIOCGETD = 0x5424,
         TCSBRKP = 0x5425,
+        TIOCSBRK = 0x5427,
+        TIOCCBRK = 0x5428,
         TIOCGSID = 0x5429,
         TCGETS2 = 0x802c_542a,
         TCSETS2 = 0x402c_542b,
@@ -42,6 +44,7 @@ flags! {
         TCSETSF2 = 0x402c_542d,
         TIOCGPTN = 0x8004_5430,
         TIOCSPTLCK = 0x4004_5431,
+        TIOCGDEV = 0x8004_5432,
         TIOCSIG = 0x4004_5436,
         TIOCVHANGUP = 0x5437,
         TIOCGPKT = 0x8004_5438,
@@ -152,6 +155,16 @@ flags! {
         PENDIN = 0o40_000,
         IEXTEN = 0o100_000,
         EXTPROC = 0o200_000,
+    }
+    "ioctl_tty(2)": u32 {
+        TIOCPKT_DATA = 0,
+        TIOCPKT_FLUSHREAD = 1,
+        TIOCPKT_FLUSHWRITE = 2,
+        TIOCPKT_STOP = 4,
+        TIOCPKT_START = 8,
+        TIOCPKT_NOSTOP = 16,
+        TIOCPKT_DOSTOP = 32,
+        TIOCPKT_IOCTL = 64,
     }
     "tcflow(3)": u32 {
         TCOOFF = 0,
