@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use abi::flags::{O_ACCMODE, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
+use abi::flags::{CAP_SYS_ADMIN, O_ACCMODE, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY};
 use abi::{Errno, Result};
 use fs::vfs::Opened;
 use fs::vfs::inode::FileType;
@@ -71,7 +71,7 @@ impl Kernel {
             fifos: &self.fifos,
             terminals: &self.terminals,
             controlling_terminal: relations.and_then(|relations| relations.terminal),
-            is_privileged: process.credentials().is_privileged(),
+            is_privileged: process.credentials().has(CAP_SYS_ADMIN),
         };
         let outcome = opener.open(sleeper, opened, flags);
         if let Outcome::Ready(Ok(file)) = &outcome

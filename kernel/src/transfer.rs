@@ -29,7 +29,8 @@ pub fn read<S: Sleeper>(
         Ok(moved) => return Outcome::Ready(Ok(word(moved))),
         Err(Stall::Failed(error)) => return Outcome::from(Err(error)),
         Err(Stall::WouldBlock) if file.is_nonblocking() => {
-            return Outcome::from(Err(Errno::EAGAIN));
+            let part = part(file, &mut sink);
+            return Outcome::from(part.ok_or(Errno::EAGAIN));
         }
         Err(Stall::WouldBlock) => {}
     }
@@ -45,6 +46,11 @@ pub fn read<S: Sleeper>(
         started_ns,
     };
     wait_stalled(sleeper, file.wait_queue(), None, Restart::Sys, reading)
+}
+
+/// What a read gives that waited for more and may wait no longer.
+fn part(file: &OpenFile, sink: &mut dyn Sink) -> Option<u32> {
+    file.ops()?.try_read_part(sink).ok().map(word)
 }
 
 /// A count of bytes as a word; no call moves more than `MAX_RW_COUNT`.
@@ -75,7 +81,7 @@ impl<B: Sink + Send + 'static> Attempt for Reading<B> {
         match fault {
             // `VTIME` of a terminal: nothing was typed in time.
             Fault::TimedOut => Ok(0),
-            fault => Err(fault),
+            fault => part(&self.file, &mut self.sink).ok_or(fault),
         }
     }
 }

@@ -2,13 +2,8 @@
 //! control, are `kernel::tty`'s.
 
 use abi::flags::{
-<<<<<<< HEAD
     CAP_SYS_TTY_CONFIG, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC,
-    O_NONBLOCK, TIOCVHANGUP,
-=======
-    FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE, O_ASYNC, O_NONBLOCK,
-    TIOCGPTPEER, TIOCVHANGUP,
->>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
+    O_NONBLOCK, TIOCGPTPEER, TIOCVHANGUP,
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
@@ -38,7 +33,9 @@ pub(crate) fn ioctl(cx: Cx<'_>, fd: Fd, request: u32, argument: u32) -> Answer<i
         FIGETBSZ => cx.copy_out(address, &file.metadata()?.block_size.to_le_bytes())?,
         TIOCGPTPEER => match master_of(&file) {
             Some(master) => return Ok(open_peer(cx, master, argument)?),
-            None if file.terminal().is_some() => return Err(Errno::EIO.because("no master").into()),
+            None if file.terminal().is_some() => {
+                return Err(Errno::EIO.because("no master").into());
+            }
             None => return Err(Errno::ENOTTY.into()),
         },
         TIOCVHANGUP if file.terminal().is_some() => hang_up(cx, &file)?,

@@ -119,6 +119,16 @@ pub trait FileOps: Send + Sync + fmt::Debug {
         Err(Stall::from(Errno::EINVAL))
     }
 
+    /// Reads what is there although a read would wait for more: of a read that may not wait, or was
+    /// interrupted (a terminal's `VMIN`).
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there, and what the sink says.
+    fn try_read_part(&self, sink: &mut dyn Sink) -> Try<usize> {
+        let _ = sink;
+        Err(Stall::WouldBlock)
+    }
+
     /// What could be done now without waiting.
     fn events(&self) -> Events {
         Events::IN | Events::OUT

@@ -73,6 +73,13 @@ impl FileOps for TtyFile {
         self.tty.try_write(source)
     }
 
+    fn try_read_part(&self, sink: &mut dyn Sink) -> Try<usize> {
+        if self.is_hung_up() {
+            return Err(Stall::WouldBlock);
+        }
+        self.tty.try_read_part(sink)
+    }
+
     fn events(&self) -> Events {
         if self.is_hung_up() {
             return Events::IN | Events::OUT | Events::ERR | Events::HUP;
@@ -106,10 +113,8 @@ impl FileOps for TtyFile {
 }
 
 impl FileOps for Tty {
-    /// Reads a line, or with `ICANON` off what `VMIN` asks for.
-    ///
-    /// Deviates: bytes stay in the buffer until `VMIN` of them are there, so an interrupted read
-    /// restarts where Linux returns the bytes so far.
+    /// Reads a line, or with `ICANON` off what `VMIN` asks for: bytes stay in the buffer until that
+    /// many are there.
     fn try_read(&self, sink: &mut dyn Sink) -> Try<usize> {
         if sink.remaining() == 0 {
             return Ok(0);
@@ -133,6 +138,17 @@ impl FileOps for Tty {
             if nr_bytes == 0 && state.is_polling_read() {
                 return Ok(0);
             }
+        }
+        let result = state.input.try_read(&state.termios, sink);
+        self.unlock(guard);
+        result
+    }
+
+    fn try_read_part(&self, sink: &mut dyn Sink) -> Try<usize> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.is_gone || state.termios.has_local(ICANON) || sink.remaining() == 0 {
+            return Err(Stall::WouldBlock);
         }
         let result = state.input.try_read(&state.termios, sink);
         self.unlock(guard);

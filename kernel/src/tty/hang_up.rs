@@ -1,6 +1,7 @@
 //! Hang-ups: what is open of a terminal is over, and the session that had it loses it (vhangup(2);
 //! Linux v6.12 `drivers/tty/tty_io.c` `__tty_hangup`, `tty_jobctrl.c` `disassociate_ctty`).
 
+use abi::flags::CAP_SYS_TTY_CONFIG;
 use abi::{Errno, Result};
 
 use super::Tty;
@@ -71,7 +72,7 @@ impl Kernel {
     /// # Errors
     /// `EPERM` for others than the superuser.
     pub fn hang_up_own_terminal(&self, process: &Process) -> Result<()> {
-        if !process.credentials().is_privileged() {
+        if !process.credentials().has(CAP_SYS_TTY_CONFIG) {
             return Err(Errno::EPERM.because("only the superuser hangs up"));
         }
         let relations = self.processes.relations(process.pid);

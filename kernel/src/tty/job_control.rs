@@ -7,13 +7,8 @@
 use std::sync::Arc;
 
 use abi::flags::{
-<<<<<<< HEAD
     CAP_SYS_ADMIN, TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2,
-    TCXONC, TIOCSPGRP,
-=======
-    TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC,
-    TIOCCBRK, TIOCSBRK, TIOCSETD, TIOCSPGRP,
->>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
+    TCXONC, TIOCCBRK, TIOCSBRK, TIOCSETD, TIOCSPGRP,
 };
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;

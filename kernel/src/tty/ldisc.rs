@@ -21,8 +21,8 @@ use std::collections::VecDeque;
 use abi::Signal;
 use abi::flags::{
     ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ECHONL, ECHOPRT, ICANON, ICRNL, IEXTEN, IGNCR, INLCR,
-    ISIG, ISTRIP, IUCLC, IXANY, IXON, NOFLSH, VEOF, VEOL, VEOL2, VERASE, VINTR, VKILL, VLNEXT,
-    VQUIT, VREPRINT, VSTART, VSTOP, VSUSP, VWERASE,
+    ISIG, ISTRIP, IUCLC, IXANY, IXON, NOFLSH, PARMRK, VEOF, VEOL, VEOL2, VERASE, VINTR, VKILL,
+    VLNEXT, VQUIT, VREPRINT, VSTART, VSTOP, VSUSP, VWERASE,
 };
 use abi::limits::N_TTY_BUF_SIZE;
 use fs::io::{Sink, Stall, Try};
@@ -276,6 +276,10 @@ impl LineDiscipline {
                 output.mark_line_start();
             }
             output.echo(termios, byte);
+        }
+        if byte == 0xff && termios.has_input(PARMRK) {
+            // Alone it would begin a mark of a parity error, of which there is none.
+            self.keep(termios, byte, effects);
         }
         self.keep(termios, byte, effects);
     }

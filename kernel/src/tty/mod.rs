@@ -292,7 +292,11 @@ impl Tty {
             return false;
         }
         state.is_stopped = is_stopped;
-        let bits = if is_stopped { TIOCPKT_STOP } else { TIOCPKT_START };
+        let bits = if is_stopped {
+            TIOCPKT_STOP
+        } else {
+            TIOCPKT_START
+        };
         self.report(state, bits);
         !is_stopped
     }

@@ -15,8 +15,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use abi::flags::{
-    CREAD, CS8, CSIZE, FIONREAD, IUTF8, O_ACCMODE, O_NOCTTY, O_NONBLOCK, PARENB, S_IFCHR, TCFLSH, TCIFLUSH, TCIOFLUSH, TCOFLUSH,
-    TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT, TIOCSIG, TIOCSPTLCK,
+    CREAD, CS8, CSIZE, FIONREAD, IUTF8, O_ACCMODE, O_NOCTTY, O_NONBLOCK, PARENB, S_IFCHR, TCFLSH,
+    TCIFLUSH, TCIOFLUSH, TCOFLUSH, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGSID, TIOCPKT,
+    TIOCSIG, TIOCSPTLCK,
 };
 use abi::{Errno, Result, Signal};
 use executor::sync::Lock;
@@ -642,7 +643,10 @@ mod tests {
         master.tty().hang_up();
         assert_eq!(read(&*slave), Ok(String::new()));
         assert_eq!(slave.terminal(), None);
-        assert_eq!(slave.events(), Events::IN | Events::OUT | Events::ERR | Events::HUP);
+        assert_eq!(
+            slave.events(),
+            Events::IN | Events::OUT | Events::ERR | Events::HUP
+        );
         let again = master.tty().open().unwrap();
         assert_eq!(master.try_write(&mut b"line\n".as_slice()), Ok(5));
         assert_eq!(read(&*again), Ok("line\n".to_owned()));

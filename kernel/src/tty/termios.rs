@@ -148,7 +148,9 @@ fn speed(code: u32, given: u32) -> u32 {
     } else {
         (code & !BOTHER).saturating_add(B38400)
     };
-    let known = usize::try_from(index).ok().and_then(|index| SPEEDS.get(index));
+    let known = usize::try_from(index)
+        .ok()
+        .and_then(|index| SPEEDS.get(index));
     known.copied().unwrap_or(0)
 }
 

@@ -350,6 +350,20 @@ fn read_timers_follow_vmin_and_vtime() {
 }
 
 #[test]
+fn read_that_may_not_wait_gives_less_than_vmin() {
+    let (tty, _screen) = terminal();
+    let mut sink = VecSink::new(9);
+    tty.input(b"ab");
+    assert_eq!(tty.try_read_part(&mut sink), Err(Stall::WouldBlock));
+    let mut termios = tty.termios();
+    apply(&mut termios, "-ICANON VMIN=3");
+    tty.set_termios(termios);
+    assert_eq!(tty.try_read(&mut sink), Err(Stall::WouldBlock));
+    assert_eq!(tty.try_read_part(&mut sink), Ok(2));
+    assert_eq!(tty.try_read_part(&mut sink), Err(Stall::WouldBlock));
+}
+
+#[test]
 fn window_size_changes_are_told_once() {
     let (tty, screen) = terminal();
     let memory = Memory::default();

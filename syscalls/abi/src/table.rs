@@ -149,12 +149,8 @@ macro_rules! for_each_syscall {
             (148, now, system::sched_rr_get_interval_time64, (pid: Pid, interval: UserAddr), full, "sched_rr_get_interval(2)", linux32 = "sched_rr_get_interval_time64"),
             (149, now, memory::mlock, (address: UserAddr, len: usize), partial("memory is never paged out: checked only"), "mlock(2)", linux32 = "mlock"),
             (150, now, memory::munlock, (address: UserAddr, len: usize), partial("memory is never paged out: checked only"), "munlock(2)", linux32 = "munlock"),
-<<<<<<< HEAD
-            (157, now, system::prctl, (option: i32, arg2: u32, arg3: u32, arg4: u32, arg5: u32), partial("no seccomp, no ptracer, no memory layout, no speculation control"), "prctl(2)", linux32 = "prctl"),
-=======
             (153, now, tty::vhangup, (), full, "vhangup(2)", linux32 = "vhangup"),
-            (157, now, system::prctl, (option: i32, arg2: u32, arg3: u32, arg4: u32, arg5: u32), partial("names, death signal, dumpable, no_new_privs, subreaper"), "prctl(2)", linux32 = "prctl"),
->>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
+            (157, now, system::prctl, (option: i32, arg2: u32, arg3: u32, arg4: u32, arg5: u32), partial("no seccomp, no ptracer, no memory layout, no speculation control"), "prctl(2)", linux32 = "prctl"),
             (160, now, system::setrlimit, (resource: u32, limit: UserAddr), full, "setrlimit(2)", linux32 = "setrlimit"),
             (161, now, dir::chroot, (path: UserAddr), full, "chroot(2)", linux32 = "chroot"),
             (162, may_block, file::sync, (), full, "sync(2)", linux32 = "sync"),

@@ -22,13 +22,8 @@ pub const UNIMPLEMENTED: &[(u32, &str, u8)] = &[
     (66, "semctl", 4), (67, "shmdt", 1), (68, "msgget", 2), (69, "msgsnd", 4), (70, "msgrcv", 5),
     (71, "msgctl", 3), (78, "getdents", 3), (101, "ptrace", 4), (132, "utime", 2),
     (134, "uselib", 1), (136, "ustat", 2), (139, "sysfs", 3),
-<<<<<<< HEAD
     (151, "mlockall", 1), (152, "munlockall", 0),
-    (153, "vhangup", 0), (154, "modify_ldt", 3), (155, "pivot_root", 2), (156, "_sysctl", 1),
-=======
-    (148, "sched_rr_get_interval_time64", 2), (151, "mlockall", 1), (152, "munlockall", 0),
     (154, "modify_ldt", 3), (155, "pivot_root", 2), (156, "_sysctl", 1),
->>>>>>> ba0f3d7 (Complete hang-ups, packet mode, devpts and pairs)
     (158, "arch_prctl", 2), (159, "adjtimex", 1), (163, "acct", 1), (164, "settimeofday", 2),
     (167, "swapon", 2), (168, "swapoff", 1), (172, "iopl", 1), (173, "ioperm", 3),
     (174, "create_module", 2), (175, "init_module", 3), (176, "delete_module", 2),
