@@ -309,5 +309,6 @@ fn pod_has_names_and_an_identity() {
     assert_eq!(setting("hostname"), "pod\n");
     let mounts = guest.read("/proc/mounts").unwrap();
     let lines: Vec<&str> = mounts.lines().collect();
-    assert_eq!(lines[2], "proc /proc proc rw,relatime 0 0");
+    assert_eq!(lines[2], "devpts /dev/pts devpts rw,relatime 0 0");
+    assert_eq!(lines[3], "proc /proc proc rw,relatime 0 0");
 }

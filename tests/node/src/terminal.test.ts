@@ -165,6 +165,118 @@ describe("keys", () => {
   });
 });
 
+describe("jobs", () => {
+  it("go to the background and come back, stop, go on and end by name", async () => {
+    await using session = await TerminalSession.shell();
+    await session.command("sleep 100 &");
+    expect(await session.command("jobs")).toMatch(/^\[1\].*Running.*sleep 100/);
+    session.line("fg");
+    await session.expect("fg\r\n");
+    await pause(300);
+    session.type(control("Z"));
+    await session.expect(PROMPT);
+    expect(await session.command("jobs")).toMatch(/^\[1\].*Stopped.*sleep 100/);
+    await session.command("bg %1");
+    expect(await session.command("jobs")).toMatch(/^\[1\].*Running.*sleep 100/);
+    await session.command("sleep 200 &");
+    expect(await session.command("jobs")).toMatch(/^\[1\].*sleep 100\n\[2\].*sleep 200\n$/);
+    await session.command("kill %1; sleep 0.2");
+    await session.command("jobs");
+    expect(await session.command("jobs")).toMatch(/^\[2\].*Running.*sleep 200\n$/);
+    await session.command("kill %2; sleep 0.2");
+    await session.command("jobs");
+    expect(await session.command("jobs; echo none")).toBe("none\n");
+  });
+
+  it("lose their terminal with the shell", async () => {
+    await using session = await TerminalSession.shell();
+    await session.command("trap '' HUP; setsid sh -c 'sleep 0.3; : >/dev/tty' 2>/tmp/lost &");
+    expect(await session.command("sleep 0.6; cat /tmp/lost")).toMatch(/\/dev\/tty/);
+  });
+});
+
+describe("the settings of the terminal", () => {
+  it("are shown, changed, saved and restored", async () => {
+    await using session = await TerminalSession.shell();
+    const settings = await session.command("stty -a");
+    expect(settings).toMatch(/24.*rows.*80|rows 24.*columns 80/);
+    expect(settings).toContain("intr = ^C");
+    await session.command("saved=$(stty -g)");
+    await session.command("stty -echo -isig eof ^B");
+    session.line("stty -a | grep -o -e -isig -e 'eof = ^.'");
+    expect((await session.expect(PROMPT)).replaceAll("\r\n", "\n")).toContain("eof = ^B\n-isig\n");
+    session.line("stty $saved");
+    await session.expect(PROMPT);
+    expect(await session.command('[ "$(stty -g)" = "$saved" ] && echo restored')).toBe("restored\n");
+  });
+
+  it("let programs read secrets and single keys", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("stty -echo; read secret; stty echo; echo got $secret");
+    await session.expect("\r\n");
+    await pause(300);
+    session.line("swordfish");
+    const shown = await session.expect("got swordfish\r\n");
+    expect(shown).not.toContain("swordfish");
+    await session.expect(PROMPT);
+    session.line("stty -icanon min 3 time 0; dd bs=9 count=1 2>/dev/null | od -c; stty sane");
+    await session.expect("\r\n");
+    await pause(300);
+    session.type("xyz");
+    await session.expect("x   y   z\r\n");
+    await session.expect(PROMPT);
+  });
+});
+
+describe("a terminal in the terminal", () => {
+  it("records what a program shows", async () => {
+    await using session = await TerminalSession.shell();
+    const recorded = await session.command(
+      "script -q -c 'tty; stty size; [ -t 0 ] && echo interactive' /tmp/typescript",
+    );
+    expect(recorded).toMatch(/^\/dev\/pts\/0\n24 80\ninteractive\n$/);
+    expect(await session.command("grep -c interactive /tmp/typescript; ls /dev/pts | cat")).toBe("1\nptmx\n");
+  });
+
+  it("has a shell with jobs of its own", async () => {
+    await using session = await TerminalSession.shell();
+    session.line("PS1='inner# ' script -q -c 'sh -i' /tmp/typescript");
+    await session.expect("inner# ");
+    session.line("sleep 100");
+    await session.expect("\r\n");
+    await pause(300);
+    session.type(control("Z"));
+    await session.expect("inner# ");
+    session.line("jobs");
+    await session.expect("Stopped");
+    await session.expect("inner# ");
+    session.line("kill -9 %1; tty; exit 3");
+    await session.expect("/dev/pts/0\r\n");
+    await session.expect(PROMPT);
+    expect(await session.command("tty")).toBe("/dev/tty1\n");
+  });
+});
+
+describe("a pager", () => {
+  it("shows a file page by page", async () => {
+    await using session = await TerminalSession.shell();
+    await session.command("i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line-$i; done >/tmp/lines");
+    session.line("less /tmp/lines");
+    const first = await session.expect("line-23");
+    expect(first).toContain("line-1");
+    session.type(" ");
+    await session.expect("line-46");
+    session.type("G");
+    await session.expect("line-100");
+    session.type("/line-77");
+    await pause(300);
+    session.line("");
+    await session.expect("line-77");
+    session.type("q");
+    await session.expect(PROMPT);
+  });
+});
+
 describe("the window", () => {
   it("has its size in the pod, and may change it", async () => {
     await using session = await TerminalSession.shell();
