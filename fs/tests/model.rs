@@ -25,7 +25,7 @@ use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
 use fs::vfs::inode::{FileSystem, FileType};
 use fs::vfs::path::Location;
-use fs::vfs::{Caller, Context, Follow, Vfs};
+use fs::vfs::{Caller, Context, Follow, Scope, Vfs};
 use fs_block::{BlockDevice, MemDisk};
 use fs_ext2::MountOptions;
 
@@ -234,6 +234,7 @@ impl World {
             caller: Caller::ROOT,
             umask: 0,
             now: NOW,
+            scope: Scope::Everywhere,
         }
     }
 
@@ -257,6 +258,7 @@ impl World {
             caller: Caller::ROOT,
             umask: 0,
             now: NOW,
+            scope: Scope::Everywhere,
         };
         let (vfs, model, p) = (&self.vfs, &mut self.model, path.as_bytes());
         let (expected, found) = match which {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
 use fs::vfs::inode::Timestamp;
-use fs::vfs::{Caller, Context, Follow, Vfs};
+use fs::vfs::{Caller, Context, Follow, Scope, Vfs};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "measures")]
@@ -26,6 +26,7 @@ fn a_cached_walk_is_fast() {
         caller: Caller::ROOT,
         umask: 0,
         now,
+        scope: Scope::Everywhere,
     };
     vfs.mkdir(&cx, b"/bin", 0o755).unwrap();
     vfs.open(&cx, b"/bin/sh", 0o101, 0o755).unwrap();

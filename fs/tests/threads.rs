@@ -15,7 +15,7 @@ use fs::io::VecSink;
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
 use fs::vfs::inode::{FileSystem, NewAttributes, NewNode};
-use fs::vfs::{Caller, Context, Follow, Vfs};
+use fs::vfs::{Caller, Context, Follow, Scope, Vfs};
 use fs_block::MemDisk;
 use fs_ext2::MountOptions;
 
@@ -29,6 +29,7 @@ fn work_in(file_system: Arc<dyn FileSystem>, nr_calls: usize) {
         caller: Caller::ROOT,
         umask: 0,
         now: NOW,
+        scope: Scope::Everywhere,
     };
     std::thread::scope(|scope| {
         for seed in 1..=4 {

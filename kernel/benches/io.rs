@@ -18,7 +18,7 @@ use fs::budget::Budget;
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::NoDevices;
 use fs::vfs::inode::Timestamp;
-use fs::vfs::{Caller, Context, Vfs};
+use fs::vfs::{Caller, Context, Scope, Vfs};
 use kernel::fd_table::{FdTable, OnExec};
 use kernel::ipc::pipe::pipe;
 use kernel::open_file::OpenFile;
@@ -77,6 +77,7 @@ fn main() {
         caller: Caller::ROOT,
         umask: 0,
         now: NOW,
+        scope: Scope::Everywhere,
     };
     let flags = abi::flags::O_CREAT | abi::flags::O_RDWR;
     let file = OpenFile::from_opened(vfs.open(&context, b"/f", flags, 0o644).unwrap(), flags);

@@ -7,7 +7,7 @@ use abi::{Errno, Result};
 use fs::vfs::inode::{FileType, Metadata};
 use fs::vfs::mount::MountCall;
 use fs::vfs::path::Location;
-use fs::vfs::{Caller, Context};
+use fs::vfs::{Caller, Context, Scope};
 
 use crate::kernel::Kernel;
 use crate::open_file::{Anonymous, OpenFile};
@@ -32,6 +32,7 @@ impl Kernel {
             caller: Caller::ROOT,
             umask: 0o022,
             now: self.now(),
+            scope: Scope::Everywhere,
         }
     }
 

@@ -3,12 +3,13 @@
 use std::pin::Pin;
 
 use abi::types::{Fd, OpenFlags, Pid, UserAddr};
+use abi::wasi::WasiFd;
 use abi::{Errno, Error};
 use kernel::call::{Answer, Fault, Outcome};
 
-/// The six words of a call, taken from the front.
+/// The words of a call, taken from the front; those that are not there are 0.
 #[derive(Debug)]
-pub(crate) struct Words<'a>(pub(crate) &'a [u32; 6], pub(crate) usize);
+pub(crate) struct Words<'a>(pub(crate) &'a [u32], pub(crate) usize);
 
 impl Words<'_> {
     fn next(&mut self) -> u32 {
@@ -42,9 +43,11 @@ from_arg! {
     Pid: words => Self(words.next().cast_signed());
     UserAddr: words => Self(words.next());
     OpenFlags: words => Self(words.next());
-    i64: words => {
+    WasiFd: words => Self(words.next());
+    i64: words => u64::from_arg(words).cast_signed();
+    u64: words => {
         let low = u64::from(words.next());
-        (u64::from(words.next()) << 32 | low).cast_signed()
+        u64::from(words.next()) << 32 | low
     };
 }
 

@@ -15,14 +15,18 @@ use crate::arg::{FromArg, IntoOutcome, Words};
 use crate::context::Cx;
 use crate::{
     credentials, dir, fd, file, futex, memory, pidfd, pipe, poll, process, signal, system, time,
-    tty,
+    tty, wasi,
 };
 
 /// Makes system call `number` for `task`; what the shim does with the result is in
 /// [`kernel::process::Task`].
 pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6]) -> u32 {
-    let outcome = dispatch(Cx { kernel, task }, number, args);
-    task.finish(outcome)
+    let cx = Cx { kernel, task };
+    if number == abi::wasi::MORE {
+        // Half a call: what has become of the task shows in the other half.
+        return wasi::more(cx, args);
+    }
+    task.finish(dispatch(cx, number, args))
 }
 
 macro_rules! dispatcher {
@@ -38,6 +42,7 @@ macro_rules! dispatcher {
                     $(let $arg = <$type>::from_arg(&mut words);)*
                     $family::$name(cx, $($arg),*).into_outcome()
                 })*
+                abi::wasi::BASE..abi::wasi::END => wasi::dispatch(cx, number, args),
                 _ => unknown(cx, number),
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! [`enter`] is the door: a number and six words come in, one word goes out. Rows of
 //! `abi::table` name the handlers; each family has a file here, and a handler reads like its
-//! manual page. Everything from a guest is an allegation until it was checked here.
+//! manual page. `wasi` is the other interface, on the same objects. Everything from a guest is an allegation until it was checked here.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ mod signal;
 mod system;
 mod time;
 mod tty;
+mod wasi;
 
 pub use context::Cx;
 pub use dispatch::enter;

@@ -47,7 +47,11 @@ fn item(cx: Cx<'_>, fd: i32, interest: Events) -> PollItem {
 }
 
 /// Waits; a call that is made again after a signal ends when it would have ended at first.
-fn wait(cx: Cx<'_>, items: Vec<PollItem>, deadline_ns: Option<u64>) -> Outcome<Vec<PollItem>> {
+pub(crate) fn wait(
+    cx: Cx<'_>,
+    items: Vec<PollItem>,
+    deadline_ns: Option<u64>,
+) -> Outcome<Vec<PollItem>> {
     let kept_ns = cx.task.take_kept_deadline();
     let deadline_ns = deadline_ns.map(|deadline_ns| kept_ns.unwrap_or(deadline_ns));
     let task = Arc::clone(cx.task);

@@ -8,7 +8,7 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 7] = [
+const TYPESCRIPT: [&str; 8] = [
     "sdk",
     "examples/web-demo",
     "tests/bench",
@@ -16,6 +16,7 @@ const TYPESCRIPT: [&str; 7] = [
     "tests/busybox",
     "tests/guest",
     "tests/node",
+    "tests/wasi",
 ];
 
 /// A check that looks at the sources and runs nothing of them.

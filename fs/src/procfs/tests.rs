@@ -15,7 +15,7 @@ use crate::vfs::device::NoDevices;
 use crate::vfs::inode::{DirEntry, FileType, Metadata, Timestamp};
 use crate::vfs::mount::MountCall;
 use crate::vfs::path::Location;
-use crate::vfs::{Caller, Context, Follow, Vfs};
+use crate::vfs::{Caller, Context, Follow, Scope, Vfs};
 
 /// The last is of another user than the one that asks, 42.
 const PIDS: [u32; 3] = [1, 42, 77];
@@ -213,6 +213,7 @@ impl World {
             caller: Caller::ROOT,
             umask: 0,
             now: Timestamp::default(),
+            scope: Scope::Everywhere,
         }
     }
 

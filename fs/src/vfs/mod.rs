@@ -40,7 +40,7 @@ use crate::procfs::source::ProcessSource;
 pub use self::attributes::{Access, NewTime};
 pub use self::open::{Opened, permissions_after_write};
 pub use self::permission::Caller;
-pub use self::walk::Follow;
+pub use self::walk::{Follow, Scope};
 
 /// Who asks, from where, and when: what a call on a path needs besides the path.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,8 @@ pub struct Context<'a> {
     pub umask: u32,
     /// The time that changes carry.
     pub now: Timestamp,
+    /// Where a path may lead.
+    pub scope: Scope,
 }
 
 /// The mounted file systems of one pod and the calls on them.

@@ -13,7 +13,7 @@ use super::device::NoDevices;
 use super::inode::{FileType, Timestamp};
 use super::mount::MountCall;
 use super::path::Location;
-use super::{Access, Caller, Context, Follow, NewTime, Vfs};
+use super::{Access, Caller, Context, Follow, NewTime, Scope, Vfs};
 use crate::io::VecSink;
 use crate::tmpfs::TmpFs;
 
@@ -57,6 +57,7 @@ impl World {
             caller,
             umask: 0o022,
             now: T,
+            scope: Scope::Everywhere,
         }
     }
 

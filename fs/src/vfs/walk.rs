@@ -8,11 +8,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use abi::limits::{NAME_MAX, PATH_MAX, SYMLOOP_MAX};
-use abi::{Errno, Result};
+use abi::{Errno, Error, Result};
 
 use super::inode::FileType;
 use super::path::Location;
 use super::{Context, Vfs};
+
+/// The path leads out of [`Scope::Beneath`].
+const LEAVES: Error = Errno::EPERM.because("the path leaves its directory");
 
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,17 @@ pub enum Follow {
     Yes,
     /// It is the result itself.
     No,
+}
+
+/// Where a path may lead on its way and at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Anywhere below the root.
+    #[default]
+    Everywhere,
+    /// Only where relative paths start and below: absolute paths, `..` above that directory and
+    /// links that lead out of it fail with `EPERM`. Absolute links are followed if it is the root.
+    Beneath,
 }
 
 /// The last component of a path.
@@ -91,6 +105,9 @@ impl<'a> Walker<'a> {
             return Err(Errno::ENAMETOOLONG.because("the path is longer than PATH_MAX"));
         }
         let start = if path.first() == Some(&b'/') {
+            if cx.scope == Scope::Beneath {
+                return Err(LEAVES);
+            }
             cx.root
         } else {
             cx.cwd
@@ -132,7 +149,7 @@ impl<'a> Walker<'a> {
                 b"." if is_last => return Ok(Last::Dot),
                 b".." if is_last => return Ok(Last::DotDot),
                 b"." => {}
-                b".." => self.go_up(),
+                b".." => self.go_up()?,
                 _ if is_last => {
                     let slashes = if self.position > range.end {
                         Slashes::Follow
@@ -160,9 +177,25 @@ impl<'a> Walker<'a> {
     }
 
     /// Takes `..`: the root of the process is its own parent.
-    pub(super) fn go_up(&mut self) {
+    ///
+    /// # Errors
+    /// `EPERM` when that leaves the scope.
+    pub(super) fn go_up(&mut self) -> Result<()> {
+        if self.cx.scope == Scope::Beneath && self.here.is_same(self.cx.cwd) {
+            return Err(LEAVES);
+        }
         if !self.here.is_same(self.cx.root) {
             self.here = self.vfs.descend(self.here.parent());
+        }
+        Ok(())
+    }
+
+    /// Whether a link may lead to where it says, and not only to a path from where it is.
+    fn check_jump(&self) -> Result<()> {
+        match self.cx.scope {
+            Scope::Everywhere => Ok(()),
+            Scope::Beneath if self.cx.cwd.is_same(self.cx.root) => Ok(()),
+            Scope::Beneath => Err(LEAVES),
         }
     }
 
@@ -173,6 +206,7 @@ impl<'a> Walker<'a> {
             return Err(Errno::ELOOP.because("too many symbolic links"));
         }
         if let Some(target) = link.inode.follow() {
+            self.check_jump()?;
             self.here = target?;
             return Ok(());
         }
@@ -181,6 +215,7 @@ impl<'a> Walker<'a> {
             return Err(Errno::ENOENT.because("the symbolic link is empty"));
         }
         if target.first() == Some(&b'/') {
+            self.check_jump()?;
             self.here = self.cx.root.clone();
         }
         let rest = self.path.get(self.position..).unwrap_or_default();
@@ -203,7 +238,7 @@ impl<'a> Walker<'a> {
             match self.find_last()? {
                 Last::Root | Last::Dot => return Ok(self.here.clone()),
                 Last::DotDot => {
-                    self.go_up();
+                    self.go_up()?;
                     return Ok(self.here.clone());
                 }
                 Last::Name(range, slashes) => {

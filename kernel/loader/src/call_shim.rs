@@ -20,6 +20,7 @@
 //! A handler may leave by a Wasm exception through these frames: all they keep is in locals.
 
 use abi::special::{DIE, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
+use abi::wasi::{BASE, END, MORE};
 use wasm_encoder::{
     BlockType, BranchHint, EntityType, Function, FunctionSection, GlobalType, ImportSection,
     InstructionSink, TypeSection, ValType,
@@ -188,6 +189,12 @@ impl Shim {
         let answer = u32::try_from(call.params.len()).unwrap_or(u32::MAX);
         let mut body = Function::new([(1, ValType::I32)]);
         let mut code = body.instructions();
+        if let Some(more) = words_behind(call) {
+            code.global_get(SLOT);
+            word(&mut code, MORE);
+            push_words(&mut code, &more);
+            code.call(imports::SYSCALL).drop();
+        }
         code.global_get(SLOT);
         push_call(&mut code, call);
         code.call(imports::SYSCALL).local_tee(answer);
@@ -370,16 +377,32 @@ fn push_call(code: &mut InstructionSink<'_>, call: &Call) {
     if matches!(call.target, Target::Unknown(_)) {
         params = (0_u32..).zip(&[]);
     }
-    let words: Vec<Word> = params
-        .flat_map(|(local, number)| match number {
-            Number::I64 => vec![Word::Low(local), Word::High(local)],
-            _ => vec![Word::Whole(local)],
-        })
-        .chain(std::iter::repeat_n(Word::Zero, NR_ARGUMENTS))
-        .take(NR_ARGUMENTS)
-        .collect();
-    for argument in words {
-        match argument {
+    let words: Vec<Word> = params.flat_map(words_of).collect();
+    push_words(code, &words);
+}
+
+/// The words of a function of WASI behind the first six. Calls of Linux have none.
+fn words_behind(call: &Call) -> Option<Vec<Word>> {
+    if !matches!(call.target, Target::Call(BASE..END)) {
+        return None;
+    }
+    let words = (0_u32..).zip(&call.params).flat_map(words_of);
+    let more: Vec<Word> = words.skip(NR_ARGUMENTS).collect();
+    (!more.is_empty()).then_some(more)
+}
+
+fn words_of((local, number): (u32, &Number)) -> Vec<Word> {
+    match number {
+        Number::I64 => vec![Word::Low(local), Word::High(local)],
+        _ => vec![Word::Whole(local)],
+    }
+}
+
+/// Pushes six words: the first of `words`, and zeros for those that are not there.
+fn push_words(code: &mut InstructionSink<'_>, words: &[Word]) {
+    let zeros = std::iter::repeat_n(&Word::Zero, NR_ARGUMENTS);
+    for argument in words.iter().chain(zeros).take(NR_ARGUMENTS) {
+        match *argument {
             Word::Whole(local) => code.local_get(local),
             Word::Low(local) => code.local_get(local).i32_wrap_i64(),
             Word::High(local) => code

@@ -1,6 +1,7 @@
 //! Which system call each function import of a guest stands for.
 
 use abi::special::INDIRECT;
+use abi::wasi::{Param, Version};
 use wasmparser::{FuncType, ValType};
 
 use crate::module::{FunctionImport, Module};
@@ -43,6 +44,8 @@ pub(crate) struct Imports {
     pub(crate) calls: Vec<Call>,
     /// `module.field` of the unknown ones.
     pub(crate) unknown: Vec<String>,
+    /// Whether it imports functions of WASI and no call of Linux: such a program finds nothing on its stack.
+    pub(crate) is_wasi: bool,
 }
 
 /// Resolves the imports of `module`.
@@ -51,6 +54,7 @@ pub(crate) fn resolve(
     import_number: fn(&str) -> Option<u32>,
 ) -> Result<Imports, Refusal> {
     let mut imports = Imports::default();
+    let mut is_linux = false;
     for (index, import) in module.imports.iter().enumerate() {
         let function = u32::try_from(index)
             .ok()
@@ -61,7 +65,19 @@ pub(crate) fn resolve(
                 import.module, import.name
             ))
         })?;
-        let target = known(import, &params, import_number).unwrap_or_else(|| {
+        if let Some(version) = Version::of_module(import.module) {
+            let target = wasi(import, version, &params, &results)?;
+            imports.is_wasi = true;
+            imports.calls.push(Call {
+                target,
+                params,
+                results,
+            });
+            continue;
+        }
+        let call = known(import, &params, import_number);
+        is_linux |= call.is_some();
+        let target = call.unwrap_or_else(|| {
             let index = u32::try_from(imports.unknown.len()).unwrap_or(u32::MAX);
             imports
                 .unknown
@@ -74,7 +90,39 @@ pub(crate) fn resolve(
             results,
         });
     }
+    imports.is_wasi &= !is_linux;
     Ok(imports)
+}
+
+/// The function of WASI behind an import.
+///
+/// # Errors
+/// A [`Refusal`]: other hosts would not instantiate the module either.
+fn wasi(
+    import: &FunctionImport<'_>,
+    version: Version,
+    params: &[Number],
+    results: &[Number],
+) -> Result<Target, Refusal> {
+    let name = format_args!("{}.{}", import.module, import.name);
+    let (number, function) = version
+        .function(import.name)
+        .ok_or_else(|| Refusal::new(format!("its import {name} is no function of WASI")))?;
+    let wanted = function.params.iter().map(|param| match param {
+        Param::I32 => Number::I32,
+        Param::I64 => Number::I64,
+    });
+    let result: &[Number] = if function.has_result() {
+        &[Number::I32]
+    } else {
+        &[]
+    };
+    if !wanted.eq(params.iter().copied()) || results != result {
+        return Err(Refusal::new(format!(
+            "its import {name} has the wrong type"
+        )));
+    }
+    Ok(Target::Call(number))
 }
 
 /// The call behind an import, if it is one of ours and has the form of one.

@@ -152,6 +152,20 @@ pub struct Program {
     pub unknown_imports: Vec<String>,
 }
 
+/// Whether a module keeps to the rules for programs of WASI.
+fn check_wasi(module: &module::Module<'_>) -> Result<(), Refusal> {
+    let exports_memory = module
+        .export("memory", wasmparser::ExternalKind::Memory)
+        .is_some();
+    if exports_memory && !module.imports_memory {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            "a WASI module that does not export a memory of its own",
+        ))
+    }
+}
+
 /// Rewrites the module in `bytes`.
 ///
 /// # Errors
@@ -159,7 +173,11 @@ pub struct Program {
 pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let module = module::Module::read(bytes)?;
     let imports = imports::resolve(&module, options.import_number)?;
-    let layout = names::Layout::of(&module)?;
+    let mut layout = names::Layout::of(&module)?;
+    if imports.is_wasi {
+        check_wasi(&module)?;
+        layout = layout.without_stack();
+    }
     Ok(Program {
         guest: rewrite::rewrite(&module, &layout, &imports.calls, options.interruption)?,
         memory: module.memory,

@@ -44,6 +44,8 @@ pub(crate) struct Module<'a> {
     pub(crate) globals: Vec<Global<'a>>,
     pub(crate) exports: Vec<Export<'a>>,
     pub(crate) memory: MemoryLimits,
+    /// Whether the memory comes from outside already.
+    pub(crate) imports_memory: bool,
     /// Types of the tables it defines; it imports none.
     pub(crate) tables: Vec<TableType>,
     pub(crate) sections: Sections<'a>,
@@ -185,6 +187,7 @@ impl<'a> Parts<'a> {
     fn finish(self) -> Result<Module<'a>, Refusal> {
         let mut imports = Vec::new();
         let mut memories = self.memories;
+        let nr_own_memories = memories.len();
         for import in self.imports {
             let Import { module, name, ty } = import;
             let kind = match ty {
@@ -222,6 +225,7 @@ impl<'a> Parts<'a> {
             types: self.types,
             imports,
             functions: self.functions,
+            imports_memory: nr_own_memories == 0,
             globals: self.globals,
             exports: self.exports,
             memory,

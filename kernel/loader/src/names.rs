@@ -83,6 +83,22 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The same without a stack that the kernel knows of: arguments come by calls, and handlers of
+    /// signals do not exist.
+    pub(crate) const fn without_stack(self) -> Self {
+        Self {
+            stack_pointer: None,
+            stack: StackInfo {
+                pointer_initial: 0,
+                lowest: 0,
+                has_pointer: false,
+            },
+            ..self
+        }
+    }
+}
+
 /// The parts of the name section that matter here, by name.
 #[derive(Default)]
 struct Names<'a> {

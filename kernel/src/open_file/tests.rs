@@ -7,7 +7,7 @@ use fs::budget::Budget;
 use fs::io::{Stall, VecSink};
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::make_device;
-use fs::vfs::{Caller, Context, Vfs};
+use fs::vfs::{Caller, Context, Scope, Vfs};
 
 use super::*;
 use crate::call::{Fault, Outcome};
@@ -58,6 +58,7 @@ impl World {
             caller: Caller::ROOT,
             umask: 0,
             now: BIRTH,
+            scope: Scope::Everywhere,
         }
     }
 

@@ -16,6 +16,7 @@ use fs::vfs::path::Location;
 use super::table::{INIT, Orphan, RunState};
 use super::{
     Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Settings, Stage, Task,
+    WasiState,
 };
 use crate::exec::{self, Executable, Image};
 use crate::fd_table::FdTable;
@@ -309,6 +310,7 @@ impl Kernel {
         program.name_after(&executable);
         program.loaded = Some(Arc::clone(&executable.image.program));
         drop(program);
+        *process.wasi.lock() = WasiState::default();
         process.note_peak_memory();
         executable.space.set_owner(process.pid);
         *process.memory.lock() = Arc::new(Lock::new(executable.space));

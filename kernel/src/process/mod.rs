@@ -4,7 +4,7 @@
 //! - [`table`]: who is whose child, group and session; who waits for whom
 //! - [`task`]: the one thread of execution of a process, its system call and its guest
 //! - [`life`]: spawn, vfork, exec, exit
-//! - [`signals`]: sending; `paths`: what a path means to a process
+//! - [`signals`]: sending; `paths`: what a path means to a process; `wasi`: what WASI programs have
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
 
@@ -23,6 +23,7 @@ pub mod table;
 mod task;
 mod timers;
 mod user_limits;
+mod wasi;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -48,6 +49,7 @@ pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;
 pub(crate) use task::entry;
 pub use timers::IntervalTimer;
+pub use wasi::{WasiDescriptor, WasiState};
 
 use crate::exec::{Executable, LoadedProgram};
 use crate::fd_table::FdTable;
@@ -130,6 +132,8 @@ pub struct Process {
     /// What `prctl(2)` and the like have set.
     pub settings: Lock<Settings>,
     stage: AtomicU8,
+    /// The descriptors of a WASI program. Taken before the locks of `files` and of the file system.
+    pub wasi: Lock<WasiState>,
     nice: AtomicI32,
     /// What follows from niceness and policy: its share of a Worker.
     weight: AtomicU32,
@@ -168,6 +172,7 @@ impl Process {
             cpu_alarms: CpuAlarms::default(),
             settings: Lock::new(parts.settings),
             stage: AtomicU8::new(0),
+            wasi: Lock::default(),
             nice: AtomicI32::new(parts.nice),
             weight: AtomicU32::new(weight),
             is_hosts: parts.is_hosts,

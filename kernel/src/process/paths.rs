@@ -7,7 +7,7 @@ use abi::Result;
 use abi::flags::SECBIT_NO_SETUID_FIXUP;
 use fs::vfs::inode::Timestamp;
 use fs::vfs::path::Location;
-use fs::vfs::{Caller, Context, Follow};
+use fs::vfs::{Caller, Context, Follow, Scope};
 
 use super::{Credentials, FsContext, Process};
 use crate::kernel::Kernel;
@@ -23,6 +23,7 @@ pub struct PathContext {
     fs: FsContext,
     credentials: Arc<Credentials>,
     now: Timestamp,
+    scope: Scope,
 }
 
 impl PathContext {
@@ -30,6 +31,14 @@ impl PathContext {
     #[must_use]
     pub fn starting_at(mut self, directory: Location) -> Self {
         self.fs.cwd = directory;
+        self
+    }
+
+    /// The same view of `directory` and what is below it only ([`Scope::Beneath`]).
+    #[must_use]
+    pub fn beneath(mut self, directory: Location) -> Self {
+        self.fs.cwd = directory;
+        self.scope = Scope::Beneath;
         self
     }
 
@@ -41,6 +50,7 @@ impl PathContext {
             caller: self.caller(),
             umask: self.fs.umask,
             now: self.now,
+            scope: self.scope,
         }
     }
 
@@ -107,6 +117,7 @@ impl Process {
             fs: self.fs.lock().clone(),
             credentials: self.credentials(),
             now: kernel.now(),
+            scope: Scope::Everywhere,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Everything here is append-only: a number that was published never changes its meaning.
 //!
 //! - [`table`]: the system calls, one row each; [`mod@unimplemented`]: the ones that are not there
-//! - [`linux32`]: the import names of 32-bit guests
+//! - [`linux32`]: the import names of 32-bit guests; [`wasi`]: the other interface, all of it
 //! - [`types`]: ids and addresses; [`layout`]: structures as bytes; [`mod@file`]: types of files
 //! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see
 
@@ -14,6 +14,7 @@ pub mod coverage;
 pub mod errno;
 pub mod file;
 pub mod flags;
+#[macro_use]
 pub mod layout;
 pub mod limits;
 pub mod linux32;
@@ -21,6 +22,7 @@ pub mod special;
 pub mod table;
 pub mod types;
 pub mod unimplemented;
+pub mod wasi;
 
 pub use errno::{Errno, Error, Result};
 pub use linux32::linux32_number;

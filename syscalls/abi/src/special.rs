@@ -32,6 +32,10 @@ pub const CLONE4: u32 = PRIVATE_BASE;
 /// `syscall(number, a, b, c, d, e, f)`: the shim moves the words down and calls `number`.
 pub const INDIRECT: u32 = PRIVATE_BASE + 1;
 
+/// The functions of WASI have numbers of their own from [`crate::wasi::BASE`] to
+/// [`crate::wasi::END`], far above all others.
+const _: () = assert!(crate::wasi::BASE > INDIRECT && crate::wasi::END < UNKNOWN_BASE);
+
 /// The biggest error number a result can carry: results from `-MAX_ERRNO` to -1 are errors.
 pub const MAX_ERRNO: u32 = 4095;
 
