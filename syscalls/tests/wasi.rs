@@ -2,8 +2,7 @@
 //! host in `tests/wasi`; here is what no well-behaved program asks of them.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
-#![expect(clippy::indexing_slicing, reason = "test code")]
-#![expect(clippy::arithmetic_side_effects, reason = "test code")]
+#![expect(clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -12,7 +11,7 @@ use common::{DATA, Guest, Random, SIGKILL, SIGTERM, STRINGS, World};
 use kernel::testing::Progress;
 
 /// Calls of each function with garbage.
-const ROUNDS: u32 = 60;
+const ROUNDS: u32 = 30;
 
 const SUCCESS: u32 = 0;
 const BADF: u32 = 8;
@@ -104,8 +103,10 @@ fn the_directories_of_the_root_are_there_when_it_is_not_the_working_directory() 
     let path = guest.put_string(STRINGS, b"/tmp");
     assert_eq!(guest.sys("chdir", &[path]), Ok(0));
     let mut names = Vec::new();
-    while call(&guest, "fd_prestat_get", &[names.len() as u32 + 3, DATA]) == SUCCESS {
-        let fd = names.len() as u32 + 3;
+    for fd in 3.. {
+        if call(&guest, "fd_prestat_get", &[fd, DATA]) != SUCCESS {
+            break;
+        }
         let len = guest.word(DATA + 4).unwrap();
         let asked = call(&guest, "fd_prestat_dir_name", &[fd, DATA, len]);
         assert_eq!(asked, SUCCESS);
@@ -142,7 +143,6 @@ fn the_limit_of_open_files_holds() {
     let world = World::new();
     let guest = world.guest();
     let limit = guest.put_words(DATA, &[10, 0, 10, 0]);
-    assert_eq!(guest.sys("setrlimit64", &[7, limit]).is_ok(), false);
     assert_eq!(guest.sys("prlimit64", &[0, 7, limit, 0]), Ok(0));
     let opened: Vec<_> = (0..20).map(|_| open(&guest, 3, b"tmp/x")).collect();
     assert!(opened[0].is_ok());

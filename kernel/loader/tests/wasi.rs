@@ -71,6 +71,8 @@ fn a_program_has_its_memory_and_no_stack_of_the_kernels() {
     assert_eq!(program.memory.min_pages, 2);
     assert_eq!(program.memory.max_pages, Some(3));
     assert!(program.unknown_imports.is_empty());
+    let world = World::of(&program);
+    assert_eq!(world.memory.size(&world.store), 2);
 }
 
 #[test]
