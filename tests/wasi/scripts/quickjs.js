@@ -33,5 +33,5 @@ for (let n = 2; n < sieve.length; n++) {
   for (let m = n * 2; m < sieve.length; m += n) sieve[m] = 0;
 }
 print(primes, 2n ** 200n, /(\d+)-(?<word>\w+)/.exec("12-ab").groups.word);
-print(typeof std.getenv("PATH"), std.strerror(2));
+print(std.getenv("GREETING"), std.getenv("NOTHING"), std.strerror(2));
 print("done");

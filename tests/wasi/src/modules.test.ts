@@ -22,6 +22,7 @@ describe("QuickJS", () => {
       argv: ["--std", "-m", "script.js", "an argument"],
       files: { "script.js": await script("quickjs.js"), "input.txt": "first\nsecond\n" },
       stdin: "one\ntwo\n",
+      env: { GREETING: "hello" },
     };
     const [wanted, found] = await Promise.all([runInWasmtime(QUICKJS, options), pod.run(QUICKJS, options)]);
     expect(wanted.stdout).toContain("done\n");
