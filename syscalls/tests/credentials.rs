@@ -6,7 +6,7 @@ mod common;
 
 use abi::Errno;
 use abi::flags::{
-    CAP_CHOWN, CAP_KILL, CAP_SETUID, CAP_SYS_CHROOT, LINUX_CAPABILITY_VERSION_3, PR_CAP_AMBIENT,
+    CAP_CHOWN, CAP_KILL, CAP_SETUID, CAP_SYS_CHROOT, CLONE_FILES, CLONE_FS, CLONE_NEWUSER, LINUX_CAPABILITY_VERSION_3, PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_DUMPABLE,
     PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, RLIMIT_NPROC, RLIMIT_SIGPENDING,
 };
@@ -209,4 +209,15 @@ fn an_exec_that_is_refused_for_want_of_room_changes_nothing() {
     assert_eq!(child.handler_of(SIGUSR1), 0);
     assert_eq!(child.sys("fcntl64", &[fd, 1, 0]), Err(Errno::EBADF));
     assert_eq!(guest.kill(child.id(), SIGTERM), Ok(0));
+}
+
+#[test]
+fn there_are_no_namespaces_and_nothing_is_shared() {
+    let world = World::new();
+    let guest = world.guest();
+    let unshare = |flags: u32| guest.sys("unshare", &[flags]);
+    assert_eq!(unshare(0), Ok(0));
+    assert_eq!(unshare(CLONE_FILES | CLONE_FS), Ok(0));
+    assert_eq!(unshare(CLONE_NEWUSER), Err(Errno::EINVAL));
+    assert_eq!(unshare(1), Err(Errno::EINVAL));
 }

@@ -15,6 +15,7 @@ use common::{
     SIG_IGN, SIGALRM, SIGCHLD, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGUSR1,
     SIGUSR2, WNOHANG, World, info_word, set,
 };
+use kernel::testing::PROGRAM_PATH;
 
 const SA_ONSTACK: u32 = 0x0800_0000;
 /// A real-time signal.
@@ -549,4 +550,21 @@ fn child_inherits_actions_and_mask_but_nothing_pending() {
     guest.sys("exit_group", &[0]).unwrap();
     assert_eq!(guest.sys("rt_sigpending", &[DATA, 8]), Ok(0));
     assert_eq!(guest.long(DATA), set(&[SIGUSR1]));
+}
+
+#[test]
+fn a_timer_that_a_vfork_child_has_set_fires_after_its_exec() {
+    let world = World::with_workers(2);
+    let parent = world.guest();
+    assert_eq!(parent.sys("vfork", &[]), Ok(0));
+    assert_eq!(parent.sys("alarm", &[5]), Ok(0));
+    let child = world.running(parent.exec(PROGRAM_PATH, &[PROGRAM_PATH], &[]).unwrap());
+    assert_eq!(child.sys("pause", &[]), Err(Errno::EINPROGRESS));
+    world.advance(6 * SECOND);
+    world.run();
+    assert_eq!(world.status(child.id()), Some(SIGALRM.cast_signed()));
+    assert_eq!(
+        parent.wait(child.id(), 0),
+        Ok((child.id(), SIGALRM.cast_signed()))
+    );
 }
