@@ -1,5 +1,6 @@
 //! What `/proc` tells of processes and of the pod, collected one lock at a time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use abi::flags::{SIG_DFL, SIG_IGN};
@@ -119,24 +120,36 @@ pub(super) fn of_process(
     }
 }
 
+/// How long all processes have run, those that have ended and were waited for included.
+fn ran_ns(processes: &[Arc<Process>]) -> u64 {
+    let family = |process: &Arc<Process>| {
+        let children_ns = process.cpu_time.children().ran_ns;
+        process.cpu_ns().saturating_add(children_ns)
+    };
+    processes.iter().map(family).fold(0, u64::saturating_add)
+}
+
+impl Kernel {
+    fn all_processes(&self) -> Vec<Arc<Process>> {
+        let pids = self.processes.pids();
+        let found = pids.iter().filter_map(|&pid| self.processes.find(pid));
+        found.collect()
+    }
+
+    /// The load averages of 1, 5 and 15 minutes, in hundredths.
+    pub fn load_hundredths(&self) -> [u64; 3] {
+        let ran_ns = ran_ns(&self.all_processes());
+        self.load_average.sample(self.uptime_ns(), ran_ns)
+    }
+}
+
 /// What `/proc` shows of the whole pod, but for the boot id.
 pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
-    let pids = kernel.processes.pids();
-    let processes: Vec<_> = pids
-        .iter()
-        .filter_map(|&pid| kernel.processes.find(pid))
-        .collect();
+    let processes = kernel.all_processes();
     let tasks = processes.iter().filter_map(|process| process.guest());
     let nr_running = tasks.filter(|task| task.is_runnable()).count();
     let uptime_ns = kernel.uptime_ns();
-    let user_ns = processes
-        .iter()
-        .map(|process| {
-            process
-                .cpu_ns()
-                .saturating_add(process.cpu_time.children().ran_ns)
-        })
-        .fold(0, u64::saturating_add);
+    let user_ns = ran_ns(&processes);
     let nr_processors = u32::try_from(kernel.executors().len()).unwrap_or(u32::MAX);
     let memory = kernel.memory_usage();
     let booted_ns = kernel.platform.realtime_ns().saturating_sub(uptime_ns);
@@ -156,7 +169,7 @@ pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
         load_hundredths: kernel.load_average.sample(uptime_ns, user_ns),
         nr_switches: kernel.scheduler.nr_switches(),
         nr_running: u32::try_from(nr_running).unwrap_or(u32::MAX),
-        nr_processes: u32::try_from(pids.len()).unwrap_or(u32::MAX),
+        nr_processes: u32::try_from(processes.len()).unwrap_or(u32::MAX),
         last_pid: unsigned(kernel.processes.last_pid()),
         nr_forks: kernel.processes.nr_born(),
         hostname: kernel.hostname.lock().clone(),

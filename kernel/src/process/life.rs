@@ -15,8 +15,8 @@ use fs::vfs::path::Location;
 
 use super::table::{INIT, Orphan, RunState};
 use super::{
-    Credentials, FsContext, Limits, Pid, Process, ProcessParts, ProgramInfo, Settings, Stage, Task,
-    WasiState,
+    Credentials, FsContext, Ids, Limits, Pid, Process, ProcessParts, ProgramInfo, Settings, Stage,
+    Task, WasiState,
 };
 use crate::exec::{self, Executable, Image};
 use crate::fd_table::FdTable;
@@ -205,6 +205,9 @@ impl Kernel {
         let settings = {
             let mut settings = process.settings.lock();
             *settings = settings.after_exec();
+            let caller = process.credentials();
+            let acts_as_itself = |ids: Ids| ids.real == ids.effective;
+            settings.is_dumpable = acts_as_itself(caller.user) && acts_as_itself(caller.group);
             *settings
         };
         let may_gain =

@@ -82,7 +82,13 @@ pub(crate) fn sysinfo(cx: Cx<'_>, info: UserAddr) -> Result<()> {
         .uptime_ns()
         .checked_div(1_000_000_000)
         .unwrap_or(0);
+    // Hundredths as parts of 65,536.
+    let loads = cx.kernel.load_hundredths().map(|load| {
+        let shifted = load.saturating_mul(1 << 16).checked_div(100);
+        u32::try_from(shifted.unwrap_or(0)).unwrap_or(u32::MAX)
+    });
     let status = Sysinfo {
+        loads,
         uptime: i32::try_from(uptime_s).unwrap_or(i32::MAX),
         totalram: pages(memory.total_bytes),
         freeram: pages(memory.free_bytes()),

@@ -114,6 +114,39 @@ describe("programs", () => {
   });
 });
 
+describe("/sys", () => {
+  it("has the processors that programs count", async () => {
+    const script = [
+      "cd /sys/devices/system/cpu",
+      '[ "$(ls -d cpu[0-9]* | wc -l)" = "$(nproc)" ] && [ "$(nproc)" = "$(grep -c ^processor /proc/cpuinfo)" ] && echo same',
+      "cat online present | uniq | wc -l",
+      "cat cpu0/topology/core_id",
+      "find /sys -type f -exec cat {} + >/dev/null && echo read",
+      "mkdir made 2>/dev/null || echo refused",
+      "stat -f -c %T /sys; grep -c sysfs /proc/filesystems",
+    ].join("\n");
+    expect(await podSh(script)).toBe("same\n1\n0\nread\nrefused\nsysfs\n1\n");
+  });
+});
+
+describe("a process", () => {
+  it("says what it may do, and how dear it is", async () => {
+    const script = [
+      "grep Cap /proc/self/status",
+      "echo 500 >/proc/$$/oom_score_adj; cat /proc/$$/oom_score_adj",
+      "echo 1001 2>/dev/null >/proc/$$/oom_score_adj || echo refused",
+      "setpriv --clear-groups true 2>/dev/null; su user -c 'grep CapEff /proc/self/status; id -u' 2>/dev/null",
+    ].join("\n");
+    const lines = (await podSh(script)).split("\n");
+    const all = "000001ffffffffff";
+    expect(lines.slice(0, 5)).toEqual(
+      ["CapInh:\t0000000000000000", `CapPrm:\t${all}`, `CapEff:\t${all}`, `CapBnd:\t${all}`, "CapAmb:\t0000000000000000"],
+    );
+    expect(lines.slice(5, 7)).toEqual(["500", "refused"]);
+    expect(lines.slice(7)).toEqual(["CapEff:\t0000000000000000", "1000", ""]);
+  });
+});
+
 describe("memory and time", () => {
   it("are those of the pod", async () => {
     const script = [
