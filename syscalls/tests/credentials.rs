@@ -9,7 +9,7 @@ use abi::flags::{
     CAP_CHOWN, CAP_KILL, CAP_SETUID, CAP_SYS_CHROOT, CLONE_FILES, CLONE_FS, CLONE_NEWUSER,
     LINUX_CAPABILITY_VERSION_3, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_RAISE,
     PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_SET_KEEPCAPS,
-    RLIMIT_NPROC, RLIMIT_SIGPENDING,
+    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING,
 };
 use common::{DATA, Guest, HANDLER, Result, SIGTERM, SIGUSR1, STRINGS, World, set};
 use kernel::testing::PROGRAM_PATH;
@@ -221,4 +221,34 @@ fn there_are_no_namespaces_and_nothing_is_shared() {
     assert_eq!(unshare(CLONE_FILES | CLONE_FS), Ok(0));
     assert_eq!(unshare(CLONE_NEWUSER), Err(Errno::EINVAL));
     assert_eq!(unshare(1), Err(Errno::EINVAL));
+}
+
+#[test]
+fn real_time_policies_take_a_privilege_and_may_end_at_a_fork() {
+    const FIFO: u32 = 1;
+    const RESET_ON_FORK: u32 = 0x4000_0000;
+    let world = World::new();
+    let guest = world.guest();
+    let set = |policy: u32, priority: u32| {
+        guest.put_words(DATA, &[priority]);
+        guest.sys("sched_setscheduler", &[0, policy, DATA])
+    };
+    assert_eq!(set(FIFO, 0), Err(Errno::EINVAL));
+    assert_eq!(set(FIFO, 10), Ok(0));
+    let child = world.child(&guest);
+    assert_eq!(child.sys("sched_getscheduler", &[0]), Ok(FIFO));
+    assert_eq!(child.sys("sched_getparam", &[0, DATA]), Ok(0));
+    assert_eq!(child.word(DATA), Ok(10));
+    assert_eq!(set(FIFO | RESET_ON_FORK, 10), Ok(0));
+    assert_eq!(
+        guest.sys("sched_getscheduler", &[0]),
+        Ok(FIFO | RESET_ON_FORK)
+    );
+    let child = world.child(&guest);
+    assert_eq!(child.sys("sched_getscheduler", &[0]), Ok(0));
+    assert_eq!(set(0, 0), Ok(0));
+    assert_eq!(guest.sys("setuid", &[7]), Ok(0));
+    assert_eq!(set(FIFO, 10), Err(Errno::EPERM));
+    limit(&guest, RLIMIT_RTPRIO, 0);
+    assert_eq!(set(FIFO, 1), Err(Errno::EPERM));
 }

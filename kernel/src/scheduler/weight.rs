@@ -63,6 +63,7 @@ mod tests {
         }
         assert_eq!(weight_of(0, SCHED_OTHER), DEFAULT_WEIGHT);
         assert_eq!(weight_of(-20, SCHED_IDLE), IDLE_WEIGHT);
+        assert_eq!(weight_of(19, SCHED_FIFO), weight_of(-20, SCHED_OTHER));
     }
 
     #[test]
