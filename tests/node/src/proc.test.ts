@@ -135,7 +135,7 @@ describe("a process", () => {
       "grep Cap /proc/self/status",
       "echo 500 >/proc/$$/oom_score_adj; cat /proc/$$/oom_score_adj",
       "echo 1001 2>/dev/null >/proc/$$/oom_score_adj || echo refused",
-      "su user -c 'grep CapEff /proc/self/status; id -u' 2>/dev/null",
+      "setuidgid user grep CapEff /proc/self/status; setuidgid user id -u",
     ].join("\n");
     const lines = (await podSh(script)).split("\n");
     const all = "000001ffffffffff";
