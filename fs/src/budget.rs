@@ -46,7 +46,7 @@ pub enum Class {
     IdleFrames,
     /// Contents of files in memory. In the kernel's heap.
     Files,
-    /// Contents of pipes. In the kernel's heap.
+    /// Contents of pipes and sockets. In the kernel's heap.
     Pipes,
     /// Loaded programs. In the kernel's heap.
     Programs,

@@ -36,6 +36,8 @@ pub struct Kernel {
     pub terminals: Terminals,
     /// The named pipes that are open.
     pub fifos: Fifos,
+    /// The sockets.
+    pub network: net::Network,
     /// The locks on files.
     pub file_locks: FileLocks,
     /// The mounted file systems.
@@ -101,6 +103,7 @@ impl Kernel {
             programs,
             terminals: parts.terminals,
             fifos: Fifos::new(parts.vfs.budget()),
+            network: net::Network::new(parts.vfs.budget()),
             file_locks: FileLocks::new(),
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),

@@ -29,6 +29,7 @@ pub mod proc;
 pub mod process;
 pub mod scheduler;
 pub mod signal;
+pub mod socket;
 pub mod testing;
 pub mod transfer;
 pub mod tty;

@@ -22,6 +22,7 @@ mod pipe;
 mod poll;
 mod process;
 mod signal;
+mod socket;
 mod system;
 mod time;
 mod tty;

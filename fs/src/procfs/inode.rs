@@ -32,7 +32,11 @@ const ROOT_LINKS: &[(&str, Node)] = &[
     ("mounts", Node::MountsLink),
     ("sys", Node::Sys("")),
     ("shoal", Node::PodFiles),
+    ("net", Node::Network),
 ];
+
+/// The files of `/proc/net`.
+const NETWORK_FILES: &[&str] = &["unix"];
 
 /// What `lstat(2)` says of the length of a descriptor's link.
 const LINK_SIZE: u64 = 64;
@@ -94,7 +98,7 @@ impl ProcInode {
                     .find(|(known, _)| known.as_bytes() == name)
                     .map(|(_, node)| node)
             }
-            Node::PodFiles | Node::Sys(_) | Node::Process(_) => self
+            Node::PodFiles | Node::Network | Node::Sys(_) | Node::Process(_) => self
                 .fixed()
                 .find(|(known, _)| known.as_bytes() == name)
                 .map(|(_, node)| node),
@@ -126,6 +130,10 @@ impl ProcInode {
             Node::PodFiles => {
                 let names = self.source().pod_files().iter();
                 Box::new(names.map(|&name| (name, Node::PodFile(name))))
+            }
+            Node::Network => {
+                let names = NETWORK_FILES.iter();
+                Box::new(names.map(|&name| (name, Node::NetworkFile(name))))
             }
             Node::Sys(path) => Box::new(sys::entries(path).map(|(name, entry)| match entry {
                 sys::Entry::Directory(path) => (name, Node::Sys(path)),
@@ -240,6 +248,7 @@ impl ProcInode {
         let text = match self.node {
             Node::System(_, text) => Some(text(source).into_bytes()),
             Node::PodFile(name) => source.pod_file(name),
+            Node::NetworkFile(name) => source.network_file(name),
             Node::Setting(setting) => Some((setting.read)(source)),
             Node::File(subject, _, _, text) => text(source, subject.id),
             Node::Descriptor(subject, fd, Shown::Info) => source

@@ -33,6 +33,10 @@ pub(super) enum Node {
     PodFiles,
     /// A file of it, by its name.
     PodFile(&'static str),
+    /// `net`
+    Network,
+    /// A file of it, by its name.
+    NetworkFile(&'static str),
     /// A directory of `/proc/sys`, by its path.
     Sys(&'static str),
     /// A setting.
@@ -65,6 +69,7 @@ impl Node {
         match self {
             Self::Root
             | Self::PodFiles
+            | Self::Network
             | Self::Sys(_)
             | Self::Process(_)
             | Self::Threads(_)
@@ -76,6 +81,7 @@ impl Node {
             | Self::Descriptor(_, _, Shown::File) => FileType::Symlink,
             Self::System(..)
             | Self::PodFile(_)
+            | Self::NetworkFile(_)
             | Self::Setting(_)
             | Self::File(..)
             | Self::Descriptor(_, _, Shown::Info) => FileType::Regular,
@@ -84,15 +90,18 @@ impl Node {
 
     pub(super) const fn permissions(&self) -> u32 {
         match self {
-            Self::Root | Self::PodFiles | Self::Sys(_) | Self::Process(_) | Self::Threads(_) => {
-                0o555
-            }
+            Self::Root
+            | Self::PodFiles
+            | Self::Network
+            | Self::Sys(_)
+            | Self::Process(_)
+            | Self::Threads(_) => 0o555,
             Self::Descriptors(_, Shown::File) => 0o500,
             Self::Descriptors(_, Shown::Info) => 0o555,
             Self::SelfLink | Self::ThreadSelfLink | Self::MountsLink | Self::Link(..) => 0o777,
             Self::Descriptor(_, _, Shown::File) => 0o700,
             Self::Descriptor(_, _, Shown::Info) => 0o400,
-            Self::System(..) | Self::PodFile(_) => 0o444,
+            Self::System(..) | Self::PodFile(_) | Self::NetworkFile(_) => 0o444,
             Self::Setting(setting) => {
                 if setting.write.is_some() {
                     0o644
@@ -139,6 +148,8 @@ impl Node {
             Self::ThreadSelfLink => (0, 3),
             Self::MountsLink => (0, 4),
             Self::PodFiles => (0, 5),
+            Self::Network => (0, 6),
+            Self::NetworkFile(name) => (8, name.bytes().fold(0, mix)),
             Self::PodFile(name) => (7, name.bytes().fold(0, mix)),
             Self::System(number, _) => (1, index(*number)),
             Self::Sys(path) => (2, path.bytes().fold(0, mix)),

@@ -118,6 +118,12 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
         None
     }
 
+    /// The text of a file of `/proc/net`.
+    fn network_file(&self, name: &str) -> Option<Vec<u8>> {
+        let _ = name;
+        None
+    }
+
     /// Fills `bytes` at random, for `/proc/sys/kernel/random/uuid`.
     fn fill_random(&self, bytes: &mut [u8]);
 

@@ -185,6 +185,11 @@ impl ProcessSource for ProcessView {
         }
     }
 
+    fn network_file(&self, name: &str) -> Option<Vec<u8>> {
+        let kernel = self.kernel.upgrade()?;
+        (name == "unix").then(|| kernel.network.unix().proc_text())
+    }
+
     fn set_hostname(&self, name: &[u8]) -> Result<()> {
         if name.len() > HOST_NAME_MAX {
             return Err(Errno::EINVAL.because("too long a name"));

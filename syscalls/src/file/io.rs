@@ -5,9 +5,10 @@ use std::sync::Arc;
 use abi::Result;
 use abi::types::{Fd, UserAddr};
 use fs::io::Source;
-use fs::vfs::inode::Timestamp;
+use fs::vfs::inode::{FileType, Timestamp};
 use kernel::call::Outcome;
 use kernel::open_file::OpenFile;
+use kernel::socket::socket_of;
 use kernel::transfer;
 use kernel::tty::TerminalUse;
 
@@ -15,6 +16,7 @@ use super::sigpipe::with_sigpipe;
 use super::{at_once, drop_set_id, limit, not_negative};
 use crate::buffer::UserBuffer;
 use crate::context::Cx;
+use crate::socket;
 
 /// The time for a read or write of `file`; what is no inode keeps none.
 fn now(cx: Cx<'_>, file: &OpenFile) -> Timestamp {
@@ -129,6 +131,11 @@ fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Outcom
     {
         return Outcome::Ready(Err(fault));
     }
+    if file.file_type() == FileType::Socket
+        && let Some(socket) = socket_of(file)
+    {
+        return socket::read(cx, file, socket, buffer);
+    }
     transfer::read(cx.task, file, buffer, now(cx, file))
 }
 
@@ -139,6 +146,11 @@ fn write_from(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Resul
             .check_terminal_use(&cx.process(), file, TerminalUse::Write)
     {
         return Ok(Outcome::Ready(Err(fault)));
+    }
+    if file.file_type() == FileType::Socket
+        && let Some(socket) = socket_of(file)
+    {
+        return socket::write(cx, file, socket, buffer);
     }
     cut_at_fault(file, &mut buffer);
     if file.is_writable() && file.ops().is_none() && Source::remaining(&buffer) > 0 {

@@ -21,6 +21,7 @@ pub(crate) use attributes::{
 pub(crate) use copy::{copy_file_range, sendfile64};
 pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writev};
 pub(crate) use seek::{fadvise64_64, flock, llseek};
+pub(crate) use sigpipe::with_sigpipe;
 pub(crate) use size::{fallocate, ftruncate64, truncate64};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};
 pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};

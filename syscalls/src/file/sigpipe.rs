@@ -11,7 +11,7 @@ use kernel::signal::{self, SignalInfo};
 use crate::context::Cx;
 
 /// The outcome of a write, after which the writer of a broken pipe gets `SIGPIPE`.
-pub(super) fn with_sigpipe(cx: Cx<'_>, outcome: Outcome<usize>) -> Outcome<usize> {
+pub(crate) fn with_sigpipe(cx: Cx<'_>, outcome: Outcome<usize>) -> Outcome<usize> {
     match outcome {
         Outcome::Ready(answer) => {
             raise_sigpipe(cx.kernel, cx.task, &answer);

@@ -25,12 +25,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "syscalls-abi",
         ],
     ),
-    ("syscalls", &["kernel", "fs", "executor", "syscalls-abi"]),
+    (
+        "syscalls",
+        &["kernel", "net", "fs", "executor", "syscalls-abi"],
+    ),
     (
         "kernel",
-        &["kernel-loader", "fs", "executor", "syscalls-abi"],
+        &["kernel-loader", "net", "fs", "executor", "syscalls-abi"],
     ),
     ("kernel-loader", &["syscalls-abi"]),
+    ("net", &["fs", "executor", "syscalls-abi"]),
     ("fs", &["fs-ext2", "fs-block", "executor", "syscalls-abi"]),
     ("fs-ext2", &["fs-block", "syscalls-abi"]),
     ("fs-block", &[]),

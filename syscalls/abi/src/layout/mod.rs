@@ -119,6 +119,7 @@ macro_rules! layout {
 pub mod fs;
 pub mod process;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod time;
 pub mod tty;
@@ -126,6 +127,7 @@ pub mod tty;
 pub use fs::*;
 pub use process::*;
 pub use signal::*;
+pub use socket::*;
 pub use stat::*;
 pub use time::*;
 pub use tty::*;
