@@ -55,11 +55,9 @@ static int receive_fds(const char *what, int fd, int *fds, size_t room, int flag
 		count = (int)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(head), (size_t)count * sizeof(int));
 	}
-	printf("%s: %d [%s], %d files%s%s%s\n", what, (int)n, buffer, count,
+	printf("%s: %d [%s], %d files%s%s\n", what, (int)n, buffer, count,
 		message.msg_flags & MSG_CTRUNC ? ", cut" : "",
-		message.msg_flags & MSG_CMSG_CLOEXEC ? ", cloexec" : "",
-		message.msg_controllen == (message.msg_control ? CMSG_SPACE((size_t)count * sizeof(int)) : 0) || !count
-			? "" : ", odd length");
+		message.msg_flags & MSG_CMSG_CLOEXEC ? ", cloexec" : "");
 	return count;
 }
 

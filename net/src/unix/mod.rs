@@ -84,13 +84,16 @@ impl Kind {
     }
 }
 
+/// Sockets by their type and a name that is no path.
+type AbstractNames = HashMap<(Kind, Box<[u8]>), Weak<UnixSocket>>;
+
 /// The sockets of a pod.
 pub struct UnixNetwork {
     budget: Arc<Budget>,
     /// All of them, by number.
     sockets: Lock<BTreeMap<u64, Weak<UnixSocket>>>,
     /// Those with a name that is no path; each type has names of its own.
-    abstract_names: Lock<HashMap<(Kind, Box<[u8]>), Weak<UnixSocket>>>,
+    abstract_names: Lock<AbstractNames>,
     /// Those with a path, by device and inode.
     inodes: Lock<HashMap<(u64, u64), Weak<UnixSocket>>>,
     in_flight: InFlight,

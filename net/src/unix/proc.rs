@@ -37,7 +37,7 @@ impl UnixSocket {
                 Phase::Connected => (0, CONNECTING),
                 Phase::Closed => (0, UNCONNECTED),
             };
-            let nr_references = 2 + u32::from(state.peer.is_some());
+            let nr_references = if state.peer.is_some() { 3 } else { 2 };
             (flags, shown, nr_references, state.name.clone())
         };
         let mut line = String::new();

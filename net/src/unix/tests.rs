@@ -410,7 +410,7 @@ fn messages_are_charged_and_given_back() {
     let refused = loop {
         let (one, other) = pair(&network, SOCK_STREAM);
         let result = loop {
-            match send(&one, &[0..5_000]) {
+            match send(&one, &[0; 20_000]) {
                 Ok(_) => {}
                 Err(stall) => break stall,
             }

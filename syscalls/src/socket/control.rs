@@ -9,7 +9,7 @@ use abi::{Errno, Result};
 use kernel::fd_table::OnExec;
 use kernel::open_file::OpenFile;
 use kernel::platform::UserMemory;
-use kernel::process::{INFINITY, Process, Resource};
+use kernel::process::{Process, Resource};
 use net::message::{Credentials, PassedFile, Received};
 
 use crate::context::Cx;
@@ -67,6 +67,7 @@ fn take_files(cx: Cx<'_>, data: &[u8], files: &mut Vec<Arc<dyn PassedFile>>) -> 
     let process = cx.process();
     let in_flight = u64::try_from(cx.kernel.network.unix().nr_in_flight()).unwrap_or(u64::MAX);
     let is_limited = !process.credentials().is_privileged();
+<<<<<<< HEAD
     if is_limited
         && in_flight
             > process
@@ -75,6 +76,9 @@ fn take_files(cx: Cx<'_>, data: &[u8], files: &mut Vec<Arc<dyn PassedFile>>) -> 
                 .soft(Resource::OpenFiles)
                 .min(INFINITY)
     {
+=======
+    if is_limited && in_flight > process.limits.lock().soft(Resource::OpenFiles) {
+>>>>>>> 8f5ccd7 (Build sockets for size; keep the test of control messages free of data models)
         return Err(Errno::ETOOMANYREFS.because("too many open files in messages"));
     }
     for word in data.chunks_exact(4) {
