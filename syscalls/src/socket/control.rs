@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use abi::flags::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET};
+use abi::flags::{
+    CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, MSG_CMSG_CLOEXEC, MSG_CTRUNC,
+    SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET,
+};
 use abi::layout::{CmsgHdr, MsgHdr, Ucred};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
@@ -66,19 +69,8 @@ pub(super) fn read(cx: Cx<'_>, header: &MsgHdr) -> Result<Carried> {
 fn take_files(cx: Cx<'_>, data: &[u8], files: &mut Vec<Arc<dyn PassedFile>>) -> Result<()> {
     let process = cx.process();
     let in_flight = u64::try_from(cx.kernel.network.unix().nr_in_flight()).unwrap_or(u64::MAX);
-    let is_limited = !process.credentials().is_privileged();
-<<<<<<< HEAD
-    if is_limited
-        && in_flight
-            > process
-                .limits
-                .lock()
-                .soft(Resource::OpenFiles)
-                .min(INFINITY)
-    {
-=======
+    let is_limited = !process.credentials().has(CAP_SYS_RESOURCE);
     if is_limited && in_flight > process.limits.lock().soft(Resource::OpenFiles) {
->>>>>>> 8f5ccd7 (Build sockets for size; keep the test of control messages free of data models)
         return Err(Errno::ETOOMANYREFS.because("too many open files in messages"));
     }
     for word in data.chunks_exact(4) {
@@ -91,7 +83,7 @@ fn take_files(cx: Cx<'_>, data: &[u8], files: &mut Vec<Arc<dyn PassedFile>>) -> 
     Ok(())
 }
 
-/// What a process may say that it is: itself, by any of its ids; the superuser anything.
+/// What a process may say that it is: itself, by any of its ids, and more with capabilities.
 fn check_credentials(cx: Cx<'_>, data: &[u8]) -> Result<Credentials> {
     let raw = data.try_into();
     let raw = raw.map_err(|_| Errno::EINVAL.because("no credentials"))?;
@@ -100,8 +92,10 @@ fn check_credentials(cx: Cx<'_>, data: &[u8]) -> Result<Credentials> {
     let own = process.credentials();
     let is_own =
         |ids: kernel::process::Ids, id: u32| [ids.real, ids.effective, ids.saved].contains(&id);
-    let is_true = pid == process.pid && is_own(own.user, uid) && is_own(own.group, gid);
-    if !is_true && !own.is_privileged() {
+    let is_true = (pid == process.pid || own.has(CAP_SYS_ADMIN))
+        && (is_own(own.user, uid) || own.has(CAP_SETUID))
+        && (is_own(own.group, gid) || own.has(CAP_SETGID));
+    if !is_true {
         return Err(Errno::EPERM.because("credentials of somebody else"));
     }
     if pid != process.pid && cx.kernel.processes.find(pid).is_none() {

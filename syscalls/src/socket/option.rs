@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use abi::flags::{
-    SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PEERCRED, SO_PEERGROUPS, SO_PRIORITY,
-    SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO_NEW, SO_RCVTIMEO_OLD,
-    SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO_NEW, SO_SNDTIMEO_OLD, SO_TYPE, SOL_SOCKET,
+    CAP_NET_ADMIN, SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PEERCRED, SO_PEERGROUPS,
+    SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO_NEW,
+    SO_RCVTIMEO_OLD, SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO_NEW, SO_SNDTIMEO_OLD,
+    SO_TYPE, SOL_SOCKET,
 };
 use abi::layout::{Linger, SockTimeval32, SockTimeval64, Ucred};
 use abi::types::{Fd, UserAddr};
@@ -73,9 +74,9 @@ fn check_len(len: usize, least: usize) -> Result<()> {
 
 fn set_buffer(cx: Cx<'_>, options: &Options, option: i32, number: i32) -> Result<()> {
     if matches!(option, SO_SNDBUFFORCE | SO_RCVBUFFORCE)
-        && !cx.process().credentials().is_privileged()
+        && !cx.process().credentials().has(CAP_NET_ADMIN)
     {
-        return Err(Errno::EPERM.because("only the superuser forces a size"));
+        return Err(Errno::EPERM.because("without CAP_NET_ADMIN nobody forces a size"));
     }
     // As in Linux, a negative size is a very large one.
     let bytes = number.cast_unsigned();
@@ -87,8 +88,8 @@ fn set_buffer(cx: Cx<'_>, options: &Options, option: i32, number: i32) -> Result
 }
 
 fn set_priority(cx: Cx<'_>, options: &Options, number: i32) -> Result<()> {
-    if !(0..=6).contains(&number) && !cx.process().credentials().is_privileged() {
-        return Err(Errno::EPERM.because("a priority of the superuser"));
+    if !(0..=6).contains(&number) && !cx.process().credentials().has(CAP_NET_ADMIN) {
+        return Err(Errno::EPERM.because("a priority that needs CAP_NET_ADMIN"));
     }
     options.priority.store(number, Ordering::Relaxed);
     Ok(())

@@ -146,6 +146,7 @@ flags! {
         CAP_LINUX_IMMUTABLE = 9,
         CAP_SYS_CHROOT = 18,
         CAP_SYS_PTRACE = 19,
+        CAP_NET_ADMIN = 12,
         CAP_SYS_ADMIN = 21,
         CAP_SYS_BOOT = 22,
         CAP_SYS_NICE = 23,
