@@ -24,6 +24,9 @@ export interface ModuleOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** What a pod has besides what all have. */
+export type PodOptions = Pick<BootOptions, "mode" | "workers" | "mounts">;
+
 /** Runs `module`, a path below `target/wasi`, by wasmtime. */
 export async function runInWasmtime(module: string, options: ModuleOptions = {}): Promise<Outcome> {
   const { argv = [], env = {}, stdin = "", files = {} } = options;
@@ -60,7 +63,7 @@ export async function runInWasmtime(module: string, options: ModuleOptions = {})
 }
 
 const SIGKILL = 9;
-const TIMEOUT_MS = 90_000;
+const TIMEOUT_MS = 240_000;
 
 /** A pod that has `target/wasi` at `/mnt`. */
 export class WasiPod implements Disposable {
@@ -74,10 +77,10 @@ export class WasiPod implements Disposable {
     this.log = log;
   }
 
-  static async boot(options: Pick<BootOptions, "mode" | "workers">): Promise<WasiPod> {
+  static async boot(options: PodOptions): Promise<WasiPod> {
     const log: string[] = [];
     const image = new Uint8Array(await readFile(IMAGE));
-    const mounts = [{ host: TARGET, guest: "/mnt", readOnly: true }];
+    const mounts = [{ host: TARGET, guest: "/mnt", readOnly: true }, ...(options.mounts ?? [])];
     return new WasiPod(await boot({ ...options, image, mounts, onLog: (_, line) => log.push(line) }), log);
   }
 

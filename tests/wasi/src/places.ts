@@ -13,3 +13,5 @@ export const TARGET = under("target/wasi/");
 export const WASMTIME = `${TARGET}wheels/wasmtime_cli/wasmtime`;
 /** The root image of the pods. */
 export const IMAGE = process.env.SHOAL_IMAGE ?? under("target/guest/root.ext2");
+/** Whether CPython's own tests run: they take a minute. */
+export const RUNS_CPYTHON_TESTS = process.env.SHOAL_CPYTHON_TESTS !== undefined;
