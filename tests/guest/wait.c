@@ -59,13 +59,16 @@ static void kinds(void)
 	int status;
 	siginfo_t info;
 	pid_t pid = start_role(self, "exit", "3", 0);
-	// Not told yet, and not told twice.
-	show_wait("without WEXITED", P_PID, pid, WSTOPPED | WNOHANG);
+	// Seen as often as one only looks.
 	show_wait("looked at", P_PID, pid, WEXITED | WNOWAIT);
 	show_wait("looked at again", P_ALL, 0, WEXITED | WNOWAIT);
 	show_wait("its group", P_PGID, getpgrp(), WEXITED | WNOWAIT);
 	show_wait("own group", P_PGID, 0, WEXITED | WNOWAIT | WNOHANG);
 	show_wait("another group", P_PGID, 999999, WEXITED);
+	// It will never stop.
+	show_wait("to stop", P_PID, pid, WSTOPPED);
+	show_wait("to stop", P_ALL, 0, WSTOPPED | WNOHANG);
+	show_wait("to stop", P_PGID, 0, WSTOPPED | WCONTINUED);
 	SHOW(waitpid(pid, &status, __WCLONE | WNOHANG));
 	SHOW(info_of(P_PID, pid, &info, WEXITED | __WCLONE | WNOHANG));
 	SHOW(waitpid(pid, &status, __WALL) == pid);
@@ -78,6 +81,9 @@ static void kinds(void)
 	SHOW(waitpid(pid, 0, 0) == pid);
 	pid = start_role(self, "exit", "300", 0);
 	show_wait("status above 255", P_PID, pid, WEXITED);
+	pid = start_role(self, "exit", "6", 0);
+	show_wait("ends instead of stopping", P_ALL, 0, WSTOPPED);
+	show_end("it", pid);
 	pid = start_role(self, "kill", "9", 0);
 	show_wait("killed", P_PID, pid, WEXITED);
 	pid = start_role(self, "kill", "15", 0);

@@ -487,7 +487,15 @@ impl ProcessTable {
             // Only one may be it, among however many.
             WaitFor::Pid(pid) => vec![pid],
             WaitFor::Any => {
-                candidates = all.len();
+                let counts = |pid: &&Pid| {
+                    let entry = tree.entries.get(*pid);
+                    entry.is_some_and(|entry| entry.may_report(options))
+                };
+                candidates = if options.exited {
+                    all.len()
+                } else {
+                    all.iter().filter(counts).count()
+                };
                 let news = tree.news.range((parent, 0)..=(parent, Pid::MAX));
                 news.map(|&(_, child)| child).collect()
             }
@@ -501,7 +509,7 @@ impl ProcessTable {
                 WaitFor::Any | WaitFor::Pid(_) => entry.parent == parent,
                 WaitFor::Group(group) => entry.group == group,
             };
-            if !matches {
+            if !matches || !entry.may_report(options) {
                 continue;
             }
             candidates = candidates.saturating_add(1);
@@ -611,6 +619,11 @@ impl ProcessTable {
 }
 
 impl Entry {
+    /// Whether there will ever be something to report: one that has ended does nothing more.
+    const fn may_report(&self, options: WaitOptions) -> bool {
+        options.exited || !matches!(self.state, RunState::Zombie(_))
+    }
+
     /// The status to report for `options`, marking it reported.
     fn report(&mut self, options: WaitOptions) -> Option<i32> {
         match self.state {
