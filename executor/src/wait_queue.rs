@@ -14,6 +14,12 @@
 //!   its store and `wake_all` ([`CancelToken`](crate::CancelToken) does).
 //!
 //! `tests/loom_wait_queue.rs` tries all orders of both.
+//!
+//! # Events and turns
+//! A queue may serve more than one condition (a socket: bytes to read, room to write). Whoever
+//! registers may name the [`Interest`] bits it waits for; [`WaitQueue::wake_for`] passes over those
+//! that wait for other bits. And it may take turns ([`Turn::Exclusive`]): of those that do, each wake
+//! wakes one.
 
 use std::{fmt, sync::Arc, task::Waker};
 
@@ -27,6 +33,30 @@ use crate::{
 /// How far back [`WaitQueue::wake_all`] looks for a waker that it has already. Few tasks wait on
 /// one object twice, and those (`poll` with the same file twice) register in a row.
 const DUPLICATE_WINDOW: usize = 8;
+
+/// What a waiter waits for, as bits whose meaning belongs to the object: those of `poll(2)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest(pub u32);
+
+impl Interest {
+    /// Whatever happens.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// Whether both have a bit in common.
+    const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Whether a wake-up is for all waiters or for one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// Woken each time.
+    #[default]
+    Shared,
+    /// Of these one is woken each time, and then goes to the end.
+    Exclusive,
+}
 
 /// A cheap handle to a list of wakers; clones share the list.
 #[derive(Clone, Default)]
@@ -52,10 +82,25 @@ impl WaitQueue {
     /// The caller must test its condition *after* this, see the module.
     #[must_use = "a dropped registration is never woken"]
     pub fn register(&self, waker: &Waker) -> Registration {
-        let waker = waker.clone();
+        self.register_for(waker, Interest::ALL, Turn::Shared)
+    }
+
+    /// [`WaitQueue::register`] for some events only, or in turn with others.
+    ///
+    /// Who takes turns calls [`Registration::consume`] after a success.
+    #[must_use = "a dropped registration is never woken"]
+    pub fn register_for(&self, waker: &Waker, interest: Interest, turn: Turn) -> Registration {
+        let slot = Slot {
+            waker: waker.clone(),
+            interest,
+            turn,
+            is_notified: false,
+            prev: None,
+            next: None,
+        };
         let key = {
             let mut waiters = self.inner.waiters.lock();
-            let key = waiters.push_back(waker);
+            let key = waiters.push_back(slot);
             self.inner
                 .nr_waiters
                 .store(waiters.slots.len(), Ordering::Relaxed);
@@ -68,18 +113,34 @@ impl WaitQueue {
         }
     }
 
-    /// Wakes all that are registered, in the order in which they came.
+    /// Wakes all that are registered, in the order in which they came; of those that take turns,
+    /// one.
+    pub fn wake_all(&self) {
+        self.wake_for(Interest::ALL);
+    }
+
+    /// Wakes those that wait for any of `events`, in the order in which they came; of those that
+    /// take turns, the one that has waited longest.
     ///
     /// Wakers that wake the same task are called once where that is cheap to see.
-    pub fn wake_all(&self) {
+    pub fn wake_for(&self, events: Interest) {
         if self.is_empty() {
             return;
         }
         let mut first = None;
         let mut rest: Vec<Waker> = Vec::new();
         {
-            let waiters = self.inner.waiters.lock();
-            for waker in waiters.iter() {
+            let mut waiters = self.inner.waiters.lock();
+            let mut turn = None;
+            for (key, slot) in waiters.iter() {
+                let has_turn = slot.turn == Turn::Shared || turn.is_none();
+                if !has_turn || !slot.interest.meets(events) {
+                    continue;
+                }
+                if slot.turn == Turn::Exclusive {
+                    turn = Some(key);
+                }
+                let waker = &slot.waker;
                 let Some(first) = &first else {
                     first = Some(waker.clone());
                     continue;
@@ -88,6 +149,9 @@ impl WaitQueue {
                 if !first.will_wake(waker) && !recent.any(|other| other.will_wake(waker)) {
                     rest.push(waker.clone());
                 }
+            }
+            if let Some(key) = turn {
+                waiters.notify(key);
             }
         }
         first.into_iter().chain(rest).for_each(Waker::wake);
@@ -152,6 +216,15 @@ impl Registration {
         drop(replaced);
     }
 
+    /// Waits for other events from now on; as with [`WaitQueue::register`], the condition must be
+    /// tested after this.
+    pub fn set_interest(&mut self, interest: Interest) {
+        if let Some(slot) = self.inner.waiters.lock().slots.get_mut(self.key) {
+            slot.interest = interest;
+        }
+        fence(Ordering::SeqCst);
+    }
+
     /// Ends the wait after a success: a [`WaitQueue::wake_one`] that came here is used up.
     pub fn consume(self) {
         let mut waiters = self.inner.waiters.lock();
@@ -170,8 +243,11 @@ impl Drop for Registration {
             self.inner
                 .nr_waiters
                 .store(waiters.slots.len(), Ordering::Relaxed);
-            let pass_on = slot.as_ref().is_some_and(|slot| slot.is_notified);
-            (slot, if pass_on { waiters.rotate() } else { None })
+            let next = match &slot {
+                Some(slot) if slot.is_notified => waiters.pass_on(slot),
+                _ => None,
+            };
+            (slot, next)
         };
         drop(slot);
         if let Some(waker) = next {
@@ -199,29 +275,46 @@ struct Waiters {
 
 struct Slot {
     waker: Waker,
-    /// Woken by `wake_one`, and neither waiting again (`update`) nor done (`consume`) since.
+    interest: Interest,
+    turn: Turn,
+    /// Woken in its turn, and neither waiting again (`update`) nor done (`consume`) since.
     is_notified: bool,
     prev: Option<usize>,
     next: Option<usize>,
 }
 
 impl Waiters {
-    fn iter(&self) -> impl Iterator<Item = &Waker> {
+    fn iter(&self) -> impl Iterator<Item = (usize, &Slot)> {
         let mut cursor = self.head;
         std::iter::from_fn(move || {
-            let slot = self.slots.get(cursor?)?;
+            let key = cursor?;
+            let slot = self.slots.get(key)?;
             cursor = slot.next;
-            Some(&slot.waker)
+            Some((key, slot))
         })
     }
 
-    fn push_back(&mut self, waker: Waker) -> usize {
-        let key = self.slots.insert(Slot {
-            waker,
-            is_notified: false,
-            prev: None,
-            next: None,
-        });
+    /// Whose turn it is to hear of `events`.
+    fn next_turn(&self, events: Interest) -> Option<usize> {
+        let is_next = |slot: &Slot| slot.turn == Turn::Exclusive && slot.interest.meets(events);
+        self.iter()
+            .find(|(_, slot)| is_next(slot))
+            .map(|(key, _)| key)
+    }
+
+    /// After `left`, which was woken and did nothing: the next that could have been woken instead.
+    fn pass_on(&mut self, left: &Slot) -> Option<Waker> {
+        match left.turn {
+            Turn::Shared => self.rotate(),
+            Turn::Exclusive => {
+                let key = self.next_turn(left.interest)?;
+                self.notify(key)
+            }
+        }
+    }
+
+    fn push_back(&mut self, slot: Slot) -> usize {
+        let key = self.slots.insert(slot);
         self.link_back(key);
         key
     }
@@ -233,7 +326,11 @@ impl Waiters {
 
     /// Moves the first waiter to the end, marks it notified and returns its waker.
     fn rotate(&mut self) -> Option<Waker> {
-        let key = self.head?;
+        self.notify(self.head?)
+    }
+
+    /// The same for any waiter.
+    fn notify(&mut self, key: usize) -> Option<Waker> {
         self.unlink(key);
         self.link_back(key);
         let slot = self.slots.get_mut(key)?;
@@ -342,6 +439,42 @@ mod tests {
         drop(b);
         assert_eq!(counts(&all), [1, 1, 0]);
         drop(c);
+    }
+
+    #[test]
+    fn waiters_for_other_events_sleep_on() {
+        let queue = WaitQueue::new();
+        let all = counters::<3>();
+        let [r, w] = [Interest(1), Interest(4)];
+        let mut reader = queue.register_for(&all[0].1, r, Turn::Shared);
+        let _writer = queue.register_for(&all[1].1, w, Turn::Shared);
+        let _both = queue.register(&all[2].1);
+        queue.wake_for(r);
+        assert_eq!(counts(&all), [1, 0, 1]);
+        reader.set_interest(w);
+        queue.wake_for(r);
+        assert_eq!(counts(&all), [1, 0, 2]);
+        queue.wake_for(w);
+        assert_eq!(counts(&all), [2, 1, 3]);
+    }
+
+    #[test]
+    fn of_those_that_take_turns_one_is_woken_besides_all_others() {
+        let queue = WaitQueue::new();
+        let all = counters::<4>();
+        let turn = |i: usize| queue.register_for(&all[i].1, Interest(1), Turn::Exclusive);
+        let (a, _b) = (turn(0), turn(1));
+        let _shared = queue.register(&all[2].1);
+        let _other = queue.register_for(&all[3].1, Interest(4), Turn::Exclusive);
+        queue.wake_all();
+        assert_eq!(counts(&all), [1, 0, 1, 0]);
+        queue.wake_for(Interest(1));
+        assert_eq!(counts(&all), [1, 1, 2, 0]);
+        // It leaves without having done anything: the next one that waits for the same is woken.
+        drop(a);
+        assert_eq!(counts(&all), [1, 2, 2, 0]);
+        queue.wake_for(Interest(4));
+        assert_eq!(counts(&all), [1, 2, 3, 1]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Restart {
     Sys,
     /// `ERESTARTNOHAND`: again when no handler runs, else `EINTR` (`poll`, `select`, sleeps).
     NoHandler,
+    /// `EINTR` in any case (`epoll_wait`), also after a stop.
+    Never,
 }
 
 /// Why a call has no value.

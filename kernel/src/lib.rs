@@ -14,6 +14,7 @@
 mod boot;
 pub mod call;
 pub mod device;
+pub mod event;
 pub mod exec;
 pub mod fd_table;
 pub mod file_lock;

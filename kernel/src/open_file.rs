@@ -16,19 +16,22 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use abi::flags::{
-    FIONREAD, O_ACCMODE, O_APPEND, O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOFOLLOW,
-    O_NONBLOCK, O_PATH, O_RDWR, O_SETTABLE, O_SYNC, O_WRONLY,
+    FIONREAD, IN_ACCESS, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, IN_OPEN, O_ACCMODE, O_APPEND,
+    O_DIRECT, O_DIRECTORY, O_DSYNC, O_LARGEFILE, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
+    O_SETTABLE, O_SYNC, O_WRONLY,
 };
 use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Sink, Source, Try};
+use fs::notify::Notify;
 use fs::vfs::Opened;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 use fs::vfs::inode::{FileType, Inode, Metadata, SetAttributes, Timestamp};
 use fs::vfs::path::Location;
 
 pub use self::position::Whence;
+use crate::event::epoll::Watches;
 use crate::file_lock::FlockHold;
 use crate::ipc::pipe::{Pipe, PipeEnd};
 
@@ -79,8 +82,23 @@ pub struct OpenFile {
     offset: Lock<u64>,
     /// The lock of `flock(2)` and `F_OFD_SETLK`; there since the first request, ends with it.
     flock: OnceLock<FlockHold>,
+    /// The epolls that watch it; there since the first one does.
+    watches: OnceLock<Watches>,
     /// The second in which the access time was last looked at.
     atime_checked: AtomicI64,
+    /// The last field: it looks after the file was let go.
+    _reaper: Reaper,
+}
+
+/// Ends the watches of a file that was removed while this was the last to hold it.
+struct Reaper(Option<Arc<Notify>>);
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        if let Some(notify) = &self.0 {
+            notify.reap();
+        }
+    }
 }
 
 impl fmt::Debug for OpenFile {
@@ -96,7 +114,11 @@ impl fmt::Debug for OpenFile {
 
 impl OpenFile {
     fn new(identity: Identity, backing: Backing, file_type: FileType, flags: u32) -> Arc<Self> {
-        Arc::new(Self {
+        let reaper = match &identity {
+            Identity::Located(location) => Some(Arc::clone(location.mount.notify())),
+            Identity::Anonymous(_) => None,
+        };
+        let file = Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             identity,
             backing,
@@ -104,15 +126,37 @@ impl OpenFile {
             flags: AtomicU32::new(flags & (O_ACCMODE | VISIBLE)),
             offset: Lock::new(0),
             flock: OnceLock::new(),
+            watches: OnceLock::new(),
             atime_checked: AtomicI64::new(i64::MIN),
-        })
+            _reaper: Reaper(reaper),
+        });
+        file.notify(IN_OPEN);
+        file
+    }
+
+    /// Tells who watches the file, or its directory, that `mask` (`IN_*`) happened.
+    fn notify(&self, mask: u32) {
+        if let (Identity::Located(location), false) = (&self.identity, self.is_path()) {
+            location.notify(mask);
+        }
+    }
+
+    /// [`OpenFile::notify`] when bytes were moved.
+    fn notify_moved(&self, mask: u32, moved: usize) {
+        if moved > 0 {
+            self.notify(mask);
+        }
     }
 
     /// A description of what `Vfs::open` found. Named pipes come in by [`OpenFile::from_pipe`].
     ///
     /// - `flags`: those of `open(2)`
     pub fn from_opened(opened: Opened, flags: u32) -> Arc<Self> {
-        let Opened { location, ops } = opened;
+        let Opened {
+            location,
+            ops,
+            is_truncated,
+        } = opened;
         let file_type = location.file_type();
         let (backing, flags) = match ops {
             _ if flags & O_PATH != 0 => {
@@ -121,7 +165,11 @@ impl OpenFile {
             Some(ops) => (Backing::Ops(ops), flags),
             None => (Backing::Inode(Arc::clone(&location.inode)), flags),
         };
-        Self::new(Identity::Located(location), backing, file_type, flags)
+        let file = Self::new(Identity::Located(location), backing, file_type, flags);
+        if is_truncated {
+            file.notify(IN_MODIFY);
+        }
+        file
     }
 
     /// A description of something that has no name: a socket, an event counter.
@@ -296,19 +344,21 @@ impl OpenFile {
     /// `WouldBlock`; `EBADF` not open for reading, `EISDIR`, `EIO`, and what the sink says.
     pub fn try_read(&self, sink: &mut dyn Sink, now: Timestamp) -> Try<usize> {
         self.check_readable()?;
-        match &self.backing {
-            Backing::Pipe(end) => end.try_read(sink),
-            Backing::Ops(ops) => ops.try_read(sink),
+        let moved = match &self.backing {
+            Backing::Pipe(end) => end.try_read(sink)?,
+            Backing::Ops(ops) => ops.try_read(sink)?,
             Backing::Inode(inode) => {
                 let mut offset = self.offset.lock();
                 let moved = read_inode(&**inode, *offset, sink)?;
                 *offset = offset.saturating_add(widen(moved));
                 drop(offset);
                 self.touch_atime(&**inode, now);
-                Ok(moved)
+                moved
             }
-            Backing::Path => Err(Errno::EBADF.into()),
-        }
+            Backing::Path => return Err(Errno::EBADF.into()),
+        };
+        self.notify_moved(IN_ACCESS, moved);
+        Ok(moved)
     }
 
     /// Reads at byte `offset` and leaves the description's own alone (`pread(2)`).
@@ -320,15 +370,17 @@ impl OpenFile {
             return Err(Errno::ESPIPE.into());
         }
         self.check_readable()?;
-        match &self.backing {
+        let moved = match &self.backing {
             Backing::Inode(inode) => {
                 let moved = read_inode(&**inode, offset, sink)?;
                 self.touch_atime(&**inode, now);
-                Ok(moved)
+                moved
             }
-            Backing::Ops(ops) => ops.try_read(sink),
-            Backing::Pipe(_) | Backing::Path => Err(Errno::ESPIPE.into()),
-        }
+            Backing::Ops(ops) => ops.try_read(sink)?,
+            Backing::Pipe(_) | Backing::Path => return Err(Errno::ESPIPE.into()),
+        };
+        self.notify_moved(IN_ACCESS, moved);
+        Ok(moved)
     }
 
     /// Writes at the offset, or at the end with `O_APPEND`, and moves the offset.
@@ -340,17 +392,19 @@ impl OpenFile {
     /// source says.
     pub fn try_write(&self, source: &mut dyn Source, now: Timestamp) -> Try<usize> {
         self.check_writable()?;
-        match &self.backing {
-            Backing::Pipe(end) => end.try_write(source),
-            Backing::Ops(ops) => ops.try_write(source),
+        let moved = match &self.backing {
+            Backing::Pipe(end) => end.try_write(source)?,
+            Backing::Ops(ops) => ops.try_write(source)?,
             Backing::Inode(inode) => {
                 let mut offset = self.offset.lock();
                 let (start, moved) = self.write_inode(&**inode, *offset, source, now)?;
                 *offset = start.saturating_add(widen(moved));
-                Ok(moved)
+                moved
             }
-            Backing::Path => Err(Errno::EBADF.into()),
-        }
+            Backing::Path => return Err(Errno::EBADF.into()),
+        };
+        self.notify_moved(IN_MODIFY, moved);
+        Ok(moved)
     }
 
     /// Writes at byte `offset` and leaves the description's own alone (`pwrite(2)`).
@@ -364,14 +418,16 @@ impl OpenFile {
             return Err(Errno::ESPIPE.into());
         }
         self.check_writable()?;
-        match &self.backing {
+        let moved = match &self.backing {
             Backing::Inode(inode) => {
                 let (_, moved) = self.write_inode(&**inode, offset, source, now)?;
-                Ok(moved)
+                moved
             }
-            Backing::Ops(ops) => ops.try_write(source),
-            Backing::Pipe(_) | Backing::Path => Err(Errno::ESPIPE.into()),
-        }
+            Backing::Ops(ops) => ops.try_write(source)?,
+            Backing::Pipe(_) | Backing::Path => return Err(Errno::ESPIPE.into()),
+        };
+        self.notify_moved(IN_MODIFY, moved);
+        Ok(moved)
     }
 
     /// Where the next write goes, for `RLIMIT_FSIZE`: `None` when the limit does not apply.
@@ -447,7 +503,9 @@ impl OpenFile {
             mtime: Some(now),
             ctime: Some(now),
             ..SetAttributes::default()
-        })
+        })?;
+        self.notify(IN_MODIFY);
+        Ok(())
     }
 
     /// `fstat(2)`.
@@ -498,6 +556,11 @@ impl OpenFile {
         self.flock.get_or_init(|| make(self.id));
     }
 
+    /// The epolls that watch it.
+    pub(crate) fn watches(&self) -> &Watches {
+        self.watches.get_or_init(Watches::default)
+    }
+
     /// What could be done now without waiting.
     pub fn events(&self) -> Events {
         match &self.backing {
@@ -513,6 +576,21 @@ impl OpenFile {
         self.ops()?.wait_queue()
     }
 
+    /// Whether `epoll(7)` takes it.
+    pub fn is_pollable(&self) -> bool {
+        self.ops().is_some_and(FileOps::is_pollable)
+    }
+
+    /// How many bytes a write takes, if it takes all or nothing.
+    pub fn message_len(&self) -> Option<usize> {
+        self.ops()?.message_len()
+    }
+
+    /// The lines of `/proc/PID/fdinfo/N` that only this type of file has.
+    pub fn describe(&self) -> String {
+        self.ops().map(FileOps::describe).unwrap_or_default()
+    }
+
     /// When a read that began at `started_ns` ends although nothing came: `VTIME` of a terminal.
     pub fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
         self.ops()?.read_deadline_ns(started_ns)
@@ -526,6 +604,11 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        self.notify(if self.is_writable() {
+            IN_CLOSE_WRITE
+        } else {
+            IN_CLOSE_NOWRITE
+        });
         if let Some(ops) = self.ops() {
             ops.release();
         }

@@ -11,19 +11,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use abi::flags::{POLLRDNORM, POLLWRNORM};
 use executor::Sleep;
-use executor::wait_queue::{Registration, WaitQueue};
+use executor::wait_queue::{Interest, Registration, Turn, WaitQueue};
 use fs::io::{Stall, Try};
 use fs::vfs::file::Events;
 
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::open_file::OpenFile;
-
-/// Readable, under the name that `poll(2)` took over from System V.
-const RDNORM: Events = Events(POLLRDNORM);
-/// Writable, likewise.
-const WRNORM: Events = Events(POLLWRNORM);
 
 /// A call that can be tried any number of times until it does not stall.
 pub trait Attempt: Send + 'static {
@@ -39,6 +33,11 @@ pub trait Attempt: Send + 'static {
     /// When to give up although nothing happened, if it knows; asked after each attempt.
     fn deadline_ns(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether one waiter is enough for each wake-up.
+    fn turn(&self) -> Turn {
+        Turn::Shared
     }
 
     /// The last word when it was interrupted or timed out: a call that moved a part of its bytes
@@ -144,13 +143,19 @@ impl<S: Sleeper, A: Attempt> Future for Wait<S, A> {
             // It never left the queue: most wake-ups end here, without another look at the queue.
             (Some(registration), _) => {
                 match this.attempt.attempt() {
-                    Ok(value) => return Poll::Ready(Ok(value)),
+                    Ok(value) => {
+                        this.registration.take().map(Registration::consume);
+                        return Poll::Ready(Ok(value));
+                    }
                     Err(Stall::Failed(error)) => return Poll::Ready(Err(error.into())),
                     Err(Stall::WouldBlock) => {}
                 }
                 registration.update(cx.waker());
             }
-            (None, Some(queue)) => this.registration = Some(queue.register(cx.waker())),
+            (None, Some(queue)) => {
+                let turn = this.attempt.turn();
+                this.registration = Some(queue.register_for(cx.waker(), Interest::ALL, turn));
+            }
             (None, None) => {}
         }
         match this.attempt.attempt() {
@@ -213,13 +218,7 @@ pub struct PollItem {
 impl PollItem {
     fn check(&mut self) -> bool {
         if let Some(file) = &self.file {
-            let mut events = file.events();
-            if events.intersects(Events::IN) {
-                events |= RDNORM;
-            }
-            if events.intersects(Events::OUT) {
-                events |= WRNORM;
-            }
+            let events = file.events().with_norms();
             self.ready = events.intersection(self.interest | Events::ERR | Events::HUP);
         }
         !self.ready.is_empty()
@@ -279,12 +278,15 @@ impl<S: Sleeper> Future for PollWait<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if this.registrations.is_empty() {
-            let queues = this
-                .items
-                .iter()
-                .filter_map(|item| item.file.as_ref()?.wait_queue());
-            this.registrations
-                .extend(queues.map(|queue| queue.register(cx.waker())));
+            let queues = this.items.iter().filter_map(|item| {
+                let interest = item.interest | Events::ERR | Events::HUP;
+                Some((item.file.as_ref()?.wait_queue()?, interest.interest()))
+            });
+            this.registrations.extend(
+                queues.map(|(queue, interest)| {
+                    queue.register_for(cx.waker(), interest, Turn::Shared)
+                }),
+            );
         } else {
             this.registrations
                 .iter_mut()

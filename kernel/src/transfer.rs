@@ -10,7 +10,7 @@ use fs::vfs::inode::Timestamp;
 
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::open_file::OpenFile;
-use crate::poll::{Attempt, wait_stalled};
+use crate::poll::{Attempt, wait_on, wait_stalled};
 
 /// Reads into `sink` at the offset of `file`; returns bytes moved, 0 at the end of the file. They
 /// come as the word that the guest gets: a second future to convert them would cost an allocation.
@@ -100,6 +100,9 @@ pub fn write<S: Sleeper>(
     mut source: impl Source + Send + 'static,
     now: Timestamp,
 ) -> Outcome<usize> {
+    if let Some(message_len) = file.message_len() {
+        return write_message(sleeper, file, &mut source, message_len, now);
+    }
     let mut done = 0;
     match write_some(file, &mut source, &mut done, now) {
         Ok(moved) => Outcome::Ready(Ok(moved)),
@@ -114,6 +117,33 @@ pub fn write<S: Sleeper>(
             wait_stalled(sleeper, file.wait_queue(), None, Restart::Sys, writing)
         }
     }
+}
+
+/// Writes the first `message_len` bytes of `source` or nothing; they are taken once, and kept for
+/// the attempts.
+fn write_message<S: Sleeper>(
+    sleeper: &Arc<S>,
+    file: &Arc<OpenFile>,
+    source: &mut dyn Source,
+    message_len: usize,
+    now: Timestamp,
+) -> Outcome<usize> {
+    let mut message = vec![0; source.remaining().min(message_len)];
+    if let Err(error) = source.take(&mut message) {
+        return Outcome::from(Err(error));
+    }
+    let writer = Arc::clone(file);
+    let is_nonblocking = file.is_nonblocking();
+    wait_on(
+        sleeper,
+        file.wait_queue(),
+        None,
+        Restart::Sys,
+        move || match writer.try_write(&mut message.as_slice(), now) {
+            Err(Stall::WouldBlock) if is_nonblocking => Err(Errno::EAGAIN.into()),
+            result => result,
+        },
+    )
 }
 
 /// Writes what fits; `done` counts the bytes over all attempts.

@@ -9,6 +9,7 @@ use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::file::Events;
 use kernel::call::{Answer, Fault, Outcome, Restart};
+use kernel::event::signalfd::as_seen_by;
 use kernel::platform::UserMemory;
 use kernel::poll::{PollItem, poll_files};
 use kernel::process::Resource;
@@ -35,7 +36,7 @@ fn item(cx: Cx<'_>, fd: i32, interest: Events) -> PollItem {
     }
     match cx.file(Fd(fd)) {
         Ok(file) => PollItem {
-            file: Some(file),
+            file: Some(as_seen_by(file, cx.task)),
             interest,
             ready: Events::empty(),
         },
@@ -65,11 +66,15 @@ pub(crate) fn wait(
 
 /// poll(2): a negative timeout waits for ever.
 pub(crate) fn poll(cx: Cx<'_>, fds: UserAddr, nr_fds: u32, timeout_ms: i32) -> Outcome<u32> {
-    let deadline_ns = u64::try_from(timeout_ms).ok().map(|timeout_ms| {
+    poll_until(cx, fds, nr_fds, after_ms(cx, timeout_ms))
+}
+
+/// The monotonic moment when `timeout_ms` have passed; `None` for a negative timeout.
+pub(crate) fn after_ms(cx: Cx<'_>, timeout_ms: i32) -> Option<u64> {
+    u64::try_from(timeout_ms).ok().map(|timeout_ms| {
         let now_ns = cx.kernel.platform.monotonic_ns();
         now_ns.saturating_add(timeout_ms.saturating_mul(MILLISECOND_NS))
-    });
-    poll_until(cx, fds, nr_fds, deadline_ns)
+    })
 }
 
 fn poll_until(cx: Cx<'_>, fds: UserAddr, nr_fds: u32, deadline_ns: Option<u64>) -> Outcome<u32> {
@@ -130,7 +135,7 @@ pub(crate) fn ppoll_time64(
     }
 }
 
-fn mask_at(cx: Cx<'_>, mask: UserAddr, set_size: usize) -> Result<Option<SignalSet>> {
+pub(crate) fn mask_at(cx: Cx<'_>, mask: UserAddr, set_size: usize) -> Result<Option<SignalSet>> {
     if mask.is_null() {
         return Ok(None);
     }
@@ -141,7 +146,7 @@ fn mask_at(cx: Cx<'_>, mask: UserAddr, set_size: usize) -> Result<Option<SignalS
 }
 
 /// Makes a call under another signal mask; a handler that ends it runs before the old is back.
-fn with_mask(
+pub(crate) fn with_mask(
     cx: Cx<'_>,
     mask: Option<SignalSet>,
     call: impl FnOnce(Cx<'_>) -> Outcome<u32>,

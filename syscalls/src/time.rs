@@ -13,6 +13,7 @@ use abi::limits::HZ;
 use abi::types::UserAddr;
 use abi::{Errno, Result};
 use fs::io::{Stall, Try};
+use kernel::Kernel;
 use kernel::call::{Answer, Fault, Outcome, Restart};
 use kernel::platform::UserMemory;
 use kernel::poll::{Attempt, wait_on};
@@ -27,7 +28,7 @@ const COARSE_NS: u64 = 4_000_000;
 
 /// What a clock counts.
 #[derive(Clone, Debug)]
-enum Clock {
+pub(crate) enum Clock {
     /// Since 1970.
     RealTime,
     /// Since some moment before the boot.
@@ -41,7 +42,7 @@ enum Clock {
 impl Clock {
     /// # Errors
     /// `EINVAL` for a clock that is not there, or of a process that is not there.
-    fn new(cx: Cx<'_>, id: i32) -> Result<Self> {
+    pub(crate) fn new(cx: Cx<'_>, id: i32) -> Result<Self> {
         match id {
             CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => {
                 Ok(Self::RealTime)
@@ -65,7 +66,16 @@ impl Clock {
         }
     }
 
-    fn now_ns(&self, cx: Cx<'_>) -> u64 {
+    /// Whether sleeps and timers can be had on the clock with this number.
+    pub(crate) const fn has_timers(id: i32) -> bool {
+        !matches!(
+            id,
+            CLOCK_MONOTONIC_RAW | CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE
+        )
+    }
+
+    /// What it shows now, in nanoseconds.
+    pub(crate) fn now_ns(&self, cx: Cx<'_>) -> u64 {
         match self {
             Self::RealTime => cx.kernel.platform.realtime_ns(),
             Self::Monotonic => cx.kernel.platform.monotonic_ns(),
@@ -215,6 +225,76 @@ fn sleep(cx: Cx<'_>, deadline_ns: u64, remain: UserAddr, is_relative: bool) -> O
     )
 }
 
+/// What a sleep waits for.
+enum Until {
+    /// A monotonic time.
+    Moment(u64),
+    /// That a process has used some nanoseconds, from now or in all.
+    CpuTime(Arc<Process>, u64),
+}
+
+/// A sleep on the processor time of a process, which ends with that too.
+struct CpuSleep {
+    process: Arc<Process>,
+    kernel: Arc<Kernel>,
+    task: Arc<Task>,
+    memory: Arc<dyn UserMemory>,
+    deadline_ns: u64,
+    /// Null also for sleeps to a point in time.
+    remain: UserAddr,
+    is_relative: bool,
+}
+
+impl Attempt for CpuSleep {
+    type Output = u32;
+
+    fn attempt(&mut self) -> Try<u32> {
+        let is_over = self.process.cpu_ns() >= self.deadline_ns;
+        if is_over || !self.kernel.is_alive(self.process.pid) {
+            return Ok(0);
+        }
+        Err(Stall::WouldBlock)
+    }
+
+    fn settle(&mut self, fault: Fault) -> Answer<u32> {
+        if matches!(fault, Fault::Interrupted(_)) && self.is_relative {
+            self.task.keep_deadline(self.deadline_ns);
+            if !self.remain.is_null() {
+                let left_ns = self.deadline_ns.saturating_sub(self.process.cpu_ns());
+                let remain = Timespec64::from_nanoseconds(left_ns);
+                self.memory.copy_out(self.remain.0, &remain.to_bytes())?;
+            }
+        }
+        Err(fault)
+    }
+}
+
+fn sleep_on_cpu_time(
+    cx: Cx<'_>,
+    process: Arc<Process>,
+    request_ns: u64,
+    remain: UserAddr,
+    is_relative: bool,
+) -> Outcome<u32> {
+    let kept_ns = cx.task.take_kept_deadline().filter(|_| is_relative);
+    let deadline_ns = match kept_ns {
+        Some(kept_ns) => kept_ns,
+        None if is_relative => process.cpu_ns().saturating_add(request_ns),
+        None => request_ns,
+    };
+    let queue = process.wake_at_cpu_time(deadline_ns);
+    let attempt = CpuSleep {
+        process,
+        kernel: Arc::clone(cx.kernel),
+        task: Arc::clone(cx.task),
+        memory: Arc::clone(cx.memory()),
+        deadline_ns,
+        remain,
+        is_relative,
+    };
+    wait_on(cx.task, Some(&queue), None, Restart::NoHandler, attempt)
+}
+
 /// nanosleep(2): the request is a `struct __kernel_timespec`.
 pub(crate) fn nanosleep(cx: Cx<'_>, request: UserAddr, remain: UserAddr) -> Outcome<u32> {
     clock_nanosleep_time64(cx, CLOCK_MONOTONIC, 0, request, remain)
@@ -229,24 +309,35 @@ pub(crate) fn clock_nanosleep_time64(
     remain: UserAddr,
 ) -> Outcome<u32> {
     let is_relative = flags & TIMER_ABSTIME == 0;
-    let deadline = || -> Result<u64> {
+    let deadline = || -> Result<Until> {
         if clock == CLOCK_THREAD_CPUTIME_ID {
             return Err(Errno::EINVAL.because("a thread cannot sleep on its own time"));
         }
-        let clock = Clock::new(cx, clock)?;
-        if let Clock::Cpu(_) = clock {
-            return Err(Errno::EOPNOTSUPP.because("sleeps on processor time"));
+        if !Clock::has_timers(clock) {
+            return Err(Errno::EOPNOTSUPP.because("no sleeps on this clock"));
         }
+        if matches!(clock, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM) {
+            return Err(Errno::EOPNOTSUPP.because("no hardware clock"));
+        }
+        let clock = Clock::new(cx, clock)?;
         let request_ns = Timespec64::from_bytes(&cx.copy_in(request)?).nanoseconds()?;
+        if let Clock::Cpu(process) = clock {
+            return Ok(Until::CpuTime(process, request_ns));
+        }
         let span_ns = if is_relative {
             request_ns
         } else {
             request_ns.saturating_sub(clock.now_ns(cx))
         };
-        Ok(cx.kernel.platform.monotonic_ns().saturating_add(span_ns))
+        Ok(Until::Moment(
+            cx.kernel.platform.monotonic_ns().saturating_add(span_ns),
+        ))
     };
     match deadline() {
-        Ok(deadline_ns) => sleep(cx, deadline_ns, remain, is_relative),
+        Ok(Until::Moment(deadline_ns)) => sleep(cx, deadline_ns, remain, is_relative),
+        Ok(Until::CpuTime(process, request_ns)) => {
+            sleep_on_cpu_time(cx, process, request_ns, remain, is_relative)
+        }
         Err(error) => Outcome::Ready(Err(error.into())),
     }
 }

@@ -1,6 +1,9 @@
 //! `/proc/sys`: one row for each setting; the directories follow from the paths.
 
-use abi::limits::{MOUNT_MAX, NGROUPS_MAX, NR_OPEN, PID_MAX, PIPE_MAX_SIZE};
+use abi::limits::{
+    EPOLL_MAX_USER_WATCHES, INOTIFY_MAX_INSTANCES, INOTIFY_MAX_QUEUED, INOTIFY_MAX_WATCHES,
+    MOUNT_MAX, NGROUPS_MAX, NR_OPEN, PID_MAX, PIPE_MAX_SIZE,
+};
 use abi::{Errno, Result};
 
 use super::source::ProcessSource;
@@ -32,7 +35,11 @@ macro_rules! fixed {
 
 /// All settings, sorted by path.
 pub(super) const SETTINGS: &[Setting] = &[
+    fixed!("fs/epoll/max_user_watches", EPOLL_MAX_USER_WATCHES),
     fixed!("fs/file-max", 9_223_372_036_854_775_807_u64),
+    fixed!("fs/inotify/max_queued_events", INOTIFY_MAX_QUEUED),
+    fixed!("fs/inotify/max_user_instances", INOTIFY_MAX_INSTANCES),
+    fixed!("fs/inotify/max_user_watches", INOTIFY_MAX_WATCHES),
     fixed!("fs/lease-break-time", 45),
     fixed!("fs/mount-max", MOUNT_MAX),
     fixed!("fs/nr_open", NR_OPEN),

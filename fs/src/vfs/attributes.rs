@@ -3,7 +3,10 @@
 //!
 //! Each has a form for a [`Location`], which the calls on fds use, and one for a path.
 
-use abi::flags::{CAP_CHOWN, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use abi::flags::{
+    CAP_CHOWN,     IN_ACCESS, IN_ATTRIB, IN_DONT_FOLLOW, IN_MODIFY, IN_ONLYDIR, S_IALLUGO, S_ISGID, S_ISUID,
+    S_IXGRP,
+};
 use abi::{Errno, Result};
 
 use super::inode::{FileSystemStatus, FileType, Metadata, SetAttributes, Timestamp};
@@ -148,7 +151,9 @@ impl Vfs {
             permissions: Some(permissions),
             ctime: Some(now),
             ..SetAttributes::default()
-        })
+        })?;
+        location.notify(IN_ATTRIB);
+        Ok(())
     }
 
     /// `chown(2)`; `None` keeps an id.
@@ -205,7 +210,11 @@ impl Vfs {
             permissions,
             ctime: Some(now),
             ..SetAttributes::default()
-        })
+        })?;
+        if uid.is_some() || gid.is_some() || permissions.is_some() {
+            location.notify(IN_ATTRIB);
+        }
+        Ok(())
     }
 
     /// `utimensat(2)`.
@@ -252,7 +261,32 @@ impl Vfs {
             mtime: mtime.resolve(now),
             ctime: Some(now),
             ..SetAttributes::default()
-        })
+        })?;
+        // As Linux's fsnotify_change: both times are what utime(2) sets.
+        location.notify(match (atime, mtime) {
+            (_, NewTime::Keep) => IN_ACCESS,
+            (NewTime::Keep, _) => IN_MODIFY,
+            _ => IN_ATTRIB,
+        });
+        Ok(())
+    }
+
+    /// Finds a file that `inotify_add_watch(2)` is to watch, and that the caller may read.
+    ///
+    /// # Errors
+    /// `ENOTDIR` with `IN_ONLYDIR` for what is no directory, `EACCES`, what walking says, `EIO`.
+    pub fn find_to_watch(&self, cx: &Context<'_>, path: &[u8], mask: u32) -> Result<Location> {
+        let follow = if mask & IN_DONT_FOLLOW == 0 {
+            Follow::Yes
+        } else {
+            Follow::No
+        };
+        let location = self.walk(cx, path, follow)?;
+        if mask & IN_ONLYDIR != 0 && !location.is_directory() {
+            return Err(Errno::ENOTDIR.into());
+        }
+        cx.caller.check(&location.metadata()?, READ)?;
+        Ok(location)
     }
 
     /// `truncate(2)`: `size` in bytes.
@@ -269,7 +303,9 @@ impl Vfs {
         }
         location.mount.check_writable()?;
         cx.caller.check(&location.metadata()?, WRITE)?;
-        truncate(&cx.caller, &location, size, cx.now)
+        truncate(&cx.caller, &location, size, cx.now)?;
+        location.notify(IN_MODIFY);
+        Ok(())
     }
 
     /// `statfs(2)`.

@@ -6,8 +6,9 @@
 use std::any::Any;
 use std::fmt;
 
+use abi::flags::{POLLRDNORM, POLLWRNORM};
 use abi::{Errno, Result};
-use executor::wait_queue::WaitQueue;
+use executor::wait_queue::{Interest, WaitQueue};
 
 use crate::io::{Sink, Source, Stall, Try};
 
@@ -51,6 +52,32 @@ impl Events {
     /// Whether any of `other` is in it.
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Whom to wake when these came: who waits for them, under System V's names too. For
+    /// [`WaitQueue::wake_for`].
+    pub const fn wakes(self) -> Interest {
+        self.with_norms().interest()
+    }
+
+    /// The bits as a wait queue knows them.
+    pub const fn interest(self) -> Interest {
+        #[expect(clippy::as_conversions, reason = "widening; `From` is not const")]
+        Interest(self.0 as u32)
+    }
+
+    /// With `POLLRDNORM` where it can be read and `POLLWRNORM` where it can be written: the names
+    /// that `poll(2)` took over from System V.
+    #[must_use]
+    pub const fn with_norms(self) -> Self {
+        let mut bits = self.0;
+        if self.intersects(Self::IN) {
+            bits |= POLLRDNORM;
+        }
+        if self.intersects(Self::OUT) {
+            bits |= POLLWRNORM;
+        }
+        Self(bits)
     }
 
     /// Whether it is empty.
@@ -129,6 +156,12 @@ pub trait FileOps: Send + Sync + fmt::Debug {
         Err(Stall::WouldBlock)
     }
 
+    /// How many bytes a write takes, for files that take all of a message or nothing: the caller
+    /// then has them at hand for each attempt, and does not go on with those behind.
+    fn message_len(&self) -> Option<usize> {
+        None
+    }
+
     /// What could be done now without waiting.
     fn events(&self) -> Events {
         Events::IN | Events::OUT
@@ -137,6 +170,16 @@ pub trait FileOps: Send + Sync + fmt::Debug {
     /// Woken whenever [`FileOps::events`] may have changed; `None`: it never does.
     fn wait_queue(&self) -> Option<&WaitQueue> {
         None
+    }
+
+    /// Whether `epoll(7)` takes it: whether it can ever be not ready.
+    fn is_pollable(&self) -> bool {
+        true
+    }
+
+    /// The lines of `/proc/PID/fdinfo/N` that only this type of file has.
+    fn describe(&self) -> String {
+        String::new()
     }
 
     /// When a read that began at `started_ns` and still waits has to end although nothing came:

@@ -35,6 +35,7 @@ use self::inode::Timestamp;
 use self::mount::MountTable;
 use self::path::Location;
 use crate::budget::Budget;
+use crate::notify::Notify;
 use crate::procfs::source::ProcessSource;
 
 pub use self::attributes::{Access, NewTime};
@@ -66,6 +67,7 @@ pub struct Vfs {
     devices: Arc<dyn DeviceRegistry>,
     processes: OnceLock<Arc<dyn ProcessSource>>,
     budget: Arc<Budget>,
+    notify: Arc<Notify>,
 }
 
 impl Vfs {
@@ -78,6 +80,7 @@ impl Vfs {
     pub fn with_budget(devices: Arc<dyn DeviceRegistry>, budget: Arc<Budget>) -> Self {
         Self {
             budget,
+            notify: Arc::default(),
             mounts: Lock::new(MountTable::default()),
             devices,
             processes: OnceLock::new(),
@@ -103,6 +106,11 @@ impl Vfs {
     /// The memory of the pod.
     pub const fn budget(&self) -> &Arc<Budget> {
         &self.budget
+    }
+
+    /// Who wants to know what happens to files.
+    pub const fn notify(&self) -> &Arc<Notify> {
+        &self.notify
     }
 
     /// Who serves device files.

@@ -21,6 +21,7 @@ use super::inode::{FileSystem, Timestamp};
 use super::path::Location;
 use super::registry::{self, MountRequest};
 use super::{Context, Follow, Vfs};
+use crate::notify::Notify;
 
 /// Flags that belong to a mount and can be changed by `MS_REMOUNT`.
 const KEPT_FLAGS: u32 = MS_RDONLY
@@ -44,6 +45,8 @@ pub struct Mount {
     source: Vec<u8>,
     flags: AtomicU32,
     is_anonymous: bool,
+    /// Who wants to know what happens to its files.
+    notify: Arc<Notify>,
 }
 
 impl Mount {
@@ -53,6 +56,7 @@ impl Mount {
         point: Option<(Arc<Self>, Arc<Dentry>)>,
         source: &[u8],
         flags: u32,
+        notify: &Arc<Notify>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: next_id(),
@@ -62,6 +66,7 @@ impl Mount {
             source: source.to_vec(),
             flags: AtomicU32::new(flags & KEPT_FLAGS),
             is_anonymous: false,
+            notify: Arc::clone(notify),
         })
     }
 
@@ -77,6 +82,7 @@ impl Mount {
             source: Vec::new(),
             flags: AtomicU32::new(0),
             is_anonymous: true,
+            notify: Arc::default(),
         }))
     }
 
@@ -101,6 +107,11 @@ impl Mount {
 
     pub(super) const fn tree(&self) -> &Arc<Tree> {
         &self.tree
+    }
+
+    /// Who wants to know what happens to its files.
+    pub const fn notify(&self) -> &Arc<Notify> {
+        &self.notify
     }
 
     /// What it was made from, e.g. a device's path.
@@ -253,7 +264,7 @@ impl Vfs {
     ) -> Result<Location> {
         let tree = Arc::new(Tree::new(file_system)?);
         let root = Arc::clone(&tree.root);
-        let mount = Mount::new(tree, root, None, source, flags);
+        let mount = Mount::new(tree, root, None, source, flags, &self.notify);
         let mut mounts = self.mounts.lock();
         if mounts.root().is_some() {
             return Err(Errno::EBUSY.because("a root is mounted already"));
@@ -302,7 +313,7 @@ impl Vfs {
             return Err(Errno::ENOENT.because("the mount point was removed"));
         }
         let point = (target.mount, target.dentry);
-        let mount = Mount::new(tree, root, Some(point), source, flags);
+        let mount = Mount::new(tree, root, Some(point), source, flags, &self.notify);
         let mut mounts = self.mounts.lock();
         if mounts.list.len() >= MOUNT_MAX {
             return Err(Errno::ENOSPC.because("too many mounts"));
@@ -432,6 +443,9 @@ impl Vfs {
         drop(mounts);
         if !is_last {
             return mount.file_system().sync();
+        }
+        if let Ok(metadata) = mount.root.inode().metadata() {
+            self.notify.unmounted(metadata.device);
         }
         mount.tree.clear();
         // After a detachment files of it may still be in use: they write on.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use abi::flags::CAP_MKNOD;
+use abi::flags::{CAP_MKNOD, IN_ATTRIB, IN_CREATE, IN_DELETE};
 use abi::{Errno, Result};
 
 use super::dentry::Removal;
@@ -97,7 +97,10 @@ impl Vfs {
         }
         directory
             .dentry
-            .link(walker.name(&name), &target.inode, cx.now)
+            .link(walker.name(&name), &target.inode, cx.now)?;
+        target.notify_self(IN_ATTRIB);
+        directory.notify_name(walker.name(&name), target.file_type(), IN_CREATE, 0);
+        Ok(())
     }
 
     /// `unlink(2)`: removes a name that is not a directory's.
@@ -123,10 +126,11 @@ impl Vfs {
         if victim.is_directory() {
             return Err(Errno::EISDIR.into());
         }
-        walker
-            .here
-            .dentry
-            .remove(walker.name(&range), Removal::Other, cx.now)
+        let name = walker.name(&range);
+        walker.here.dentry.remove(name, Removal::Other, cx.now)?;
+        victim.notify_self(IN_ATTRIB);
+        self.removed(&walker.here, name, victim);
+        Ok(())
     }
 
     /// `rmdir(2)`: removes an empty directory.
@@ -147,10 +151,26 @@ impl Vfs {
         if !victim.is_directory() {
             return Err(Errno::ENOTDIR.into());
         }
+        let name = walker.name(&range);
         walker
             .here
             .dentry
-            .remove(walker.name(&range), Removal::Directory, cx.now)
+            .remove(name, Removal::Directory, cx.now)?;
+        self.removed(&walker.here, name, victim);
+        Ok(())
+    }
+
+    /// Tells who watches that `victim` is no longer called `name` in `directory`.
+    fn removed(&self, directory: &Location, name: &[u8], victim: Location) {
+        directory.notify_name(name, victim.file_type(), IN_DELETE, 0);
+        self.let_go(victim);
+    }
+
+    /// A file has lost a name: its watches end if nobody else holds it.
+    pub(super) fn let_go(&self, victim: Location) {
+        self.notify().lost_name(&victim.inode);
+        drop(victim);
+        self.notify().reap();
     }
 
     fn make_at(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, MS_NODEV, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL,
+    CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, IN_CREATE, MS_NODEV, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL,
     O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, S_IALLUGO,
     S_ISGID, S_ISUID, S_IXGRP,
 };
@@ -24,6 +24,8 @@ pub struct Opened {
     pub location: Location,
     /// What serves it; `None`: the inode itself, by `read_at` and `write_at`.
     pub ops: Option<Arc<dyn FileOps>>,
+    /// Whether `O_TRUNC` has cut it: who watches the file is told after the open.
+    pub is_truncated: bool,
 }
 
 /// Whether the call itself made the file: its permissions do not hold up its maker then.
@@ -63,6 +65,7 @@ impl Vfs {
             return Ok(Opened {
                 location,
                 ops: None,
+                is_truncated: false,
             });
         }
         self.open_location(&cx.caller, location, flags, birth, cx.now)
@@ -145,6 +148,7 @@ impl Vfs {
         let parent = directory.metadata()?;
         let attributes = new_attributes(cx, &parent, node, mode);
         let dentry = directory.dentry.create(name, node, &attributes)?;
+        directory.notify_name(name, dentry.file_type(), IN_CREATE, 0);
         Ok(Location::new(Arc::clone(&directory.mount), dentry))
     }
 
@@ -174,17 +178,23 @@ impl Vfs {
         if flags & O_DIRECTORY != 0 && file_type != FileType::Directory {
             return Err(Errno::ENOTDIR.into());
         }
+        let mut is_truncated = false;
         if birth == Birth::Old {
             check_access(caller, &location, flags)?;
             if flags & O_TRUNC != 0 && file_type == FileType::Regular {
                 truncate(caller, &location, 0, now)?;
+                is_truncated = true;
             }
         }
         let ops = match location.inode.open()? {
             Some(ops) => Some(ops),
             None => self.open_device(&location)?,
         };
-        Ok(Opened { location, ops })
+        Ok(Opened {
+            location,
+            ops,
+            is_truncated,
+        })
     }
 
     fn open_device(&self, location: &Location) -> Result<Option<Arc<dyn FileOps>>> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use abi::flags::{CAP_DAC_OVERRIDE, RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::flags::{
+    CAP_DAC_OVERRIDE, IN_ATTRIB, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO, RENAME_EXCHANGE, RENAME_NOREPLACE,
+};
 use abi::{Errno, Result};
 
 use super::dentry::Slot;
@@ -104,8 +106,40 @@ impl Vfs {
             mode,
             new.0.now,
             &check,
-        )
+        )?;
+        if !self.notify().is_idle() {
+            let (from, to) = ((from, old_name), (to, new_name));
+            match target {
+                Some(target) if mode == RenameMode::Exchange => {
+                    moved(from, to, &source, None);
+                    moved(to, from, &target, None);
+                }
+                target => {
+                    moved(from, to, &source, target.as_ref());
+                    if let Some(target) = target {
+                        self.let_go(target);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
+}
+
+/// Tells who watches that `file` has another name, and that `replaced` has lost it.
+fn moved(
+    (from, old_name): (&Location, &[u8]),
+    (to, new_name): (&Location, &[u8]),
+    file: &Location,
+    replaced: Option<&Location>,
+) {
+    let cookie = from.mount.notify().next_cookie();
+    from.notify_name(old_name, file.file_type(), IN_MOVED_FROM, cookie);
+    to.notify_name(new_name, file.file_type(), IN_MOVED_TO, cookie);
+    if let Some(replaced) = replaced {
+        replaced.notify_self(IN_ATTRIB);
+    }
+    file.notify_self(IN_MOVE_SELF);
 }
 
 /// Neither name may be a mount point.

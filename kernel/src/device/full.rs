@@ -19,6 +19,10 @@ impl FileOps for Full {
         Err(Errno::ENOSPC.into())
     }
 
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn is_stream(&self) -> bool {
         false
     }

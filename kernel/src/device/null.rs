@@ -17,6 +17,10 @@ impl FileOps for Null {
         Ok(source.remaining())
     }
 
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn is_stream(&self) -> bool {
         false
     }

@@ -37,6 +37,10 @@ impl FileOps for Zero {
         Ok(source.remaining())
     }
 
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn is_stream(&self) -> bool {
         false
     }

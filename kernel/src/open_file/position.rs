@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 
 use abi::flags::{
-    MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME, O_NOATIME, SEEK_CUR, SEEK_DATA, SEEK_END,
-    SEEK_HOLE, SEEK_SET,
+    IN_ACCESS, MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME, O_NOATIME, SEEK_CUR,
+    SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 use abi::{Errno, Result};
 use fs::vfs::inode::{DirEntry, FileType, Inode, SetAttributes, Timestamp};
@@ -136,6 +136,7 @@ impl OpenFile {
         });
         drop(offset);
         self.touch_atime(&*location.inode, now);
+        self.notify(IN_ACCESS);
         result
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use abi::flags::SI_KERNEL;
 use executor::sync::Lock;
+use executor::wait_queue::WaitQueue;
 
 use super::timers::next_after;
 use super::{INFINITY, IntervalTimer, Limit, Process, Resource};
@@ -33,6 +34,10 @@ pub struct CpuAlarms {
     /// When there is something to do next, in nanoseconds; `u64::MAX`: never.
     next_ns: AtomicU64,
     timers: Lock<[IntervalTimer; 2]>,
+    /// When `clock_nanosleep(2)` on this process's time ends, for each that sleeps.
+    sleeps: Lock<Vec<u64>>,
+    /// Woken when one of them does.
+    slept: WaitQueue,
 }
 
 impl Default for CpuAlarms {
@@ -40,6 +45,8 @@ impl Default for CpuAlarms {
         Self {
             next_ns: AtomicU64::new(u64::MAX),
             timers: Lock::default(),
+            sleeps: Lock::default(),
+            slept: WaitQueue::new(),
         }
     }
 }
@@ -94,6 +101,26 @@ impl Process {
         old
     }
 
+    /// Has the returned queue woken when the process has used `deadline_ns` nanoseconds, or ends.
+    pub fn wake_at_cpu_time(&self, deadline_ns: u64) -> WaitQueue {
+        self.cpu_alarms.sleeps.lock().push(deadline_ns);
+        self.note_cpu_limits();
+        self.cpu_alarms.slept.clone()
+    }
+
+    /// Wakes those that slept until the process has used `own_ns` nanoseconds.
+    pub(super) fn end_cpu_sleeps(&self, own_ns: u64) {
+        let is_due = {
+            let mut sleeps = self.cpu_alarms.sleeps.lock();
+            let nr_before = sleeps.len();
+            sleeps.retain(|&deadline_ns| deadline_ns > own_ns);
+            sleeps.len() < nr_before
+        };
+        if is_due {
+            self.cpu_alarms.slept.wake_all();
+        }
+    }
+
     /// To be called when a limit or a timer was set: finds out when to look next.
     pub fn note_cpu_limits(&self) {
         let Limit { soft, hard } = self.limits.lock().of(Resource::Cpu);
@@ -101,6 +128,8 @@ impl Process {
         let expiries = timers.iter().filter_map(|timer| timer.expires_ns);
         let next_ns = expiries
             .chain([limit_ns(soft), limit_ns(hard)])
+            .chain(self.next_cpu_timer_ns())
+            .chain(self.cpu_alarms.sleeps.lock().iter().copied())
             .min()
             .unwrap_or(u64::MAX);
         self.cpu_alarms.next_ns.store(next_ns, Ordering::Relaxed);
@@ -111,6 +140,8 @@ impl Process {
         if own_ns < self.cpu_alarms.next_ns.load(Ordering::Relaxed) {
             return;
         }
+        self.check_cpu_timers(kernel, own_ns);
+        self.end_cpu_sleeps(own_ns);
         for which in CpuTimer::ALL {
             if self.has_fired(which, own_ns) {
                 self.post_from_kernel(kernel, which.signal());

@@ -221,6 +221,7 @@ impl Kernel {
             self.file_locks.closed(file, process.pid);
         }
         drop(closed);
+        process.delete_timers();
         process
             .signals
             .lock()
@@ -344,6 +345,8 @@ impl Kernel {
         };
         process.enter_stage(Stage::Ended);
         process.stop_real_timer();
+        process.delete_timers();
+        process.end_cpu_sleeps(u64::MAX);
         self.give_up_memory(process);
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);

@@ -17,6 +17,7 @@ mod limits;
 mod paths;
 mod peak_memory;
 pub mod pidfd;
+mod posix_timers;
 mod settings;
 mod signals;
 pub mod table;
@@ -43,6 +44,7 @@ pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
 pub use peak_memory::PeakMemory;
 pub use pidfd::Stage;
+pub use posix_timers::{Notify, PosixTimers, TimerClock, TimerSetting};
 pub use settings::Settings;
 pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
@@ -119,6 +121,8 @@ pub struct Process {
     pub children_changed: WaitQueue,
     /// Woken when this process stops, continues, ends, and is waited for.
     pub state_changed: WaitQueue,
+    /// Woken when a signal comes, blocked ones too: signalfd(2).
+    pub signal_posted: WaitQueue,
     /// `ITIMER_REAL`.
     pub real_timer: Lock<IntervalTimer>,
     /// Workers that it may run on, one bit each.
@@ -143,6 +147,8 @@ pub struct Process {
     task: Lock<Weak<Task>>,
     /// What waits for `real_timer`.
     timer_sleeper: Lock<Option<JoinHandle<()>>>,
+    /// Those of `timer_create(2)`.
+    posix_timers: PosixTimers,
 }
 
 impl fmt::Debug for Process {
@@ -165,6 +171,7 @@ impl Process {
             limits: Lock::new(parts.limits),
             children_changed: WaitQueue::new(),
             state_changed: WaitQueue::new(),
+            signal_posted: WaitQueue::new(),
             real_timer: Lock::new(IntervalTimer::default()),
             affinity: AtomicU64::new(parts.affinity),
             cpu_time: CpuTime::default(),
@@ -179,6 +186,7 @@ impl Process {
             credentials: Lock::new(parts.credentials),
             task: Lock::new(Weak::new()),
             timer_sleeper: Lock::new(None),
+            posix_timers: PosixTimers::default(),
         });
         process.note_cpu_limits();
         process

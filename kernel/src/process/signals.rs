@@ -35,6 +35,7 @@ impl Process {
         if listener.is_some() {
             self.attend();
         }
+        self.signal_posted.wake_all();
     }
 
     /// Has the task look at its signals at the end of its call, and ends a wait.

@@ -305,6 +305,7 @@ impl Task {
                 Ok(value) => value,
                 Err(Fault::Error(error)) => negated(error.errno),
                 Err(Fault::TimedOut) => negated(Errno::ETIMEDOUT),
+                Err(Fault::Interrupted(Restart::Never)) => negated(Errno::EINTR),
                 Err(Fault::Interrupted(_)) => self.after_signal(entry::RESTART),
             };
         }
@@ -348,6 +349,7 @@ impl Task {
                     Ok(value) => value,
                     Err(Fault::Error(error)) => negated(error.errno),
                     Err(Fault::TimedOut) => negated(Errno::ETIMEDOUT),
+                    Err(Fault::Interrupted(Restart::Never)) => negated(Errno::EINTR),
                     Err(Fault::Interrupted(_)) => self.after_signal(entry::RESTART),
                 }
             }

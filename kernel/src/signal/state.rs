@@ -362,6 +362,22 @@ impl SignalState {
             .or_else(|| self.shared.take(set))
     }
 
+    /// The queues, that of the process first.
+    fn queues(&mut self) -> impl Iterator<Item = &mut Pending> {
+        let own = self.threads.values_mut().map(|own| &mut own.pending);
+        std::iter::once(&mut self.shared).chain(own)
+    }
+
+    /// Adds `count` expirations to the pending signal of timer `id`; false when it has none.
+    pub fn add_overrun(&mut self, id: i32, count: u32) -> bool {
+        self.queues().any(|queue| queue.add_overrun(id, count))
+    }
+
+    /// Takes back the pending signal of timer `id`, which is deleted or set anew.
+    pub fn drop_timer_signal(&mut self, id: i32) {
+        self.queues().for_each(|queue| queue.drop_timer(id));
+    }
+
     /// What `execve(2)` in `tid` keeps: ignored signals, the mask, what is pending. The thread is
     /// the only one from now on, and has the process's id, `pid`.
     pub fn reset_for_exec(&mut self, tid: Pid, pid: Pid) {

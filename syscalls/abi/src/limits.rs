@@ -60,3 +60,11 @@ pub const FD_SETSIZE: usize = 1024;
 pub const SIGPENDING_MAX: usize = 1024;
 /// Bytes of the smallest signal stack, `MINSIGSTKSZ`.
 pub const MINSIGSTKSZ: u32 = 2048;
+/// Descriptors that epolls of one user may watch, `fs.epoll.max_user_watches`.
+pub const EPOLL_MAX_USER_WATCHES: usize = 1_048_576;
+/// Inotify instances of one user, `fs.inotify.max_user_instances`.
+pub const INOTIFY_MAX_INSTANCES: usize = 128;
+/// Inotify watches of one user, `fs.inotify.max_user_watches`.
+pub const INOTIFY_MAX_WATCHES: usize = 65_536;
+/// Events that one inotify instance keeps, `fs.inotify.max_queued_events`.
+pub const INOTIFY_MAX_QUEUED: usize = 16_384;

@@ -7,6 +7,7 @@ use abi::types::{Fd, UserAddr};
 use fs::io::Source;
 use fs::vfs::inode::{FileType, Timestamp};
 use kernel::call::Outcome;
+use kernel::event::signalfd::as_seen_by;
 use kernel::open_file::OpenFile;
 use kernel::socket::socket_of;
 use kernel::transfer;
@@ -34,16 +35,25 @@ fn cut_at_fault(file: &OpenFile, buffer: &mut UserBuffer) {
     }
 }
 
+/// What a read of `fd` reads.
+fn readable(cx: Cx<'_>, fd: Fd) -> Result<Arc<OpenFile>> {
+    let file = cx.file(fd)?;
+    if file.location().is_none() && file.pipe().is_none() {
+        return Ok(as_seen_by(file, cx.task));
+    }
+    Ok(file)
+}
+
 /// read(2): may give less than `count` bytes; 0 is the end of the file.
 pub(crate) fn read(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<u32>> {
-    let file = cx.file(fd)?;
+    let file = readable(cx, fd)?;
     let buffer = UserBuffer::new(cx, buf, count);
     Ok(read_into(cx, &file, buffer))
 }
 
 /// readv(2).
 pub(crate) fn readv(cx: Cx<'_>, fd: Fd, iov: UserAddr, nr_iov: u32) -> Result<Outcome<u32>> {
-    let file = cx.file(fd)?;
+    let file = readable(cx, fd)?;
     let buffer = UserBuffer::from_iovec(cx, iov, nr_iov)?;
     Ok(read_into(cx, &file, buffer))
 }

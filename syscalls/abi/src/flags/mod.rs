@@ -11,6 +11,7 @@ macro_rules! flags {
     )*)*};
 }
 
+pub mod event;
 pub mod file;
 pub mod memory;
 pub mod open;
@@ -21,6 +22,7 @@ pub mod system;
 pub mod time;
 pub mod tty;
 
+pub use event::*;
 pub use file::*;
 pub use memory::*;
 pub use open::*;

@@ -116,6 +116,7 @@ macro_rules! layout {
     )*};
 }
 
+pub mod event;
 pub mod fs;
 pub mod process;
 pub mod signal;
@@ -124,6 +125,7 @@ pub mod stat;
 pub mod time;
 pub mod tty;
 
+pub use event::*;
 pub use fs::*;
 pub use process::*;
 pub use signal::*;

@@ -1,0 +1,50 @@
+//! Files that tell of events: [`epoll`], [`eventfd`], [`signalfd`], [`timerfd`].
+//!
+//! Each is a [`FileOps`] behind a description without a name. Like all files they never wait: they
+//! answer `WouldBlock` and wake a queue. Inotify belongs to the file systems: `fs::notify`.
+
+pub mod epoll;
+pub mod eventfd;
+pub mod signalfd;
+pub mod timerfd;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use abi::flags::{O_NONBLOCK, O_RDWR};
+use fs::vfs::file::FileOps;
+use fs::vfs::inode::{FileType, Metadata, Timestamp};
+
+use crate::open_file::{Anonymous, OpenFile};
+
+/// `st_dev` of these files: minor 15 of the unnamed devices, as Linux's `anon_inodefs` often has.
+const DEVICE: u64 = 15;
+/// Linux has one inode for all of them.
+const INODE: u64 = 1;
+
+/// A description of `ops`, open for reading and writing.
+///
+/// - `name`: what `/proc/PID/fd` shows, e.g. `anon_inode:[eventfd]`
+/// - `flags`: of these `O_NONBLOCK` counts
+pub fn open(ops: Arc<dyn FileOps>, name: &'static str, flags: u32) -> Arc<OpenFile> {
+    let time = Timestamp::default();
+    let metadata = Metadata {
+        device: DEVICE,
+        inode: INODE,
+        file_type: FileType::Regular,
+        permissions: 0o600,
+        nr_links: 1,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        size: 0,
+        block_size: 4096,
+        nr_blocks: 0,
+        atime: time,
+        mtime: time,
+        ctime: time,
+    };
+    let name = Cow::Borrowed(name);
+    let anonymous = Anonymous { metadata, name };
+    OpenFile::anonymous(ops, anonymous, O_RDWR | flags & O_NONBLOCK)
+}
