@@ -333,6 +333,11 @@ impl OpenFile {
         !self.is_path() && matches!(self.flags() & O_ACCMODE, O_WRONLY | O_RDWR)
     }
 
+    /// Whether it is one of those of [`crate::event`], which have neither a name nor a type.
+    fn is_event_file(&self) -> bool {
+        matches!(self.identity, Identity::Anonymous(_)) && self.file_type == FileType::Regular
+    }
+
     /// Whether it has no offset.
     pub fn is_stream(&self) -> bool {
         self.ops().is_some_and(FileOps::is_stream)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    EFD_SEMAPHORE, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, O_CLOEXEC, O_NONBLOCK,
+    EFD_SEMAPHORE, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, O_CLOEXEC, O_NONBLOCK, O_RDWR,
 };
 use abi::layout::EpollEvent;
 use abi::limits::SIGSET_SIZE;
@@ -33,17 +33,20 @@ const MAX_EVENTS: u32 = i32::MAX.unsigned_abs() / EVENT_BYTES;
 
 /// Gives a new file of this kind a descriptor.
 ///
+/// - `mode`: how it is open, `O_RDWR` for most
+///
 /// # Errors
 /// `EINVAL` for a flag besides `O_CLOEXEC` and `O_NONBLOCK`, `EMFILE`, `ENOMEM`.
 pub(crate) fn install(
     cx: Cx<'_>,
     ops: Arc<dyn FileOps>,
     name: &'static str,
+    mode: u32,
     flags: OpenFlags,
 ) -> Result<Fd> {
     check_flags(flags)?;
     cx.kernel.budget().admit(FILE_BYTES)?;
-    let file = kernel::event::open(ops, name, flags.0);
+    let file = kernel::event::open(ops, name, mode | flags.0);
     let process = cx.process();
     let limit = limit(&process);
     process.files().install(file, on_exec(flags.0), limit)
@@ -70,7 +73,7 @@ pub(crate) fn epoll_create1(cx: Cx<'_>, flags: OpenFlags) -> Result<Fd> {
     if flags.0 & O_NONBLOCK != 0 {
         return Err(Errno::EINVAL.because("an epoll knows O_CLOEXEC only"));
     }
-    install(cx, Arc::new(Epoll::new()), epoll::NAME, flags)
+    install(cx, Arc::new(Epoll::new()), epoll::NAME, O_RDWR, flags)
 }
 
 /// The epoll behind `file`.
@@ -212,7 +215,7 @@ pub(crate) fn eventfd2(cx: Cx<'_>, count: u32, flags: OpenFlags) -> Result<Fd> {
     };
     let flags = OpenFlags(flags.0 & !EFD_SEMAPHORE);
     let file = Arc::new(EventFd::new(count, mode));
-    install(cx, file, eventfd::NAME, flags)
+    install(cx, file, eventfd::NAME, O_RDWR, flags)
 }
 
 /// signalfd(2) without flags.
@@ -235,7 +238,7 @@ pub(crate) fn signalfd4(
     check_flags(flags)?;
     if fd == Fd(-1) {
         let file = Arc::new(SignalFd::new(cx.task, signals));
-        return install(cx, file, signalfd::NAME, flags);
+        return install(cx, file, signalfd::NAME, O_RDWR, flags);
     }
     let file = cx.file(fd)?;
     let own = SignalFd::of(&file).ok_or_else(|| Errno::EINVAL.because("not a signalfd"))?;

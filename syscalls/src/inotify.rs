@@ -1,5 +1,6 @@
 //! Watching files: inotify(7).
 
+use abi::flags::O_RDONLY;
 use abi::types::{Fd, OpenFlags, UserAddr};
 use abi::{Errno, Result};
 use fs::notify::inotify::{self, Inotify};
@@ -20,7 +21,7 @@ pub(crate) fn inotify_init(cx: Cx<'_>) -> Result<Fd> {
 pub(crate) fn inotify_init1(cx: Cx<'_>, flags: OpenFlags) -> Result<Fd> {
     check_flags(flags)?;
     let instance = Inotify::new(cx.kernel.vfs.notify(), cx.kernel.budget())?;
-    install(cx, instance, inotify::NAME, flags)
+    install(cx, instance, inotify::NAME, O_RDONLY, flags)
 }
 
 /// The instance behind `file`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use abi::flags::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
-    SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET,
+    O_RDWR, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET,
     TIMER_ABSTIME,
 };
 use abi::layout::{Itimerspec64, SigEvent, Timespec64};
@@ -158,7 +158,7 @@ pub(crate) fn timerfd_create(cx: Cx<'_>, clock: i32, flags: OpenFlags) -> Result
         _ => return Err(Errno::EINVAL.because("no clock for timers")),
     }
     let timer = TimerFd::new(&cx.kernel.platform, cx.task.executor(), clock);
-    install(cx, timer, timerfd::NAME, flags)
+    install(cx, timer, timerfd::NAME, O_RDWR, flags)
 }
 
 /// The timer behind `file`.

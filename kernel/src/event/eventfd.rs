@@ -71,7 +71,7 @@ impl FileOps for EventFd {
 
     /// The caller has the bytes at hand for each attempt ([`FileOps::message_len`]).
     fn try_write(&self, source: &mut dyn Source) -> Try<usize> {
-        if source.remaining() < LEN {
+        if source.remaining() != LEN {
             return Err(Errno::EINVAL.into());
         }
         let mut bytes = [0; LEN];
@@ -89,8 +89,9 @@ impl FileOps for EventFd {
         Ok(LEN)
     }
 
+    /// One byte more than it takes: longer writes are refused.
     fn message_len(&self) -> Option<usize> {
-        Some(LEN)
+        Some(LEN.saturating_add(1))
     }
 
     fn events(&self) -> Events {
@@ -177,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn short_buffers_are_refused() {
+    fn buffers_of_other_lengths_are_refused() {
         let file = EventFd::new(1, Mode::Counter);
         assert_eq!(
             file.try_read(&mut VecSink::new(7)),
             Err(Errno::EINVAL.into())
         );
-        assert_eq!(
-            file.try_write(&mut [0; 7].as_slice()),
-            Err(Errno::EINVAL.into())
-        );
+        for len in [0, 7, 9] {
+            let mut bytes = &[0; 9][..len];
+            assert_eq!(file.try_write(&mut bytes), Err(Errno::EINVAL.into()));
+        }
     }
 }

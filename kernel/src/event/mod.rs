@@ -11,7 +11,7 @@ pub mod timerfd;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use abi::flags::{O_NONBLOCK, O_RDWR};
+use abi::flags::{O_ACCMODE, O_NONBLOCK};
 use fs::vfs::file::FileOps;
 use fs::vfs::inode::{FileType, Metadata, Timestamp};
 
@@ -22,10 +22,10 @@ const DEVICE: u64 = 15;
 /// Linux has one inode for all of them.
 const INODE: u64 = 1;
 
-/// A description of `ops`, open for reading and writing.
+/// A description of `ops`.
 ///
 /// - `name`: what `/proc/PID/fd` shows, e.g. `anon_inode:[eventfd]`
-/// - `flags`: of these `O_NONBLOCK` counts
+/// - `flags`: of these the access mode and `O_NONBLOCK` count
 pub fn open(ops: Arc<dyn FileOps>, name: &'static str, flags: u32) -> Arc<OpenFile> {
     let time = Timestamp::default();
     let metadata = Metadata {
@@ -46,5 +46,5 @@ pub fn open(ops: Arc<dyn FileOps>, name: &'static str, flags: u32) -> Arc<OpenFi
     };
     let name = Cow::Borrowed(name);
     let anonymous = Anonymous { metadata, name };
-    OpenFile::anonymous(ops, anonymous, O_RDWR | flags & O_NONBLOCK)
+    OpenFile::anonymous(ops, anonymous, flags & (O_ACCMODE | O_NONBLOCK))
 }

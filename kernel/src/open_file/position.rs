@@ -60,6 +60,8 @@ impl OpenFile {
         let inode = match &self.backing {
             Backing::Path => return Err(Errno::EBADF.into()),
             Backing::Pipe(_) => return Err(Errno::ESPIPE.into()),
+            // As Linux's noop_llseek: epoll, eventfd and the like, which are no streams for it.
+            Backing::Ops(_) if self.is_event_file() => return Ok(0),
             Backing::Ops(ops) if ops.is_stream() => return Err(Errno::ESPIPE.into()),
             // As Linux's null_lseek: devices of endless bytes have no position.
             Backing::Ops(_) => return Ok(0),

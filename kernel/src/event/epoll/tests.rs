@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use abi::flags::{EPOLLRDHUP, EPOLLRDNORM, O_RDONLY, O_WRONLY};
+use abi::flags::{EPOLLRDHUP, EPOLLRDNORM, O_RDONLY, O_RDWR, O_WRONLY};
 use fs::budget::Budget;
 use fs::vfs::inode::Timestamp;
 
@@ -32,7 +32,7 @@ fn read(file: &OpenFile) {
 }
 
 fn epoll() -> Arc<OpenFile> {
-    event::open(Arc::new(Epoll::new()), NAME, 0)
+    event::open(Arc::new(Epoll::new()), NAME, O_RDWR)
 }
 
 fn of(file: &OpenFile) -> &Epoll {
@@ -227,7 +227,7 @@ fn event_that_cannot_be_delivered_is_kept() {
     let numbers: Vec<_> = (0..2)
         .map(|fd| {
             let number = eventfd::EventFd::new(1, eventfd::Mode::Counter);
-            let file = event::open(Arc::new(number), eventfd::NAME, 0);
+            let file = event::open(Arc::new(number), eventfd::NAME, O_RDWR);
             of(&all)
                 .add(Fd(fd), &file, event(EPOLLIN | EPOLLET, 0))
                 .unwrap();
