@@ -591,11 +591,6 @@ impl OpenFile {
         self.ops()?.message_len()
     }
 
-    /// The lines of `/proc/PID/fdinfo/N` that only this type of file has.
-    pub fn describe(&self) -> String {
-        self.ops().map(FileOps::describe).unwrap_or_default()
-    }
-
     /// When a read that began at `started_ns` ends although nothing came: `VTIME` of a terminal.
     pub fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
         self.ops()?.read_deadline_ns(started_ns)

@@ -241,7 +241,7 @@ impl FileOps for Inotify {
         Ok(0)
     }
 
-    fn describe(&self) -> String {
+    fn details(&self) -> String {
         let watches = self.state.lock().watches.clone();
         let mut lines = String::new();
         for (number, (device, inode)) in watches {

@@ -4,8 +4,8 @@
 //! Each has a form for a [`Location`], which the calls on fds use, and one for a path.
 
 use abi::flags::{
-    CAP_CHOWN,     IN_ACCESS, IN_ATTRIB, IN_DONT_FOLLOW, IN_MODIFY, IN_ONLYDIR, S_IALLUGO, S_ISGID, S_ISUID,
-    S_IXGRP,
+    CAP_CHOWN, IN_ACCESS, IN_ATTRIB, IN_DONT_FOLLOW, IN_MODIFY, IN_ONLYDIR, S_IALLUGO, S_ISGID,
+    S_ISUID, S_IXGRP,
 };
 use abi::{Errno, Result};
 

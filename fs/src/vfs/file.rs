@@ -177,11 +177,6 @@ pub trait FileOps: Send + Sync + fmt::Debug {
         true
     }
 
-    /// The lines of `/proc/PID/fdinfo/N` that only this type of file has.
-    fn describe(&self) -> String {
-        String::new()
-    }
-
     /// When a read that began at `started_ns` and still waits has to end although nothing came:
     /// it is tried once more then, and answers 0 if that stalls. `None`: never (`VTIME` off).
     fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {

@@ -442,7 +442,7 @@ impl FileOps for Epoll {
         Some(&self.core.queue)
     }
 
-    fn describe(&self) -> String {
+    fn details(&self) -> String {
         let items: Vec<_> = {
             let items = self.core.items.lock();
             items

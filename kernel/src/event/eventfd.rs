@@ -110,7 +110,7 @@ impl FileOps for EventFd {
         Some(&self.queue)
     }
 
-    fn describe(&self) -> String {
+    fn details(&self) -> String {
         let count = *self.count.lock();
         let is_semaphore = u8::from(self.mode == Mode::Semaphore);
         format!(

@@ -147,7 +147,7 @@ impl FileOps for SignalFd {
         Some(&self.queue)
     }
 
-    fn describe(&self) -> String {
+    fn details(&self) -> String {
         format!("sigmask:\t{:016x}\n", self.signals.lock().0)
     }
 }

@@ -213,7 +213,7 @@ impl FileOps for TimerFd {
         Some(&self.queue)
     }
 
-    fn describe(&self) -> String {
+    fn details(&self) -> String {
         let now_ns = self.now_ns();
         let (ticks, setting) = {
             let mut state = self.state.lock();
