@@ -144,7 +144,9 @@ impl<S: Sleeper, A: Attempt> Future for Wait<S, A> {
             (Some(registration), _) => {
                 match this.attempt.attempt() {
                     Ok(value) => {
-                        this.registration.take().map(Registration::consume);
+                        if let Some(registration) = this.registration.take() {
+                            registration.consume();
+                        }
                         return Poll::Ready(Ok(value));
                     }
                     Err(Stall::Failed(error)) => return Poll::Ready(Err(error.into())),

@@ -1,6 +1,7 @@
 //! `inotify(7)`: the file from which events are read.
 
 use std::any::Any;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fmt::Write;
@@ -143,8 +144,8 @@ impl Inotify {
         loop {
             state.last_number = state.last_number.wrapping_add(1).max(1);
             let number = state.last_number;
-            if !state.watches.contains_key(&number) {
-                state.watches.insert(number, id);
+            if let Entry::Vacant(place) = state.watches.entry(number) {
+                place.insert(id);
                 return number;
             }
         }
