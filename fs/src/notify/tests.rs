@@ -45,6 +45,7 @@ impl World {
                 uid: 0,
                 gid: 0,
                 groups: &[],
+                capabilities: u64::MAX,
             },
             umask: 0,
             now: NOW,

@@ -97,6 +97,8 @@ fn record(info: SignalInfo) -> SignalfdInfo {
         code if code < SI_USER => value(&mut record),
         code if info.number == signal::CHLD && code < flags::SI_KERNEL => {
             record.status = info.value;
+            let [utime, stime] = info.rest;
+            (record.utime, record.stime) = (utime.into(), stime.into());
         }
         _ => {}
     }
@@ -166,6 +168,7 @@ mod tests {
             pid: 7,
             uid: 8,
             value: 3,
+            ..SignalInfo::default()
         };
         let child = record(info);
         assert_eq!(
@@ -198,6 +201,7 @@ mod tests {
             pid: 7,
             uid: 8,
             value: 3,
+            ..SignalInfo::default()
         }
     }
 }

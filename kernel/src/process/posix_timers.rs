@@ -269,6 +269,7 @@ impl Process {
                 pid: id,
                 uid: timer.overrun,
                 value: value.unwrap_or(id),
+                ..SignalInfo::default()
             }
         };
         self.post_signal(kernel, info);
