@@ -105,7 +105,11 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
+<<<<<<< HEAD
 const NOT_READ: [&str; 24] = [
+=======
+const NOT_READ: [&str; 26] = [
+>>>>>>> 2d8e7e8 (Name the calls that look at their descriptors first)
     "mmap2",
     "mprotect",
     "munmap",
@@ -131,13 +135,21 @@ const NOT_READ: [&str; 24] = [
     "process_vm_writev",
     "sched_getattr",
     "pidfd_send_signal",
+<<<<<<< HEAD
     // The socket does not listen.
     "accept",
     "accept4",
+=======
+    // Their descriptors and timers are looked at first.
+    "epoll_wait",
+    "inotify_add_watch",
+    "timer_gettime64",
+    "timerfd_gettime64",
+>>>>>>> 2d8e7e8 (Name the calls that look at their descriptors first)
 ];
 
 /// Calls that take the null pointer.
-const NULL_IS_FINE: [&str; 21] = [
+const NULL_IS_FINE: [&str; 23] = [
     "rt_sigaction",
     "rt_sigprocmask",
     "select",
@@ -161,6 +173,9 @@ const NULL_IS_FINE: [&str; 21] = [
     // Sets the times to now: here of the descriptor.
     "utimensat_time64",
     "utimes",
+    // `EINVAL` for the number of events.
+    "epoll_pwait",
+    "epoll_pwait2",
 ];
 
 /// Calls whose address has to be aligned: `EINVAL` comes first.
