@@ -1,11 +1,7 @@
 //! Files of events and timers: epoll(7), eventfd(2), signalfd(2), timerfd_create(2),
 //! timer_create(2), inotify(7), with calls that wait and a clock that is set by hand.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "test code"
-)]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 

@@ -63,7 +63,6 @@ int main(int argc, char **argv)
 	MUST(pipe(q));
 
 	printf("-- errors\n");
-	SHOW(epoll_create(0));
 	SHOW(epoll_create1(1));
 	SHOW(epoll_create1(O_NONBLOCK));
 	int ep = epoll_create1(EPOLL_CLOEXEC);

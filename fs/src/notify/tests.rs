@@ -12,7 +12,7 @@ use crate::tmpfs::TmpFs;
 use crate::vfs::device::NoDevices;
 use crate::vfs::file::FileOps;
 use crate::vfs::inode::Timestamp;
-use crate::vfs::{Caller, Context, Follow, NewTime, Vfs};
+use crate::vfs::{Caller, Context, Follow, NewTime, Scope, Vfs};
 
 const NOW: Timestamp = Timestamp {
     seconds: 1,
@@ -49,6 +49,7 @@ impl World {
             },
             umask: 0,
             now: NOW,
+            scope: Scope::Everywhere,
         }
     }
 

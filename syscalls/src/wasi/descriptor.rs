@@ -189,6 +189,7 @@ impl Wx<'_> {
                 let opened = Opened {
                     location,
                     ops: None,
+                    is_truncated: false,
                 };
                 OpenFile::from_opened(opened, O_PATH | O_DIRECTORY)
             }
