@@ -105,11 +105,7 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
-<<<<<<< HEAD
-const NOT_READ: [&str; 24] = [
-=======
-const NOT_READ: [&str; 26] = [
->>>>>>> 2d8e7e8 (Name the calls that look at their descriptors first)
+const NOT_READ: [&str; 28] = [
     "mmap2",
     "mprotect",
     "munmap",
@@ -135,17 +131,14 @@ const NOT_READ: [&str; 26] = [
     "process_vm_writev",
     "sched_getattr",
     "pidfd_send_signal",
-<<<<<<< HEAD
     // The socket does not listen.
     "accept",
     "accept4",
-=======
     // Their descriptors and timers are looked at first.
     "epoll_wait",
     "inotify_add_watch",
     "timer_gettime64",
     "timerfd_gettime64",
->>>>>>> 2d8e7e8 (Name the calls that look at their descriptors first)
 ];
 
 /// Calls that take the null pointer.
