@@ -1,3 +1,5 @@
+//! Watches on a tmpfs: who is told what, and when watches end.
+
 use abi::flags::{
     IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, IN_Q_OVERFLOW, O_CREAT,
     O_RDWR, RENAME_EXCHANGE,

@@ -1,3 +1,5 @@
+//! Epolls over pipes and eventfds, without system calls.
+
 use std::sync::atomic::Ordering;
 
 use abi::flags::{EPOLLRDHUP, EPOLLRDNORM, O_RDONLY, O_RDWR, O_WRONLY};
