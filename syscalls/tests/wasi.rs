@@ -197,6 +197,64 @@ fn a_sleeper_wakes_at_its_time_and_dies_of_a_signal() {
 }
 
 #[test]
+fn a_socket_that_was_there_at_the_start_can_be_used() {
+    const NOTSOCK: u32 = 57;
+    const PEEK: u32 = 1;
+    let world = World::new();
+    let guest = world.guest();
+    assert_eq!(guest.sys("socketpair", &[1, 1, 0, DATA]), Ok(0));
+    let path = guest.put_string(STRINGS, b"/tmp/file");
+    assert_eq!(guest.sys("open", &[path, 0o102, 0o644]), Ok(2));
+    guest.put(STRINGS, b"across").unwrap();
+    let out = guest.put_words(DATA, &[STRINGS, 6]);
+    let into = guest.put_words(DATA + 8, &[STRINGS + 64, 4]);
+    let (done, flags) = (DATA + 16, DATA + 20);
+    assert_eq!(call(&guest, "sock_send", &[0, out, 1, 0, done]), SUCCESS);
+    assert_eq!(guest.word(done), Ok(6));
+    for (how, wanted) in [(PEEK, &b"acro"[..]), (0, b"acro"), (0, b"ss")] {
+        let words = [1, into, 1, how, done, flags];
+        assert_eq!(call(&guest, "sock_recv", &words), SUCCESS);
+        let len = usize::try_from(guest.word(done).unwrap()).unwrap();
+        assert_eq!(guest.bytes(STRINGS + 64, len).unwrap(), wanted);
+    }
+    assert_eq!(
+        call(&guest, "sock_recv", &[1, into, 1, 4, done, flags]),
+        INVAL
+    );
+    assert_eq!(call(&guest, "sock_shutdown", &[0, 2]), SUCCESS);
+    let words = [1, into, 1, 0, done, flags];
+    assert_eq!(call(&guest, "sock_recv", &words), SUCCESS);
+    assert_eq!(guest.word(done), Ok(0), "the end");
+    assert_eq!(call(&guest, "sock_shutdown", &[0, 0]), INVAL);
+    for (name, words) in [
+        ("sock_send", &[2, out, 1, 0, done][..]),
+        ("sock_recv", &[2, into, 1, 0, done, flags]),
+        ("sock_shutdown", &[2, 1]),
+        ("sock_accept", &[2, 0, done]),
+    ] {
+        assert_eq!(call(&guest, name, words), NOTSOCK, "{name}");
+    }
+}
+
+#[test]
+fn connections_can_be_taken_from_a_listening_socket() {
+    let world = World::new();
+    let guest = world.guest();
+    assert_eq!(guest.sys("socket", &[1, 1, 0]), Ok(0));
+    guest.put(DATA, b"\x01\0/tmp/listener\0").unwrap();
+    assert_eq!(guest.sys("bind", &[0, DATA, 16]), Ok(0));
+    assert_eq!(guest.sys("listen", &[0, 5]), Ok(0));
+    assert_eq!(guest.sys("socket", &[1, 1, 0]), Ok(1));
+    assert_eq!(guest.sys("connect", &[1, DATA, 16]), Ok(0));
+    let number = DATA + 64;
+    assert_eq!(call(&guest, "sock_accept", &[0, 4, number]), SUCCESS);
+    // 0 to 2, of which 2 was free, and the two directories.
+    assert_eq!(guest.word(number), Ok(2));
+    assert_eq!(call(&guest, "fd_close", &[2]), SUCCESS);
+    assert_eq!(call(&guest, "fd_close", &[2]), BADF);
+}
+
+#[test]
 fn raising_a_signal_does_what_it_does_by_default() {
     let world = World::new();
     let guest = world.guest();

@@ -27,7 +27,7 @@ use net::socket::{Caller as _, Shutdown, Socket};
 
 pub(crate) use batch::{recvmmsg_time64, sendmmsg};
 pub(crate) use option::{getsockopt, setsockopt};
-pub(crate) use receive::{read, recvfrom, recvmsg};
+pub(crate) use receive::{read, receive_into, recvfrom, recvmsg};
 pub(crate) use send::{sendmsg, sendto, write};
 
 use crate::context::Cx;

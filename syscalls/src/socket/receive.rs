@@ -80,6 +80,18 @@ pub(crate) fn recvfrom(
     }))
 }
 
+/// As recv(2) into buffers that were looked at: how many bytes came, and whether more were cut off.
+pub(crate) fn receive_into(
+    cx: Cx<'_>,
+    fd: Fd,
+    buffer: UserBuffer,
+    flags: u32,
+) -> Result<Outcome<(usize, bool)>> {
+    let (file, socket) = socket_at(cx, fd)?;
+    let outcome = receive(cx, &file, &socket, buffer, flags)?;
+    Ok(outcome.map(|received| (received.len, received.full_len > received.len)))
+}
+
 /// recvmsg(2).
 pub(crate) fn recvmsg(cx: Cx<'_>, fd: Fd, message: UserAddr, flags: u32) -> Result<Outcome<usize>> {
     let (file, socket) = socket_at(cx, fd)?;

@@ -27,7 +27,7 @@ fn widen(count: usize) -> u64 {
 }
 
 /// What preparing or the call itself has failed with.
-fn flat<T: 'static>(result: Result<Outcome<T>>) -> Outcome<T> {
+pub(super) fn flat<T: 'static>(result: Result<Outcome<T>>) -> Outcome<T> {
     result.unwrap_or_else(|error| Outcome::Ready(Err(Fault::Error(error))))
 }
 

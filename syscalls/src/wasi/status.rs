@@ -9,7 +9,8 @@ use abi::wasi::flags::{
     FST_ATIM_NOW, FST_MTIM, FST_MTIM_NOW, rights,
 };
 use abi::wasi::layout::{
-    FILETYPE_CHARACTER_DEVICE, FILETYPE_UNKNOWN, Fdstat, Filestat, Filestat0, filetype_of,
+    FILETYPE_CHARACTER_DEVICE, FILETYPE_SOCKET_DGRAM, FILETYPE_UNKNOWN, Fdstat, Filestat,
+    Filestat0, filetype_of,
 };
 use abi::wasi::{Version, WasiFd};
 use abi::{Errno, Result};
@@ -17,6 +18,7 @@ use fs::vfs::NewTime;
 use fs::vfs::inode::{FileType, Metadata, Timestamp};
 use fs::vfs::path::Location;
 use kernel::open_file::OpenFile;
+use kernel::socket::socket_of;
 
 use super::Wx;
 use super::descriptor::{Descriptor, Kind};
@@ -85,6 +87,9 @@ fn fdstat_of(descriptor: &Descriptor) -> Fdstat {
 /// The `filetype` of an open file: streams other than terminals and sockets have none.
 fn filetype_of_file(file: &OpenFile) -> u8 {
     match file.file_type() {
+        FileType::Socket if socket_of(file).is_some_and(|socket| !socket.is_stream()) => {
+            FILETYPE_SOCKET_DGRAM
+        }
         FileType::CharDevice if file.is_stream() && file.terminal().is_none() => FILETYPE_UNKNOWN,
         _ if file.terminal().is_some() => FILETYPE_CHARACTER_DEVICE,
         other => filetype_of(other),

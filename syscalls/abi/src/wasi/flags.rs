@@ -57,6 +57,12 @@ pub const CLOCK_THREAD_CPUTIME: u32 = 3;
 pub const RI_PEEK: u32 = 1;
 /// `riflags`: wait until all buffers are full.
 pub const RI_WAITALL: u32 = 2;
+/// `roflags`: the message did not fit.
+pub const RO_DATA_TRUNCATED: u16 = 1;
+/// `sdflags`: nothing more is received.
+pub const SD_RD: u32 = 1;
+/// `sdflags`: nothing more is sent.
+pub const SD_WR: u32 = 2;
 
 /// Bits of `rights`.
 pub mod rights {

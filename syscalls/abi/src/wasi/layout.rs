@@ -161,7 +161,10 @@ pub const FILETYPE_UNKNOWN: u8 = 0;
 /// A character device.
 pub const FILETYPE_CHARACTER_DEVICE: u8 = 2;
 
-/// The `filetype` of a file.
+/// A socket of datagrams.
+pub const FILETYPE_SOCKET_DGRAM: u8 = 5;
+
+/// The `filetype` of a file; sockets count as streams.
 pub const fn filetype_of(file_type: FileType) -> u8 {
     match file_type {
         FileType::BlockDevice => 1,
