@@ -2,6 +2,9 @@
 //!
 //! The TypeScript side is `sdk/src/worker/imports.ts`; names and order of arguments agree.
 
+use kernel::process::ThreadStart;
+use kernel_loader::ThreadEntry;
+
 #[cfg(target_family = "wasm")]
 mod host {
     #[link(wasm_import_module = "host")]
@@ -21,6 +24,16 @@ mod host {
             guest_len: u32,
             frame: u32,
             stack_pointer: u32,
+        ) -> i32;
+        pub(super) safe fn start_thread(
+            slot: u32,
+            program: u32,
+            frame: u32,
+            stack_pointer: u32,
+            entry: u32,
+            a: u32,
+            b: u32,
+            c: u32,
         ) -> i32;
         pub(super) safe fn run_guest(slot: u32, argument: u32);
         pub(super) safe fn resume_guest(slot: u32);
@@ -65,6 +78,18 @@ mod host {
         _guest_len: u32,
         _frame: u32,
         _stack_pointer: u32,
+    ) -> i32 {
+        -38
+    }
+    pub(super) fn start_thread(
+        _slot: u32,
+        _program: u32,
+        _frame: u32,
+        _stack_pointer: u32,
+        _entry: u32,
+        _a: u32,
+        _b: u32,
+        _c: u32,
     ) -> i32 {
         -38
     }
@@ -179,6 +204,18 @@ pub(crate) fn start_guest(start: &Start<'_>) -> i32 {
         start.frame,
         start.stack_pointer,
     )
+}
+
+/// Makes one more instance of a program that runs, and calls its entry for threads soon, on a stack of
+/// its own; 0 or `-errno`.
+pub(crate) fn start_thread(slot: u32, program: u32, frame: u32, start: &ThreadStart) -> i32 {
+    let entries = (0_u32..).zip(ThreadEntry::ALL);
+    let entry = entries
+        .filter(|(_, entry)| *entry == start.entry)
+        .map(|(number, _)| number)
+        .sum();
+    let [a, b, c] = start.arguments;
+    host::start_thread(slot, program, frame, start.stack_pointer, entry, a, b, c)
 }
 
 /// Calls `_start` soon, on a stack of its own.

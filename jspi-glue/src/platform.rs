@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use abi::{Errno, Result};
 use executor::{Clock, Pender, WorkerId};
 use fs::vfs::file::GuestMemory;
-use kernel::exec::Image;
+use kernel::exec::{Image, LoadedProgram};
 use kernel::memory::frames::FrameId;
 use kernel::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
+use kernel::process::ThreadStart;
 
 use crate::guest_memory::{self, frame_memory, guest_memory};
 use crate::{imports, pod};
@@ -155,6 +156,21 @@ impl Platform for WebPlatform {
         guest_memory::seat(slot, task, Some(frame));
         frame_memory(frame).copy_out(image.stack.address, &image.stack.bytes)?;
         imports::run_guest(slot.0, image.stack.address);
+        Ok(())
+    }
+
+    fn start_thread(
+        &self,
+        slot: Slot,
+        program: &LoadedProgram,
+        start: &ThreadStart,
+        frame: FrameId,
+    ) -> Result<()> {
+        let task = pod::kernel().and_then(|kernel| kernel.task(slot));
+        guest_memory::seat(slot, task, Some(frame));
+        if imports::start_thread(slot.0, program.id.0, frame.0, start) < 0 {
+            return Err(Errno::ENOMEM.because("the engine has no room for one more instance"));
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use slab::Slab;
 use crate::exec::ProgramCache;
 use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
+use crate::ipc::futex::Futexes;
 use crate::log::LogBuffer;
 use crate::memory::frames::FramePool;
 use crate::platform::{Level, Platform, Slot};
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub fifos: Fifos,
     /// The sockets.
     pub network: net::Network,
+    /// Who waits at words of memory.
+    pub futexes: Arc<Futexes>,
     /// The locks on files.
     pub file_locks: FileLocks,
     /// The mounted file systems.
@@ -104,6 +107,7 @@ impl Kernel {
             terminals: parts.terminals,
             fifos: Fifos::new(parts.vfs.budget()),
             network: net::Network::new(parts.vfs.budget()),
+            futexes: Arc::new(Futexes::new()),
             file_locks: FileLocks::new(),
             vfs: parts.vfs,
             hostname: Lock::new(parts.hostname),

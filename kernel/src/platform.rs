@@ -8,8 +8,9 @@ use std::sync::Arc;
 use abi::Result;
 use fs::vfs::file::GuestMemory;
 
-use crate::exec::Image;
+use crate::exec::{Image, LoadedProgram};
 use crate::memory::frames::FrameId;
+use crate::process::ThreadStart;
 
 /// How urgent a message of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +109,19 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// # Errors
     /// `ENOEXEC` when the engine refuses the module.
     fn start_guest(&self, slot: Slot, image: &Image, frame: FrameId) -> Result<()>;
+
+    /// Makes one more instance of `program` in `slot` on the calling Worker, over the memory of
+    /// `frame`, in which its process is resident. It runs soon, as `start` says.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the engine has no room for it.
+    fn start_thread(
+        &self,
+        slot: Slot,
+        program: &LoadedProgram,
+        start: &ThreadStart,
+        frame: FrameId,
+    ) -> Result<()>;
 
     /// Where the stack pointer of the parked guest in `slot` is, of the calling Worker; `None` if
     /// it has none.

@@ -43,6 +43,8 @@ macro_rules! dispatcher {
                     $family::$name(cx, $($arg),*).into_outcome()
                 })*
                 abi::wasi::BASE..abi::wasi::END => wasi::dispatch(cx, number, args),
+                abi::special::ATOMIC_WAIT => futex::atomic_wait(cx, args),
+                abi::special::ATOMIC_NOTIFY => futex::atomic_notify(cx, args).into_outcome(),
                 _ => unknown(cx, number),
             }
         }

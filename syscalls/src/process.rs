@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use abi::flags::{
     __WALL, __WCLONE, __WNOTHREAD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CLD_CONTINUED, CLD_EXITED,
-    CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
-    WSTOPPED, WUNTRACED,
+    CLD_KILLED, CLD_STOPPED, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_DETACHED, CLONE_FILES,
+    CLONE_FS, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM,
+    CLONE_THREAD, CLONE_UNTRACED, CLONE_VM, P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED,
+    WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 use abi::layout::SigInfo;
 use abi::types::{Fd, Pid, UserAddr};
@@ -23,14 +25,65 @@ pub(crate) fn getpid(cx: Cx<'_>) -> Result<i32> {
     Ok(cx.task.pid())
 }
 
-/// gettid(2): a process has one thread.
+/// gettid(2).
 pub(crate) fn gettid(cx: Cx<'_>) -> Result<i32> {
-    getpid(cx)
+    Ok(cx.task.tid())
 }
 
-/// set_tid_address(2): the address is for the other threads of a process, of which there are none.
-pub(crate) fn set_tid_address(cx: Cx<'_>, _address: UserAddr) -> Result<i32> {
+/// set_tid_address(2).
+pub(crate) fn set_tid_address(cx: Cx<'_>, address: UserAddr) -> Result<i32> {
+    cx.task.set_clear_child_tid(address.0);
     gettid(cx)
+}
+
+/// What a thread shares with the one that makes it, at least: the kernel has no threads that share
+/// less, and no flag of those is left out by a libc.
+const THREAD_FLAGS: u32 = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+
+/// What else a thread may ask for. `CLONE_SETTLS` is the business of its entry, which gets `stack`.
+const THREAD_OPTIONS: u32 = THREAD_FLAGS
+    | CLONE_SYSVSEM
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_SETTID
+    | CLONE_CHILD_CLEARTID
+    | CLONE_DETACHED
+    | CLONE_UNTRACED
+    | CLONE_PTRACE;
+
+/// clone(2) for threads: the new one is an instance over the same memory, entered at the export
+/// `__wasm_thread_start(stack)`.
+pub(crate) fn clone(
+    cx: Cx<'_>,
+    flags: u32,
+    stack: UserAddr,
+    parent_tid: UserAddr,
+    _tls: UserAddr,
+    child_tid: UserAddr,
+) -> Result<i32> {
+    if flags & CLONE_THREAD == 0 {
+        return Err(Errno::ENOSYS.because("a process is made by fork or vfork"));
+    }
+    let is_known = flags & !THREAD_OPTIONS == 0;
+    if !is_known || flags & THREAD_FLAGS != THREAD_FLAGS || stack.is_null() {
+        return Err(Errno::EINVAL.because("a thread that shares less, or without a stack"));
+    }
+    let tid = cx.kernel.clone_thread(cx.task, [stack.0, 0, 0], stack.0)?;
+    // As Linux has it, an address that cannot be written to is no error any more.
+    for (flag, address) in [
+        (CLONE_PARENT_SETTID, parent_tid),
+        (CLONE_CHILD_SETTID, child_tid),
+    ] {
+        if flags & flag != 0 {
+            let _written = cx.copy_out(address, &tid.to_le_bytes());
+        }
+    }
+    if flags & CLONE_CHILD_CLEARTID != 0
+        && let Some(thread) = cx.process().thread(tid)
+    {
+        thread.set_clear_child_tid(child_tid.0);
+    }
+    Ok(tid)
 }
 
 /// getppid(2).
@@ -144,9 +197,10 @@ fn exec(
         .unwrap_or(0))
 }
 
-/// exit(2): a process has one thread.
+/// exit(2): ends the thread.
 pub(crate) fn exit(cx: Cx<'_>, status: i32) -> Result<i32> {
-    exit_group(cx, status)
+    let status = exit_status(status);
+    Ok(cx.kernel.exit_thread(cx.task, status).unwrap_or(0))
 }
 
 /// exit_group(2).

@@ -210,20 +210,25 @@ pub(crate) fn tkill(cx: Cx<'_>, thread: Pid, signal: i32) -> Result<()> {
     if thread.0 <= 0 {
         return Err(Errno::EINVAL.into());
     }
+    send_to_thread(cx, None, thread, signal)
+}
+
+/// Signals one thread; `group`: only if it belongs to that process.
+fn send_to_thread(cx: Cx<'_>, group: Option<Pid>, thread: Pid, signal: i32) -> Result<()> {
     let info = own_info(cx, number_or_probe(signal)?, SI_TKILL);
-    cx.kernel
-        .send_signal(&cx.process(), Target::Process(thread.0), info)
+    let target = Target::Thread {
+        group: group.map(|group| group.0),
+        tid: thread.0,
+    };
+    cx.kernel.send_signal(&cx.process(), target, info)
 }
 
 /// tgkill(2).
 pub(crate) fn tgkill(cx: Cx<'_>, group: Pid, thread: Pid, signal: i32) -> Result<()> {
-    if group.0 <= 0 {
+    if group.0 <= 0 || thread.0 <= 0 {
         return Err(Errno::EINVAL.into());
     }
-    if group != thread {
-        return Err(Errno::ESRCH.because("a process has one thread"));
-    }
-    tkill(cx, thread, signal)
+    send_to_thread(cx, Some(group), thread, signal)
 }
 
 /// The `siginfo_t` at `address`, to be sent as signal `number`.

@@ -184,6 +184,22 @@ impl Shim {
         self.types.saturating_add(index)
     }
 
+    /// Makes the call whose number and six words `push` pushes, and leaves its result in a local.
+    pub(crate) fn call(
+        self,
+        code: &mut InstructionSink<'_>,
+        answer: u32,
+        push: impl Fn(&mut InstructionSink<'_>),
+    ) {
+        code.global_get(SLOT);
+        push(code);
+        code.call(imports::SYSCALL).local_tee(answer);
+        is_outcome(code);
+        code.if_(BlockType::Empty).local_get(answer);
+        push(code);
+        code.call(self.finish_index()).local_set(answer).end();
+    }
+
     /// A stub: `result = kernel.syscall(slot, number, a..f)`, and `finish` if that is an outcome.
     pub(crate) fn stub(self, call: &Call) -> (Function, BranchHint) {
         let answer = u32::try_from(call.params.len()).unwrap_or(u32::MAX);

@@ -37,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+mod atomics;
 mod back_edges;
 mod call_graph;
 mod call_shim;
@@ -50,6 +51,7 @@ mod rewrite;
 mod safepoint;
 mod unroll;
 
+pub use atomics::ThreadEntry;
 pub use data::data_segments;
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
@@ -147,6 +149,8 @@ pub struct Program {
     pub data_end: u32,
     /// How it is entered.
     pub entry: Entry,
+    /// Where its threads are entered; `None`: it cannot have more than one.
+    pub thread_entry: Option<ThreadEntry>,
     /// Names of the imports without a number, `module.field`; the one at index `i` is called
     /// with the number [`abi::special::UNKNOWN_BASE`]` + i`.
     pub unknown_imports: Vec<String>,
@@ -185,6 +189,7 @@ pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
         heap_base: layout.heap_base,
         data_end: layout.data_end,
         entry: layout.entry,
+        thread_entry: ThreadEntry::of(&module),
         unknown_imports: imports.unknown,
     })
 }

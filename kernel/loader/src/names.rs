@@ -6,16 +6,10 @@ use std::collections::HashMap;
 
 use wasmparser::{ConstExpr, DataKind, ExternalKind, Global, Name, Operator, ValType};
 
+use crate::atomics::ThreadEntry;
 use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::{Entry, StackInfo};
-
-/// The functions that the kernel calls, and the `i32` parameters that they take.
-const THREAD_ENTRIES: [(&str, usize); 3] = [
-    ("__wasm_thread_start", 1),
-    ("__wasm_thread_start_libc", 2),
-    ("__startThread", 3),
-];
 
 /// Bytes of a page of WebAssembly memory.
 const PAGE_LEN: u64 = 65536;
@@ -160,7 +154,7 @@ fn find_start(module: &Module<'_>, names: &Names<'_>) -> Result<(u32, Entry), Re
 }
 
 fn check_thread_entries(module: &Module<'_>) -> Result<(), Refusal> {
-    for (name, nr_params) in THREAD_ENTRIES {
+    for (name, nr_params) in ThreadEntry::ALL.map(|entry| (entry.export(), entry.nr_params())) {
         let Some(index) = module.export(name, ExternalKind::Func) else {
             continue;
         };

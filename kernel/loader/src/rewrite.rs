@@ -19,6 +19,7 @@ use wasm_encoder::{
     TableSection, TagSection, TypeSection,
 };
 
+use crate::atomics::Atomics;
 use crate::call_graph::Plan;
 use crate::call_shim::{NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, Shim};
 use crate::imports::Call;
@@ -91,6 +92,10 @@ fn encode(
         table: module.function_table(),
     };
     Shim::add_types(&mut types);
+    let atomic_types = types.len();
+    if module.memory.shared {
+        Atomics::add_types(&mut types);
+    }
     out.section(&types);
 
     out.section(&imports(module, shim));
@@ -108,9 +113,17 @@ fn encode(
         function: moved_function(functions.len()),
         first_body: moved_function(index(module.imports.len())),
         shim,
+        atomics: module.memory.shared.then(|| Atomics {
+            types: atomic_types,
+            functions: moved_function(functions.len().saturating_add(2)),
+            shim,
+        }),
     };
     functions.function(shim.nothing_type());
     functions.function(shim.word_to_word_type());
+    if let Some(atomics) = safepoints.atomics {
+        atomics.declare(&mut functions);
+    }
     let mut entry = moved_function(layout.start);
     if sections.start.is_some() {
         entry = moved_function(functions.len());
@@ -158,7 +171,14 @@ fn encode(
     if let Some(section) = sections.code.clone() {
         safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
     }
-    for body in shim.bodies().iter().chain(&safepoints.bodies()) {
+    let atomics = safepoints.atomics.map(Atomics::bodies);
+    let atomics = atomics.iter().flatten();
+    for body in shim
+        .bodies()
+        .iter()
+        .chain(&safepoints.bodies())
+        .chain(atomics)
+    {
         code.function(body);
     }
     if let Some(start) = sections.start {
@@ -188,7 +208,8 @@ fn imports(module: &Module<'_>, shim: Shim) -> ImportSection {
         minimum: module.memory.min_pages,
         maximum: Some(MAX_PAGES),
         memory64: false,
-        shared: module.memory.shared,
+        // Its threads are on one Worker: see `atomics`.
+        shared: false,
         page_size_log2: None,
     };
     imports.import("guest", "memory", memory);

@@ -17,6 +17,7 @@ use wasm_encoder::{
     GlobalType, Instruction, ValType,
 };
 
+use crate::atomics::Atomics;
 use crate::back_edges::{BackEdges, Label, target};
 use crate::call_graph::{Plan, Verdict};
 use crate::call_shim::Shim;
@@ -40,6 +41,8 @@ pub(crate) struct Safepoints {
     pub(crate) first_body: u32,
     /// What they call.
     pub(crate) shim: Shim,
+    /// What stands for atomic waits, where memory is declared shared.
+    pub(crate) atomics: Option<Atomics>,
 }
 
 impl Safepoints {
@@ -144,6 +147,7 @@ impl Writer<'_> {
                     self.function.instructions().i32_const(0);
                     self.call_grow();
                 }
+                _ if self.call_atomic(instruction) => {}
                 _ if self.plan.is_none() => {
                     self.function.instruction(instruction);
                 }
@@ -233,6 +237,18 @@ impl Writer<'_> {
             .if_(BlockType::Empty)
             .call(function)
             .end();
+    }
+
+    /// Writes the call that stands for an atomic wait or notification; false for all others.
+    fn call_atomic(&mut self, instruction: &Instruction<'_>) -> bool {
+        let atomics = self.safepoints.atomics;
+        let replaced = atomics.and_then(|atomics| atomics.replacement(instruction));
+        let Some((function, offset)) = replaced else {
+            return false;
+        };
+        let mut code = self.function.instructions();
+        code.i32_const(offset.cast_signed()).call(function);
+        true
     }
 
     /// Calls the kernel's `memory.grow`: takes pages, leaves the size before or -1.

@@ -48,10 +48,10 @@ impl ProcessView {
         }
     }
 
-    /// A process, zombies included.
-    fn process(&self, pid: u32) -> Option<Arc<Process>> {
+    /// The process with this id, or that of the thread with this id; zombies included.
+    fn process(&self, id: u32) -> Option<Arc<Process>> {
         let kernel = self.kernel.upgrade()?;
-        kernel.processes.find(Pid::try_from(pid).ok()?)
+        kernel.processes.of_thread(Pid::try_from(id).ok()?)
     }
 
     /// What `show` says of a process, or nothing of a zombie, which has only its status left.
@@ -78,15 +78,29 @@ impl ProcessSource for ProcessView {
     }
 
     fn current(&self) -> Option<(u32, u32)> {
-        let pid = unsigned(current::pid()?);
-        Some((pid, pid))
+        let pid = current::pid()?;
+        let running = self.kernel.upgrade().and_then(|kernel| {
+            let process = kernel.processes.find(pid)?;
+            let worker = process.task()?.executor().worker();
+            kernel.task(kernel.frames.running(worker)?)
+        });
+        let tid = running
+            .filter(|task| task.pid() == pid)
+            .map_or(pid, |task| task.tid());
+        Some((unsigned(pid), unsigned(tid)))
     }
 
-    fn status(&self, pid: u32) -> Option<ProcessStatus> {
+    fn threads(&self, pid: u32) -> Option<Vec<u32>> {
+        let ids = self.process(pid)?.thread_ids();
+        Some(ids.into_iter().map(unsigned).collect())
+    }
+
+    fn status(&self, id: u32) -> Option<ProcessStatus> {
         let kernel = self.kernel.upgrade()?;
-        let process = self.process(pid)?;
+        let process = self.process(id)?;
         let relations = kernel.processes.relations(process.pid)?;
-        Some(status::of_process(&kernel, &process, relations))
+        let tid = Pid::try_from(id).ok()?;
+        Some(status::of_thread(&kernel, &process, tid, relations))
     }
 
     fn arguments(&self, pid: u32) -> Option<Vec<u8>> {
@@ -143,7 +157,11 @@ impl ProcessSource for ProcessView {
     fn set_comm(&self, pid: u32, comm: &[u8]) -> Result<()> {
         let process = self.process(pid).ok_or(Errno::ESRCH)?;
         let len = comm.len().min(TASK_COMM_LEN.saturating_sub(1));
-        process.program.lock().comm = comm.get(..len).unwrap_or(comm).to_vec();
+        let comm = comm.get(..len).unwrap_or(comm).to_vec();
+        match Pid::try_from(pid).ok().and_then(|tid| process.thread(tid)) {
+            Some(thread) => thread.set_comm(comm),
+            None => process.program.lock().comm = comm,
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use fs::procfs::source::{MemoryStatus, ProcessState, ProcessStatus, SystemStatus
 use super::unsigned;
 use crate::kernel::Kernel;
 use crate::process::table::Relations;
-use crate::process::{Process, RunState};
+use crate::process::{Pid, Process, RunState};
 use crate::signal::{self, SignalSet};
 use crate::version;
 
@@ -32,14 +32,34 @@ fn dispositions(process: &Process) -> (SignalSet, SignalSet) {
     (ignored, caught)
 }
 
-/// What `/proc` shows of a process, but for its files.
-pub(super) fn of_process(
+/// What `/proc` shows of a thread, but for its files; of the first, or of one that is not there, what
+/// it shows of the process.
+pub(super) fn of_thread(
     kernel: &Kernel,
     process: &Process,
+    tid: Pid,
     relations: Relations,
 ) -> ProcessStatus {
+    let of_process = of_process(kernel, process, tid, relations);
+    let Some(thread) = process.thread(tid).filter(|_| tid != process.pid) else {
+        return of_process;
+    };
+    let state = match of_process.state {
+        ProcessState::Running if !thread.is_runnable() => ProcessState::Sleeping,
+        state => state,
+    };
+    ProcessStatus {
+        pid: unsigned(tid),
+        comm: thread.comm(),
+        state,
+        processor: thread.executor().worker().0,
+        ..of_process
+    }
+}
+
+fn of_process(kernel: &Kernel, process: &Process, tid: Pid, relations: Relations) -> ProcessStatus {
     let task = process.task();
-    let is_running = process.guest().is_some_and(|task| task.is_runnable());
+    let is_running = process.nr_runnable() > 0;
     let (state, exit_status) = match relations.state {
         RunState::Running if is_running => (ProcessState::Running, 0),
         RunState::Running => (ProcessState::Sleeping, 0),
@@ -66,7 +86,7 @@ pub(super) fn of_process(
     let (ignored, caught) = dispositions(process);
     let (pending, blocked) = {
         let signals = process.signals.lock();
-        (signals.pending(process.pid).0, signals.mask(process.pid).0)
+        (signals.pending(tid).0, signals.mask(tid).0)
     };
     let descriptors = process
         .files()
@@ -87,7 +107,7 @@ pub(super) fn of_process(
         gids: credentials.group.to_array(),
         groups: credentials.groups.to_vec(),
         umask: process.fs.lock().umask,
-        nr_threads: 1,
+        nr_threads: u32::try_from(process.thread_ids().len()).unwrap_or(u32::MAX),
         nice: process.nice(),
         started_ns: process.started_ns.saturating_sub(kernel.booted_ns),
         user_ns: usage.ran_ns,
@@ -146,8 +166,7 @@ impl Kernel {
 /// What `/proc` shows of the whole pod, but for the boot id.
 pub(super) fn of_system(kernel: &Kernel) -> SystemStatus {
     let processes = kernel.all_processes();
-    let tasks = processes.iter().filter_map(|process| process.guest());
-    let nr_running = tasks.filter(|task| task.is_runnable()).count();
+    let nr_running: usize = processes.iter().map(|process| process.nr_runnable()).sum();
     let uptime_ns = kernel.uptime_ns();
     let user_ns = ran_ns(&processes);
     let nr_processors = u32::try_from(kernel.executors().len()).unwrap_or(u32::MAX);

@@ -229,6 +229,7 @@ impl Kernel {
         self.processes.note_exec(process.pid);
         process.program.lock().name_after(&executable);
         let Some(seat) = seat else {
+            self.end_other_threads(task);
             task.set_next(executable);
             return Ok(None);
         };
@@ -336,7 +337,7 @@ impl Kernel {
 
     /// Ends a process: closes its files, makes it a zombie, tells its parent (exit(2), "NOTES").
     pub fn exit_process(&self, process: &Arc<Process>, status: i32) {
-        if let Some(task) = process.task() {
+        for task in process.threads() {
             task.settle_time(process);
         }
         let kept_groups = self.processes.groups_kept_by(process.pid);
@@ -347,6 +348,7 @@ impl Kernel {
         process.stop_real_timer();
         process.delete_timers();
         process.end_cpu_sleeps(u64::MAX);
+        process.doom_threads();
         self.give_up_memory(process);
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
@@ -428,7 +430,9 @@ impl Kernel {
         {
             return false;
         }
-        if let Some(parent) = self.processes.set_stopped(process.pid, number) {
+        let parent = self.processes.set_stopped(process.pid, number);
+        process.attend_all();
+        if let Some(parent) = parent {
             self.tell_of_job(&parent, process, CLD_STOPPED, number);
         }
         if process.signals.lock().nr_continues() != nr_continues {

@@ -2,7 +2,8 @@
 //!
 //! - [`Process`]: what a process owns; each part behind its own lock
 //! - [`table`]: who is whose child, group and session; who waits for whom
-//! - [`task`]: the one thread of execution of a process, its system call and its guest
+//! - [`task`]: a thread of execution of a process, its system call and its guest
+//! - [`threads`]: which threads a process has; `robust`: what one leaves that held locks
 //! - [`life`]: spawn, vfork, exec, exit
 //! - [`signals`]: sending; `paths`: what a path means to a process; `wasi`: what WASI programs have
 //!
@@ -18,17 +19,19 @@ mod paths;
 mod peak_memory;
 pub mod pidfd;
 mod posix_timers;
+mod robust;
 mod settings;
 mod signals;
 pub mod table;
 mod task;
+mod threads;
 mod timers;
 mod user_limits;
 mod wasi;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use executor::JoinHandle;
 use executor::sync::{Lock, LockGuard};
@@ -50,6 +53,7 @@ pub use signals::Target;
 pub use table::{ProcessTable, RunState, WaitEvent, WaitFor, WaitOptions};
 pub use task::Task;
 pub(crate) use task::entry;
+pub use threads::ThreadStart;
 pub use timers::IntervalTimer;
 pub use wasi::{WasiDescriptor, WasiState};
 
@@ -144,7 +148,7 @@ pub struct Process {
     /// Whether the host started it, and hears of its end.
     is_hosts: bool,
     credentials: Lock<Arc<Credentials>>,
-    task: Lock<Weak<Task>>,
+    threads: Lock<threads::Threads>,
     /// What waits for `real_timer`.
     timer_sleeper: Lock<Option<JoinHandle<()>>>,
     /// Those of `timer_create(2)`.
@@ -184,7 +188,7 @@ impl Process {
             weight: AtomicU32::new(weight),
             is_hosts: parts.is_hosts,
             credentials: Lock::new(parts.credentials),
-            task: Lock::new(Weak::new()),
+            threads: Lock::default(),
             timer_sleeper: Lock::new(None),
             posix_timers: PosixTimers::default(),
         });
@@ -264,15 +268,14 @@ impl Process {
         self.weight.load(Ordering::Relaxed)
     }
 
-    /// The task whose guest acts as this process now; between `vfork` and `exec` the parent has none.
-    pub fn guest(&self) -> Option<Arc<Task>> {
-        self.task().filter(|task| task.pid() == self.pid)
-    }
-
-    /// How long it has run, what its guest runs just now included, in nanoseconds.
+    /// How long it has run, what its guests run just now included, in nanoseconds.
     pub fn cpu_ns(&self) -> u64 {
-        let running_ns = self.guest().map_or(0, |task| task.running_ns());
-        self.cpu_time.own_ns().saturating_add(running_ns)
+        let threads = self.threads();
+        // Between `vfork` and `exec` a guest acts as the child.
+        let guests = threads.iter().filter(|task| task.pid() == self.pid);
+        guests.fold(self.cpu_time.own_ns(), |sum, task| {
+            sum.saturating_add(task.running_ns())
+        })
     }
 
     /// What it has used, what its guest runs just now included.
@@ -308,15 +311,6 @@ impl Process {
     /// The memory map; lock the result.
     pub fn address_space(&self) -> Arc<Lock<AddressSpace>> {
         Arc::clone(&self.memory.lock())
-    }
-
-    /// The task that runs as this process, while there is one.
-    pub fn task(&self) -> Option<Arc<Task>> {
-        self.task.lock().upgrade()
-    }
-
-    fn set_task(&self, task: &Arc<Task>) {
-        *self.task.lock() = Arc::downgrade(task);
     }
 }
 

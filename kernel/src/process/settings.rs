@@ -34,8 +34,6 @@ pub struct Settings {
     pub oom_score_min: i32,
     /// Class and level as `ioprio_set(2)` packs them.
     pub io_priority: i32,
-    /// Address and length of the list of robust futexes.
-    pub robust_list: (u32, u32),
 }
 
 impl Default for Settings {
@@ -54,7 +52,6 @@ impl Default for Settings {
             oom_score_adj: 0,
             oom_score_min: 0,
             io_priority: 0,
-            robust_list: (0, 0),
         }
     }
 }
@@ -66,7 +63,6 @@ impl Settings {
         let child = Self {
             death_signal: 0,
             is_subreaper: false,
-            robust_list: (0, 0),
             ..self
         };
         if self.resets_on_fork && self.priority != 0 {
@@ -90,7 +86,6 @@ impl Settings {
         Self {
             is_dumpable: true,
             exceeds_processes: false,
-            robust_list: (0, 0),
             ..self
         }
     }

@@ -18,6 +18,13 @@ const FEW_SIGNALS: u64 = 1024;
 pub enum Target {
     /// One process.
     Process(Pid),
+    /// One thread: tkill(2), and with the process that it must belong to tgkill(2).
+    Thread {
+        /// Its process.
+        group: Option<Pid>,
+        /// Its id.
+        tid: Pid,
+    },
     /// A process group.
     Group(Pid),
     /// All that the sender may signal, but init and itself.
@@ -27,22 +34,20 @@ pub enum Target {
 impl Process {
     /// Makes a signal pending here and has the process look at it.
     pub fn post_signal(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo) {
-        let listener = self.signals.lock().post(info, None);
+        self.post_to(kernel, info, None);
+    }
+
+    fn post_to(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo, to: Option<Pid>) {
+        let listener = self.signals.lock().post(info, to);
         // After the post: `Kernel::stop_process` looks the other way round.
         if info.number == signal::CONT || info.number == signal::KILL {
             kernel.continue_stopped(self, info.number == signal::CONT);
         }
-        if listener.is_some() {
-            self.attend();
-        }
-        self.signal_posted.wake_all();
-    }
-
-    /// Has the task look at its signals at the end of its call, and ends a wait.
-    pub(super) fn attend(&self) {
-        if let Some(task) = self.task() {
+        // It looks at its signals at the end of its call, and a wait ends.
+        if let Some(task) = listener.and_then(|tid| self.thread(tid)) {
             task.request_attention();
         }
+        self.signal_posted.wake_all();
     }
 }
 
@@ -59,7 +64,11 @@ impl Kernel {
         let mut reached = false;
         let mut refusal = Errno::EPERM.because("none that may be signalled");
         for process in targets {
-            match self.send_signal_to(sender, &process, info) {
+            let tid = match target {
+                Target::Thread { tid, .. } => Some(tid),
+                _ => None,
+            };
+            match self.send_to(sender, &process, tid, info) {
                 Ok(()) => reached = true,
                 Err(error) => refusal = error,
             }
@@ -77,14 +86,25 @@ impl Kernel {
         target: &Arc<Process>,
         info: SignalInfo,
     ) -> Result<()> {
+        self.send_to(sender, target, None, info)
+    }
+
+    /// The same for all of `target`, or for its thread `tid` alone.
+    fn send_to(
+        &self,
+        sender: &Process,
+        target: &Arc<Process>,
+        tid: Option<Pid>,
+        info: SignalInfo,
+    ) -> Result<()> {
         if !self.may_signal(sender, target, info.number) {
             return Err(Errno::EPERM.into());
         }
         if info.number == 0 {
             return Ok(());
         }
-        let info = self.within_limit(target, info)?;
-        target.post_signal(self, info);
+        let info = self.within_limit(target, tid, info)?;
+        target.post_to(self, info, tid);
         Ok(())
     }
 
@@ -94,7 +114,12 @@ impl Kernel {
     ///
     /// # Errors
     /// `EAGAIN` for a real-time signal that somebody queues.
-    fn within_limit(&self, target: &Process, info: SignalInfo) -> Result<SignalInfo> {
+    fn within_limit(
+        &self,
+        target: &Process,
+        tid: Option<Pid>,
+        info: SignalInfo,
+    ) -> Result<SignalInfo> {
         let is_real_time = info.number >= signal::RT_MIN;
         if !is_real_time && info.code >= 0 {
             return Ok(info);
@@ -106,10 +131,10 @@ impl Kernel {
         }
         let has_room = {
             let signals = target.signals.lock();
-            if signals.discards(info.number, None) {
+            if signals.discards(info.number, tid) {
                 return Ok(info);
             }
-            signals.has_room(info.number, None)
+            signals.has_room(info.number, tid)
         };
         let uid = target.credentials().user.real;
         if has_room && self.nr_pending_signals_of(uid) < limit {

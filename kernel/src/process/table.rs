@@ -115,8 +115,10 @@ pub struct Relations {
 #[derive(Debug, Default)]
 struct Tree {
     entries: BTreeMap<Pid, Entry>,
+    /// The threads that are not the first of their process, and that process.
+    threads: BTreeMap<Pid, Pid>,
     last_pid: Pid,
-    /// Processes ever made.
+    /// Processes and threads ever made.
     nr_born: u64,
     /// How many processes have an id as their group or their session: no new one may get it.
     holders: BTreeMap<Pid, usize>,
@@ -202,6 +204,41 @@ impl ProcessTable {
         Ok(process)
     }
 
+    /// Finds a free id for one more thread of `pid`.
+    ///
+    /// # Errors
+    /// `EAGAIN` when all ids are taken.
+    pub(super) fn add_thread(&self, pid: Pid) -> Result<Pid> {
+        let mut tree = self.tree.lock();
+        let tid = tree
+            .free_pid()
+            .ok_or_else(|| Errno::EAGAIN.because("all pids are taken"))?;
+        tree.threads.insert(tid, pid);
+        tree.last_pid = tid;
+        tree.nr_born = tree.nr_born.saturating_add(1);
+        Ok(tid)
+    }
+
+    /// A thread has ended: its id is free.
+    pub(super) fn remove_thread(&self, tid: Pid) {
+        self.tree.lock().threads.remove(&tid);
+    }
+
+    /// The process that thread `tid` belongs to, zombies included.
+    pub fn of_thread(&self, tid: Pid) -> Option<Arc<Process>> {
+        let tree = self.tree.lock();
+        let pid = tree.threads.get(&tid).copied().unwrap_or(tid);
+        tree.entries
+            .get(&pid)
+            .map(|entry| Arc::clone(&entry.process))
+    }
+
+    /// How many processes and threads there are.
+    pub fn nr_tasks(&self) -> usize {
+        let tree = self.tree.lock();
+        tree.entries.len().saturating_add(tree.threads.len())
+    }
+
     /// The process with this id, zombies included.
     pub fn find(&self, pid: Pid) -> Option<Arc<Process>> {
         self.tree
@@ -226,7 +263,7 @@ impl ProcessTable {
         self.tree.lock().last_pid
     }
 
-    /// How many processes were made since the boot.
+    /// How many processes and threads were made since the boot.
     pub fn nr_born(&self) -> u64 {
         self.tree.lock().nr_born
     }
@@ -241,11 +278,14 @@ impl ProcessTable {
         self.tree.lock().entries.len()
     }
 
-    /// How many of them `is_wanted` wants.
-    pub(super) fn count(&self, is_wanted: impl Fn(&Process) -> bool) -> usize {
+    /// How many processes `is_wanted` wants, and how many threads those have beside their first.
+    pub(super) fn nr_tasks_of(&self, is_wanted: impl Fn(&Process) -> bool) -> usize {
         let tree = self.tree.lock();
-        let entries = tree.entries.values();
-        entries.filter(|entry| is_wanted(&entry.process)).count()
+        let is_wanted = |entry: &&Entry| is_wanted(&entry.process);
+        let nr_processes = tree.entries.values().filter(is_wanted).count();
+        let process_of = |pid| tree.entries.get(pid);
+        let threads = tree.threads.values().filter_map(process_of);
+        nr_processes.saturating_add(threads.filter(is_wanted).count())
     }
 
     /// Whether there are none.
@@ -423,6 +463,7 @@ impl ProcessTable {
         let parent = entry.parent;
         let children = std::mem::take(&mut entry.children);
         tree.note_change(before, RunState::Zombie(status));
+        tree.threads.retain(|_, process| *process != pid);
         tree.news.insert((parent, pid));
         let reaper = tree.reaper_above(parent);
         let mut orphans = Vec::new();
@@ -545,13 +586,20 @@ impl ProcessTable {
     /// The living processes that a signal to `target` from `sender` would reach.
     pub fn targets(&self, target: Target, sender: Pid) -> Vec<Arc<Process>> {
         let tree = self.tree.lock();
+        if let Target::Thread { group, tid } = target {
+            let pid = tree.threads.get(&tid).copied().unwrap_or(tid);
+            let found = tree.entries.get(&pid);
+            let found = found.filter(|_| group.is_none_or(|group| group == pid));
+            let process = found.map(|entry| Arc::clone(&entry.process));
+            return process.into_iter().collect();
+        }
         if let Target::Process(pid) = target {
             let found = tree.entries.get(&pid);
             let process = found.map(|entry| Arc::clone(&entry.process));
             return process.into_iter().collect();
         }
         let chosen = |entry: &&Entry| match target {
-            Target::Process(pid) => entry.process.pid == pid,
+            Target::Process(pid) | Target::Thread { tid: pid, .. } => entry.process.pid == pid,
             Target::Group(group) => entry.group == group && entry.process.pid != INIT,
             Target::All => entry.process.pid != INIT && entry.process.pid != sender,
         };
@@ -656,8 +704,11 @@ impl Tree {
     }
 
     fn free_pid(&self) -> Option<Pid> {
-        let is_free =
-            |pid: &Pid| !self.entries.contains_key(pid) && !self.holders.contains_key(pid);
+        let is_free = |pid: &Pid| {
+            !self.entries.contains_key(pid)
+                && !self.holders.contains_key(pid)
+                && !self.threads.contains_key(pid)
+        };
         let next = self.last_pid.saturating_add(1);
         (next..PID_MAX)
             .find(is_free)

@@ -1,4 +1,4 @@
-//! A task: the thread of execution of a process, its system call, and the guest that runs it.
+//! A task: a thread of execution of a process, its system call, and the guest that runs it.
 //!
 //! ```text
 //!            ┌──────── guest runs (Wasm) <──────────┐
@@ -9,16 +9,18 @@
 //!            v                        │ Ready
 //!         parked ──wake──> driver polls the call
 //! ```
-//! The *driver* is the task's future on its Worker's executor: see `driver`.
+//! The *driver* is the task's future on its Worker's executor: see `driver`. What a task is as one
+//! thread among several: `identity`.
 
 mod driver;
+mod identity;
 mod resident;
 mod turn;
 
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -27,15 +29,16 @@ use abi::flags::SA_RESTART;
 use executor::Executor;
 use executor::sync::Lock;
 
+use self::identity::Identity;
 use super::cpu_time::Stopwatch;
-use super::{Process, RunState};
+use super::{Pid, Process, RunState, ThreadStart};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
 use crate::kernel::Kernel;
 use crate::memory::frames::Residency;
 use crate::platform::{GuestEnd, Slot, UserMemory};
 use crate::scheduler::{Left, Turn};
-use crate::signal::{self, Frame, SignalSet, Taken};
+use crate::signal::{self, Frame, Taken};
 
 /// What the shim does next; the constants are part of the ABI between shim and kernel.
 pub(crate) mod entry {
@@ -62,6 +65,8 @@ struct CallState {
     frame: Frame,
     guest_end: Option<GuestEnd>,
     next: Option<Executable>,
+    /// How a thread starts that has not.
+    start: Option<ThreadStart>,
 }
 
 /// One thread of execution.
@@ -72,8 +77,16 @@ pub struct Task {
     executor: Arc<Executor>,
     kernel: Weak<Kernel>,
     /// Whose identity it has: the last one counts; more than one between `vfork` and `exec`.
-    identities: Lock<Vec<Arc<Process>>>,
+    identities: Lock<Vec<Identity>>,
     attention: AtomicBool,
+    /// Its thread has ended, or its process has: it makes no more calls.
+    is_doomed: AtomicBool,
+    /// Where the guest is told of the end of this thread, an address; 0: nowhere.
+    clear_child_tid: AtomicU32,
+    /// The head of the list of its robust futexes, an address; 0: none.
+    robust_list: AtomicU32,
+    /// Its short name, if it has one of its own.
+    comm: Lock<Option<Vec<u8>>>,
     state: Lock<CallState>,
     /// Wakes the driver; there since its first poll.
     driver: OnceLock<Waker>,
@@ -94,7 +107,7 @@ impl fmt::Debug for Task {
 impl Sleeper for Task {
     fn is_interrupted(&self) -> bool {
         self.attention.load(Ordering::Acquire)
-            && self.process().signals.lock().needs_attention(self.tid())
+            && (self.is_over() || self.process().signals.lock().needs_attention(self.tid()))
     }
 
     fn executor(&self) -> &Arc<Executor> {
@@ -116,74 +129,71 @@ impl Task {
         process: &Arc<Process>,
         executable: Executable,
     ) -> Arc<Self> {
+        let identity = Identity {
+            process: Arc::clone(process),
+            tid: process.pid,
+        };
+        let state = CallState {
+            next: Some(executable),
+            ..CallState::default()
+        };
+        Self::with_state(kernel, slot, executor, identity, state, Arc::default())
+    }
+
+    /// A thread of `maker`'s process, with the id `tid`.
+    pub(super) fn new_thread(
+        kernel: &Arc<Kernel>,
+        slot: Slot,
+        maker: &Self,
+        tid: Pid,
+        start: ThreadStart,
+    ) -> Arc<Self> {
+        let identity = Identity {
+            process: maker.process(),
+            tid,
+        };
+        let state = CallState {
+            start: Some(start),
+            ..CallState::default()
+        };
+        let executor = Arc::clone(&maker.executor);
+        let residency = Arc::clone(&maker.residency);
+        Self::with_state(kernel, slot, executor, identity, state, residency)
+    }
+
+    fn with_state(
+        kernel: &Arc<Kernel>,
+        slot: Slot,
+        executor: Arc<Executor>,
+        identity: Identity,
+        state: CallState,
+        residency: Arc<Residency>,
+    ) -> Arc<Self> {
+        let (process, tid) = (Arc::clone(&identity.process), identity.tid);
         let task = Arc::new(Self {
             slot,
             memory: kernel.platform.memory(slot),
             executor,
             kernel: Arc::downgrade(kernel),
-            identities: Lock::new(vec![Arc::clone(process)]),
+            identities: Lock::new(vec![identity]),
             attention: AtomicBool::new(false),
-            state: Lock::new(CallState {
-                next: Some(executable),
-                ..CallState::default()
-            }),
+            is_doomed: AtomicBool::new(false),
+            clear_child_tid: AtomicU32::new(0),
+            robust_list: AtomicU32::new(0),
+            comm: Lock::new(None),
+            state: Lock::new(state),
             driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
             turn: Turn::default(),
-            residency: Arc::default(),
+            residency,
             restart_deadline_ns: AtomicU64::new(0),
         });
-        process.set_task(&task);
+        process.set_thread(tid, &task);
         // What was sent to the task before this one, if it has not been seen.
-        if process.signals.lock().needs_attention(task.tid()) {
+        if process.signals.lock().needs_attention(tid) {
             task.attention.store(true, Ordering::Release);
         }
         task
-    }
-
-    /// Whose identity the guest has now.
-    #[expect(clippy::expect_used, reason = "the first identity is never taken away")]
-    pub fn process(&self) -> Arc<Process> {
-        Arc::clone(
-            self.identities
-                .lock()
-                .last()
-                .expect("a task has an identity"),
-        )
-    }
-
-    /// The pid of that identity, without counting a reference.
-    pub fn pid(&self) -> super::Pid {
-        self.identities
-            .lock()
-            .last()
-            .map_or(0, |process| process.pid)
-    }
-
-    /// Its thread id: the process's, for the first thread of a process.
-    pub fn tid(&self) -> super::Pid {
-        self.pid()
-    }
-
-    /// The signals that it blocks.
-    pub fn signal_mask(&self) -> SignalSet {
-        self.process().signals.lock().mask(self.tid())
-    }
-
-    /// Replaces its signal mask; returns the old one.
-    pub fn set_signal_mask(&self, mask: SignalSet) -> SignalSet {
-        let process = self.process();
-        let tid = self.tid();
-        let (old, has_signals) = {
-            let mut signals = process.signals.lock();
-            let old = signals.mask(tid);
-            signals.thread(tid).set_mask(mask);
-            (old, signals.needs_attention(tid))
-        };
-        if has_signals {
-            self.request_attention();
-        }
-        old
     }
 
     /// The guest's memory.
@@ -194,30 +204,6 @@ impl Task {
     /// The executor of its Worker.
     pub const fn executor(&self) -> &Arc<Executor> {
         &self.executor
-    }
-
-    /// How many identities are on loan to it.
-    pub(super) fn nr_loans(&self) -> usize {
-        self.identities.lock().len().saturating_sub(1)
-    }
-
-    pub(super) fn borrow_identity(self: &Arc<Self>, child: &Arc<Process>) {
-        child.set_task(self);
-        self.identities.lock().push(Arc::clone(child));
-    }
-
-    pub(super) fn return_identity(&self) -> Option<Arc<Process>> {
-        let mut identities = self.identities.lock();
-        if identities.len() < 2 {
-            return None;
-        }
-        let child = identities.pop();
-        let back = identities.last().cloned();
-        drop(identities);
-        if back.is_some_and(|process| process.signals.lock().needs_attention(self.tid())) {
-            self.attention.store(true, Ordering::Release);
-        }
-        child
     }
 
     pub(super) fn take_next(&self) -> Option<Executable> {
@@ -317,17 +303,23 @@ impl Task {
             return entry::DIE;
         };
         let process = self.process();
-        if self.state.lock().next.is_some()
-            || matches!(
-                kernel.processes.state_of(process.pid),
-                Some(RunState::Zombie(_)) | None
-            )
+        let run_state = kernel.processes.state_of(process.pid);
+        if self.is_over()
+            || self.state.lock().next.is_some()
+            || matches!(run_state, Some(RunState::Zombie(_)) | None)
         {
             self.attention.store(
                 process.signals.lock().needs_attention(self.tid()),
                 Ordering::Release,
             );
             return entry::DIE;
+        }
+        if matches!(run_state, Some(RunState::Stopped(_))) {
+            // Another thread has taken the signal.
+            return self.finish(Outcome::Pending(Box::pin(async move {
+                until_continued(kernel, process).await;
+                answer
+            })));
         }
         let tid = self.tid();
         let mut signals = process.signals.lock();
@@ -413,6 +405,9 @@ impl Task {
         let process = self.process();
         let tid = self.tid();
         loop {
+            if self.is_over() {
+                return entry::DIE;
+            }
             let mut signals = process.signals.lock();
             match signals.take(tid) {
                 None => {

@@ -10,11 +10,12 @@ use super::{INFINITY, Process, Resource};
 use crate::kernel::Kernel;
 
 impl Kernel {
-    /// The processes of the user `uid`, those that have ended and were not waited for included.
+    /// The processes and threads of the user `uid`, those processes that have ended and were not
+    /// waited for included.
     fn nr_processes_of(&self, uid: u32) -> u64 {
         let count = self
             .processes
-            .count(|process| process.credentials().user.real == uid);
+            .nr_tasks_of(|process| process.credentials().user.real == uid);
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
@@ -27,7 +28,7 @@ impl Kernel {
     pub(super) fn check_process_limit(&self, parent: &Process) -> Result<()> {
         let limit = parent.limits.lock().soft(Resource::Processes);
         // Who has fewer than that in all need not be counted.
-        if u64::try_from(self.processes.len()).is_ok_and(|all| all < limit) {
+        if u64::try_from(self.processes.nr_tasks()).is_ok_and(|all| all < limit) {
             return Ok(());
         }
         if self.nr_processes_of(parent.credentials().user.real) >= limit {

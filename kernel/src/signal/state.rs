@@ -145,6 +145,8 @@ pub struct SignalState {
     /// For whichever thread takes them.
     shared: Pending,
     threads: BTreeMap<Pid, ThreadSignals>,
+    /// What a thread that has ended may still change to no effect.
+    nobody: ThreadSignals,
     /// Counts the signals that end a stop.
     nr_continues: u32,
 }
@@ -158,6 +160,7 @@ impl Default for SignalState {
             actions: [Action::default(); COUNT],
             shared: Pending::default(),
             threads: BTreeMap::from([(FIRST, ThreadSignals::default())]),
+            nobody: ThreadSignals::default(),
             nr_continues: 0,
         }
     }
@@ -196,9 +199,15 @@ impl SignalState {
         }
     }
 
-    /// What thread `tid` has for itself; it is made when there is none.
+    /// What thread `tid` has for itself; when it has ended, something that means nothing.
     pub fn thread(&mut self, tid: Pid) -> &mut ThreadSignals {
-        self.threads.entry(tid).or_default()
+        match self.threads.get_mut(&tid) {
+            Some(own) => own,
+            None => {
+                self.nobody = ThreadSignals::default();
+                &mut self.nobody
+            }
+        }
     }
 
     /// The signals that `tid` blocks.
@@ -405,6 +414,7 @@ impl SignalState {
             actions: self.actions,
             shared: Pending::default(),
             threads: BTreeMap::from([(FIRST, own.unwrap_or_default())]),
+            nobody: ThreadSignals::default(),
             nr_continues: self.nr_continues,
         }
     }

@@ -101,15 +101,23 @@ impl fmt::Debug for TestGuest {
 impl TestGuest {
     pub(super) fn new(process: Arc<Process>, platform: &Arc<FakePlatform>) -> Result<Self> {
         let task = process.task().ok_or(Errno::ESRCH)?;
+        Ok(Self::of_task(process, task, platform))
+    }
+
+    pub(super) fn of_task(
+        process: Arc<Process>,
+        task: Arc<Task>,
+        platform: &Arc<FakePlatform>,
+    ) -> Self {
         let memory = platform.fake_memory(task.slot);
         let platform = Arc::clone(platform);
-        Ok(Self {
+        Self {
             process,
             task,
             memory,
             platform,
             shim: Arc::default(),
-        })
+        }
     }
 
     /// The process id that the guest has now.

@@ -11,11 +11,11 @@ use executor::sync::Lock;
 use fs::vfs::file::GuestMemory;
 
 use super::FakeMemory;
-use crate::exec::Image;
+use crate::exec::{Image, LoadedProgram};
 use crate::kernel::Kernel;
 use crate::memory::frames::FrameId;
 use crate::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
-use crate::process::Pid;
+use crate::process::{Pid, ThreadStart};
 
 /// 2026-01-01 00:00:00 UTC in nanoseconds since 1970: the time of day when the clock shows 0.
 const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
@@ -193,6 +193,18 @@ impl Platform for FakePlatform {
             memory.copy_out(address, module.get(bytes).unwrap_or_default())?;
         }
         memory.copy_out(image.stack.address, &image.stack.bytes)
+    }
+
+    fn start_thread(
+        &self,
+        slot: Slot,
+        _program: &LoadedProgram,
+        start: &ThreadStart,
+        frame: FrameId,
+    ) -> Result<()> {
+        self.stacks.lock().insert(slot, start.stack_pointer);
+        self.set_resident(slot, Some(frame));
+        Ok(())
     }
 
     fn stack_pointer(&self, slot: Slot) -> Option<u32> {

@@ -24,14 +24,16 @@ use crate::tty::Terminals;
 pub const PROGRAM_PATH: &[u8] = b"/init";
 
 /// `(module (memory (export "memory") 2)
-/// (global (export "__stack_pointer") (mut i32) (i32.const 65536)) (func (export "_start")))`
+/// (global (export "__stack_pointer") (mut i32) (i32.const 65536)) (func (export "_start"))
+/// (func (export "__wasm_thread_start") (param i32)))`
 pub const PROGRAM: &[u8] = b"\0asm\x01\0\0\0\
-    \x01\x04\x01\x60\0\0\
-    \x03\x02\x01\0\
+    \x01\x08\x02\x60\0\0\x60\x01\x7f\0\
+    \x03\x03\x02\0\x01\
     \x05\x03\x01\0\x02\
     \x06\x08\x01\x7f\x01\x41\x80\x80\x04\x0b\
-    \x07\x25\x03\x06memory\x02\0\x0f__stack_pointer\x03\0\x06_start\0\0\
-    \x0a\x04\x01\x02\0\x0b";
+    \x07\x3b\x04\x06memory\x02\0\x0f__stack_pointer\x03\0\x06_start\0\0\
+    \x13__wasm_thread_start\0\x01\
+    \x0a\x07\x02\x02\0\x0b\x02\0\x0b";
 
 /// A kernel on a file system in memory, with a host that tests control.
 #[derive(Debug)]
@@ -174,6 +176,16 @@ impl TestPod {
                 self.run_worker(worker);
             }
         }
+    }
+
+    /// The guest of thread `tid`, which may not have started.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is none.
+    pub fn thread(&self, tid: Pid) -> Result<TestGuest> {
+        let process = self.kernel.processes.of_thread(tid).ok_or(Errno::ESRCH)?;
+        let task = process.thread(tid).ok_or(Errno::ESRCH)?;
+        Ok(TestGuest::of_task(process, task, &self.platform))
     }
 
     /// Runs whatever is ready on one Worker: by one thread at a time. Guests do not wait for each

@@ -16,6 +16,9 @@ const MAX_PAGES = 65536;
 /** The helpers that the kernel calls, in the order of `guest_memory.rs`. */
 const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill", "clean", "clean_down"] as const;
 
+/** The exports that threads are entered at, in the order of `ThreadEntry` in the loader. */
+const THREAD_ENTRIES = ["__wasm_thread_start", "__wasm_thread_start_libc", "__startThread"] as const;
+
 type WasmFunction = (...args: number[]) => number;
 
 interface Guest {
@@ -64,10 +67,6 @@ export class Guests {
     frame: number,
     stackPointer: number,
   ): number {
-    const memory = this.#frames.get(frame);
-    if (memory === undefined) {
-      return -ENOMEM;
-    }
     let module = this.#programs.get(program);
     try {
       if (module === undefined) {
@@ -76,6 +75,41 @@ export class Guests {
       }
     } catch {
       return -ENOEXEC;
+    }
+    return this.#instantiate(slot, module, frame, stackPointer, "_start");
+  }
+
+  /** Makes one more instance of a program that runs in `frame`, which runs soon; 0, or a negative error number. */
+  startThread(
+    slot: number,
+    program: number,
+    frame: number,
+    stackPointer: number,
+    entry: number,
+    args: readonly number[],
+  ): number {
+    const module = this.#programs.get(program);
+    const name = THREAD_ENTRIES[entry];
+    if (module === undefined || name === undefined) {
+      return -ENOEXEC;
+    }
+    const made = this.#instantiate(slot, module, frame, stackPointer, name);
+    if (made === 0) {
+      this.run(slot, ...args);
+    }
+    return made;
+  }
+
+  #instantiate(
+    slot: number,
+    module: WebAssembly.Module,
+    frame: number,
+    stackPointer: number,
+    entry: "_start" | (typeof THREAD_ENTRIES)[number],
+  ): number {
+    const memory = this.#frames.get(frame);
+    if (memory === undefined) {
+      return -ENOMEM;
     }
     try {
       const guest = new WebAssembly.Instance(module, {
@@ -87,7 +121,7 @@ export class Guests {
       if (pointer !== undefined) {
         pointer.value = stackPointer | 0;
       }
-      this.#guests[slot] = { start: guest.exports._start as WasmFunction, stackPointer: pointer, resume: undefined };
+      this.#guests[slot] = { start: guest.exports[entry] as WasmFunction, stackPointer: pointer, resume: undefined };
       return 0;
     } catch {
       return -ENOEXEC;
@@ -95,7 +129,7 @@ export class Guests {
   }
 
   /** Lets a new guest run, after the kernel has returned. */
-  run(slot: number, argument: number): void {
+  run(slot: number, ...args: number[]): void {
     const guest = this.#guests[slot];
     if (guest === undefined) {
       return;
@@ -106,7 +140,7 @@ export class Guests {
         return;
       }
       try {
-        promising(guest.start as (...args: never[]) => unknown)(argument).then(
+        promising(guest.start as (...args: never[]) => unknown)(...args).then(
           () => this.#ended(slot, undefined),
           (reason: unknown) => this.#ended(slot, describe(reason)),
         );

@@ -71,6 +71,16 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     ) {
       return guests().start(slot, program, () => kernel().copy(guest, guestLength), frame, stackPointer);
     },
+    start_thread(
+      slot: number,
+      program: number,
+      frame: number,
+      stackPointer: number,
+      entry: number,
+      ...args: [number, number, number]
+    ) {
+      return guests().startThread(slot, program, frame, stackPointer, entry, args);
+    },
     run_guest: (slot: number, argument: number) => guests().run(slot, argument),
     resume_guest: (slot: number) => guests().resume(slot),
     end_guest: (slot: number) => guests().end(slot),

@@ -34,7 +34,15 @@ pub const INDIRECT: u32 = PRIVATE_BASE + 1;
 
 /// The functions of WASI have numbers of their own from [`crate::wasi::BASE`] to
 /// [`crate::wasi::END`], far above all others.
-const _: () = assert!(crate::wasi::BASE > INDIRECT && crate::wasi::END < UNKNOWN_BASE);
+const _: () = assert!(crate::wasi::BASE > ATOMIC_NOTIFY && crate::wasi::END < UNKNOWN_BASE);
+
+/// `memory.atomic.wait32` and `wait64` of a guest: `(address, expected low, expected high, timeout
+/// low, timeout high, bytes)`, the timeout in nanoseconds or negative; 0 woken, 1 not equal, 2 timed
+/// out.
+pub const ATOMIC_WAIT: u32 = PRIVATE_BASE + 2;
+
+/// `memory.atomic.notify` of a guest: `(address, count)`; how many were woken.
+pub const ATOMIC_NOTIFY: u32 = PRIVATE_BASE + 3;
 
 /// The biggest error number a result can carry: results from `-MAX_ERRNO` to -1 are errors.
 pub const MAX_ERRNO: u32 = 4095;

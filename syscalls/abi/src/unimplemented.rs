@@ -14,7 +14,7 @@ pub fn name_of(number: u32) -> Option<&'static str> {
 /// Number, name and words of arguments in linux32's form, in ascending order of the number.
 #[rustfmt::skip]
 pub const UNIMPLEMENTED: &[(u32, &str, u8)] = &[
-    (29, "shmget", 3), (30, "shmat", 3), (31, "shmctl", 3), (56, "clone", 5), (64, "semget", 3),
+    (29, "shmget", 3), (30, "shmat", 3), (31, "shmctl", 3), (64, "semget", 3),
     (65, "semop", 3), (66, "semctl", 4), (67, "shmdt", 1), (68, "msgget", 2), (69, "msgsnd", 4),
     (70, "msgrcv", 5), (71, "msgctl", 3), (78, "getdents", 3), (101, "ptrace", 4),
     (132, "utime", 2), (134, "uselib", 1), (136, "ustat", 2), (139, "sysfs", 3),

@@ -57,11 +57,11 @@ pub(crate) fn prctl(
         PR_GET_TIMERSLACK => return Ok(settings.timer_slack_ns),
         PR_SET_NAME => {
             drop(settings);
-            process.program.lock().comm = short_name(cx, UserAddr(arg2))?;
+            cx.task.set_comm(short_name(cx, UserAddr(arg2))?);
         }
         PR_GET_NAME => {
             drop(settings);
-            let mut name = process.program.lock().comm.clone();
+            let mut name = cx.task.comm();
             name.resize(TASK_COMM_LEN, 0);
             cx.copy_out(UserAddr(arg2), &name)?;
         }

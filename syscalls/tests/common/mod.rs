@@ -25,6 +25,8 @@ use kernel::testing::{PROGRAM_PATH, Progress, TestGuest, TestPod};
 
 /// Where tests put a call's arguments: above the stack, whose top is 64 KiB.
 pub const DATA: u32 = 0x1_1000;
+/// The top of the stacks of threads, which do nothing with them.
+pub const THREAD_STACK: u32 = 0x1_8000;
 /// Where they put strings.
 pub const STRINGS: u32 = 0x1_4000;
 
@@ -148,6 +150,31 @@ impl World {
             guest,
             kernel: Arc::clone(&self.pod.kernel),
         }
+    }
+
+    /// One more thread of `maker`'s process, before it has run: its id is at [`DATA`] too.
+    pub fn new_thread(&self, maker: &Guest) -> Guest {
+        const FLAGS: u32 = 0x0011_0f00;
+        let tid = maker
+            .sys("clone", &[FLAGS, THREAD_STACK, DATA, 0, 0])
+            .unwrap();
+        assert_eq!(maker.word(DATA), Ok(tid));
+        self.of_thread(tid)
+    }
+
+    /// The guest of thread `tid`.
+    pub fn of_thread(&self, tid: u32) -> Guest {
+        Guest {
+            guest: self.pod.thread(tid.cast_signed()).unwrap(),
+            kernel: Arc::clone(&self.pod.kernel),
+        }
+    }
+
+    /// The same, once it has started.
+    pub fn thread(&self, maker: &Guest) -> Guest {
+        let thread = self.new_thread(maker);
+        self.run();
+        thread
     }
 
     /// A child of `parent` that runs a program of its own.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use super::command::run;
 use super::fingerprint::Fingerprint;
 use super::out;
-use super::programs::{CFLAGS, sources};
+use super::programs::{CFLAGS, sources, thread_flags};
 use super::sources::clear;
 use super::step::step;
 use crate::tree::root;
@@ -56,6 +56,7 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
     fs::create_dir_all(program.parent().unwrap_or(program)).context("cannot make a folder")?;
     run(Command::new("gcc")
         .args(CFLAGS)
+        .args(thread_flags(source)?)
         .arg(source)
         .arg("-o")
         .arg(program))

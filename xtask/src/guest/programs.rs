@@ -220,6 +220,17 @@ pub(super) fn sources(dir: &Path, print: Fingerprint) -> Result<Vec<Source>> {
         .collect()
 }
 
+/// What a program that has threads is compiled with.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn thread_flags(source: &Path) -> Result<&'static [&'static str]> {
+    let text =
+        fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let has_threads = text.contains("#include <pthread.h>");
+    Ok(if has_threads { &["-pthread"] } else { &[] })
+}
+
 /// Compiles each program of a folder for the guest.
 fn small(sysroot: &Sysroot, folder: &Path, kind: &str) -> Result<(Vec<PathBuf>, Fingerprint)> {
     let dir = out().join(kind);
@@ -231,6 +242,7 @@ fn small(sysroot: &Sysroot, folder: &Path, kind: &str) -> Result<(Vec<PathBuf>, 
         step(&format!("{kind}-{}", source.name), source.print, || {
             run(Command::new(sysroot.cc())
                 .args(CFLAGS)
+                .args(thread_flags(&source.path)?)
                 .arg(&source.path)
                 .arg("-o")
                 .arg(&program))

@@ -21,7 +21,7 @@ use crate::exec::{Image, LoadedProgram};
 use crate::kernel::Kernel;
 use crate::memory::{AddressSpace, STACK_BYTES};
 use crate::platform::{FrameMemory, Level, Platform, Slot};
-use crate::process::Task;
+use crate::process::{Task, ThreadStart};
 
 /// Frames of a pod, if the host does not say how many memories it has.
 pub const DEFAULT_FRAMES: usize = 1024;
@@ -36,11 +36,15 @@ const MAX_IDLE_PAGES: u32 = 1024;
 /// No guest has this slot.
 const NOBODY: u32 = u32::MAX;
 
-/// A guest and what its memory is.
+/// A guest and what its memory is. It has the name of one of its threads, the first that still is.
 #[derive(Debug)]
 struct Guest {
     frame: FrameId,
     task: Weak<Task>,
+    /// Its other threads.
+    others: BTreeMap<Slot, Weak<Task>>,
+    /// It has or had other threads, whose stacks may be anywhere.
+    has_stacks: bool,
     residency: Arc<Residency>,
     space: Arc<Lock<AddressSpace>>,
     program: Arc<LoadedProgram>,
@@ -50,7 +54,18 @@ struct Guest {
 impl Guest {
     /// Whether it runs, or would if it had the Worker.
     fn is_runnable(&self) -> bool {
-        self.task.upgrade().is_some_and(|task| task.is_runnable())
+        let mut threads = std::iter::once(&self.task).chain(self.others.values());
+        threads.any(|task| task.upgrade().is_some_and(|task| task.is_runnable()))
+    }
+
+    /// Whether `running` is the slot of one of its threads, the first of which has `name`.
+    fn is_running(&self, name: Slot, running: u32) -> bool {
+        name.0 == running || self.others.contains_key(&Slot(running))
+    }
+
+    /// The slots of its threads, the first of which has `name`.
+    fn slots(&self, name: Slot) -> impl Iterator<Item = Slot> + '_ {
+        std::iter::once(name).chain(self.others.keys().copied())
     }
 }
 
@@ -58,8 +73,46 @@ impl Guest {
 struct State {
     table: Table,
     guests: BTreeMap<Slot, Guest>,
+    /// Threads that are not the first of their guest, and the name of that.
+    threads: BTreeMap<Slot, Slot>,
     nr_moved_out: u64,
     nr_moved_in: u64,
+}
+
+impl State {
+    /// The name of the guest that the thread in `slot` belongs to.
+    fn name_of(&self, slot: Slot) -> Slot {
+        self.threads.get(&slot).copied().unwrap_or(slot)
+    }
+
+    /// Takes a thread away that is not the last of its guest, which gets another name if it had
+    /// that of this one; false: it is the last.
+    fn remove_thread(&mut self, slot: Slot) -> bool {
+        if let Some(name) = self.threads.remove(&slot) {
+            if let Some(guest) = self.guests.get_mut(&name) {
+                guest.others.remove(&slot);
+            }
+            return true;
+        }
+        let Some(guest) = self.guests.get_mut(&slot) else {
+            return false;
+        };
+        let Some((heir, task)) = guest.others.pop_first() else {
+            return false;
+        };
+        guest.task = task;
+        self.threads.remove(&heir);
+        for other in guest.others.keys() {
+            self.threads.insert(*other, heir);
+        }
+        if self.table.resident(guest.frame) == Some(slot) {
+            self.table.set_resident(guest.frame, Some(heir));
+        }
+        if let Some(guest) = self.guests.remove(&slot) {
+            self.guests.insert(heir, guest);
+        }
+        true
+    }
 }
 
 /// The frames of one Worker.
@@ -155,6 +208,12 @@ impl FramePool {
         }
     }
 
+    /// Whose code runs on a Worker, or ran last.
+    pub(crate) fn running(&self, worker: WorkerId) -> Option<Slot> {
+        let running = self.worker(worker).ok()?.running.load(Ordering::Relaxed);
+        (running != NOBODY).then_some(Slot(running))
+    }
+
     /// No guest of the Worker runs: its executor does.
     pub fn leave(&self, worker: WorkerId) {
         if let Ok(frames) = self.worker(worker) {
@@ -204,6 +263,8 @@ impl FramePool {
         let guest = Guest {
             frame,
             task: Arc::downgrade(task),
+            others: BTreeMap::new(),
+            has_stacks: false,
             residency,
             space,
             program: Arc::clone(&image.program),
@@ -213,6 +274,38 @@ impl FramePool {
         Ok(())
     }
 
+    /// One more thread of the guest in `maker`, which has not started: the guest keeps its frame as
+    /// long as it is there.
+    pub(crate) fn join(&self, maker: Slot, thread: &Arc<Task>) {
+        let Ok(frames) = self.worker(thread.executor().worker()) else {
+            return;
+        };
+        let mut state = frames.state.lock();
+        let name = state.name_of(maker);
+        if let Some(guest) = state.guests.get_mut(&name) {
+            guest.others.insert(thread.slot, Arc::downgrade(thread));
+            guest.has_stacks = true;
+            state.threads.insert(thread.slot, name);
+        }
+    }
+
+    /// Makes the instance of a thread that has joined, on its Worker, the calling one.
+    ///
+    /// # Errors
+    /// As [`FramePool::make_resident`] and [`Platform::start_thread`].
+    pub(crate) fn start_thread(&self, task: &Arc<Task>, start: &ThreadStart) -> Result<()> {
+        let worker = task.executor().worker();
+        self.make_resident(worker, task.slot)?;
+        let (frame, program) = {
+            let state = self.worker(worker)?.state.lock();
+            let name = state.name_of(task.slot);
+            let guest = state.guests.get(&name).ok_or(Errno::EFAULT)?;
+            (guest.frame, Arc::clone(&guest.program))
+        };
+        self.platform
+            .start_thread(task.slot, &program, start, frame)
+    }
+
     /// Takes a guest that has ended away, and zeroes what it has used of its frame.
     pub(crate) fn unseat(&self, worker: WorkerId, slot: Slot) {
         self.platform.end_guest(slot);
@@ -220,6 +313,9 @@ impl FramePool {
             return;
         };
         let mut state = frames.state.lock();
+        if state.remove_thread(slot) {
+            return;
+        }
         let Some(guest) = state.guests.remove(&slot) else {
             return;
         };
@@ -242,13 +338,16 @@ impl FramePool {
     pub(crate) fn make_resident(&self, worker: WorkerId, slot: Slot) -> Result<()> {
         let frames = self.worker(worker)?;
         let mut state = frames.state.lock();
+        let slot = state.name_of(slot);
         let guest = state.guests.get(&slot).ok_or(Errno::EFAULT)?;
         if guest.residency.is_resident() {
             return Ok(());
         }
         let frame = guest.frame;
         if let Some(resident) = state.table.resident(frame) {
-            if frames.running.load(Ordering::Relaxed) == resident.0 {
+            let running = frames.running.load(Ordering::Relaxed);
+            let other = state.guests.get(&resident);
+            if other.is_some_and(|other| other.is_running(resident, running)) {
                 let line = format!(
                     "frame {}: {slot:?} wants in while {resident:?} runs",
                     frame.0
@@ -266,7 +365,9 @@ impl FramePool {
             stored.put_back(&*memory, Origin { image, module })?;
         }
         guest.residency.set_resident(true);
-        self.platform.set_resident(slot, Some(frame));
+        for thread in guest.slots(slot) {
+            self.platform.set_resident(thread, Some(frame));
+        }
         state.table.set_resident(frame, Some(slot));
         state.nr_moved_in = state.nr_moved_in.saturating_add(1);
         Ok(())
@@ -330,7 +431,10 @@ impl FramePool {
         }
         let running = frames.running.load(Ordering::Relaxed);
         let urgency = |slot: Slot| {
-            let guest = state.guests.get(&slot).filter(|_| slot.0 != running)?;
+            let guest = state.guests.get(&slot)?;
+            if guest.is_running(slot, running) {
+                return None;
+            }
             Some((guest.is_runnable(), guest.residency.last_ran_ns()))
         };
         let frame = state
@@ -394,7 +498,9 @@ impl FramePool {
         clean(&*memory, &guest.program, live_from.unwrap_or(stack_top));
         guest.stored = Some(stored);
         guest.residency.set_resident(false);
-        self.platform.set_resident(slot, None);
+        for thread in guest.slots(slot) {
+            self.platform.set_resident(thread, None);
+        }
         let frame = guest.frame;
         let used = used_bytes(guest);
         state.table.note_used(frame, used);
@@ -407,6 +513,9 @@ impl FramePool {
     /// if the stack pointer is elsewhere, or could be on another stack inside this one.
     fn live_stack(&self, guest: &Guest, slot: Slot) -> Option<u32> {
         let stack = guest.program.program.stack;
+        if guest.has_stacks {
+            return None;
+        }
         let pointer = self.platform.stack_pointer(slot)?;
         let has_other_stack = guest.task.upgrade().is_none_or(|task| {
             let process = task.process();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use abi::{Errno, Result};
+
 use super::{Task, entry};
 use crate::kernel::Kernel;
 use crate::platform::{GuestEnd, Level};
@@ -22,21 +24,19 @@ impl Task {
         loop {
             self.first_turn().await;
             if let Some(status) = self.fatal_status() {
-                kernel.scheduler.vacate(&self);
                 kernel.exit_process(&self.process(), status);
-                self.guest_is_gone(&kernel, GuestEnd::Left);
+            }
+            if self.is_over() {
+                kernel.scheduler.vacate(&self);
+                kernel.frames.unseat(self.executor.worker(), self.slot);
                 break;
             }
-            let Some(executable) = self.state.lock().next.take() else {
-                break;
-            };
-            let image = kernel.install(&self.process(), executable);
-            let space = self.process().address_space();
-            if let Err(error) = kernel.frames.seat(&self, &image, space) {
+            if let Err(error) = self.seat(&kernel) {
                 let reason = format!("pid {}: {error}", self.pid());
                 kernel.log(Level::Error, &reason);
                 kernel.scheduler.vacate(&self);
                 kernel.exit_process(&self.process(), signal_status(signal::KILL));
+                kernel.frames.unseat(self.executor.worker(), self.slot);
                 break;
             }
             self.stopwatch.start(self.executor.now_ns());
@@ -56,6 +56,23 @@ impl Task {
         kernel.release_slot(self.slot);
     }
 
+    /// Makes the instance of its program, or of its thread.
+    fn seat(self: &Arc<Self>, kernel: &Kernel) -> Result<()> {
+        let (next, start) = {
+            let mut state = self.state.lock();
+            (state.next.take(), state.start.take())
+        };
+        match (next, start) {
+            (Some(executable), _) => {
+                let image = kernel.install(&self.process(), executable);
+                let space = self.process().address_space();
+                kernel.frames.seat(self, &image, space)
+            }
+            (None, Some(start)) => kernel.frames.start_thread(self, &start),
+            (None, None) => Err(Errno::ENOEXEC.because("nothing to start")),
+        }
+    }
+
     fn poll_guest(self: &Arc<Self>, kernel: &Kernel, context: &mut Context<'_>) -> Poll<GuestEnd> {
         let (end, call, stop) = {
             let mut state = self.state.lock();
@@ -70,8 +87,8 @@ impl Task {
         }
         if let Some(mut stop) = stop {
             match stop.as_mut().poll(context) {
-                Poll::Pending => self.state.lock().stop = Some(stop),
-                Poll::Ready(()) => kernel.scheduler.ready(kernel, self, Ready::Woken),
+                Poll::Pending if !self.is_over() => self.state.lock().stop = Some(stop),
+                _ => kernel.scheduler.ready(kernel, self, Ready::Woken),
             }
         }
         if let Some(mut call) = call {
@@ -93,14 +110,17 @@ impl Task {
     }
 
     /// The guest is over and nothing follows it: ends whoever it still was.
-    fn guest_is_gone(&self, kernel: &Kernel, end: GuestEnd) {
+    fn guest_is_gone(self: &Arc<Self>, kernel: &Kernel, end: GuestEnd) {
         loop {
             let process = self.process();
-            let is_alive = matches!(
-                kernel.processes.state_of(process.pid),
-                Some(RunState::Running | RunState::Stopped(_))
-            );
-            if is_alive {
+            let is_alive = !self.is_over()
+                && matches!(
+                    kernel.processes.state_of(process.pid),
+                    Some(RunState::Running | RunState::Stopped(_))
+                );
+            if is_alive && end == GuestEnd::Left && self.tid() != process.pid {
+                kernel.exit_thread(self, 0);
+            } else if is_alive {
                 let status = match &end {
                     GuestEnd::Left => exit_status(0),
                     GuestEnd::Trapped(message) => {

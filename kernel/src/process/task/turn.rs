@@ -119,7 +119,7 @@ impl Task {
         };
         let Some(code) = code else {
             // Between two handlers it looks at its signals anyway, but let that be soon.
-            if self.fatal_status().is_some() {
+            if self.is_over() || self.fatal_status().is_some() {
                 kernel.scheduler.withdraw(self);
                 kernel.scheduler.ready(kernel, self, Ready::Doomed);
             }

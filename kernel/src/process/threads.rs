@@ -1,0 +1,248 @@
+//! The threads of a process: which tasks run as it, and how one begins and ends (clone(2), exit(2)).
+//!
+//! ```text
+//!   clone ──> waits for its first turn ──> runs ── exit ─────────> doomed ──> its instance traps
+//!                                           └───── exit_group, exec, a fatal signal ──^
+//! ```
+//! A thread is an instance of the same module in the same frame, with a stack of its own. All threads
+//! of a process are on one Worker. A *doomed* task makes no more calls: whatever it waits in ends,
+//! and its shim traps. Its process goes on without it, or has ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use abi::{Errno, Result};
+use kernel_loader::ThreadEntry;
+
+use super::robust;
+use super::{Pid, Process, Task};
+use crate::ipc::futex::{Key, Reach};
+use crate::kernel::Kernel;
+
+/// Bytes of the kernel's memory that a thread takes, about.
+const THREAD_BYTES: u64 = 4 << 10;
+
+/// How a thread starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadStart {
+    /// Which export is called.
+    pub entry: ThreadEntry,
+    /// Its arguments; the entry takes as many as it has parameters.
+    pub arguments: [u32; 3],
+    /// Its first stack pointer.
+    pub stack_pointer: u32,
+}
+
+/// The threads of a process that have not ended.
+#[derive(Debug, Default)]
+pub(super) struct Threads {
+    tasks: BTreeMap<Pid, Weak<Task>>,
+    /// With what the first thread has ended, if it has: the process's status once all have.
+    first_status: Option<i32>,
+}
+
+/// What the end of a thread means.
+enum Departure {
+    /// Others go on.
+    OneLess,
+    /// It was the last: the process ends with this status.
+    Last(i32),
+}
+
+impl Threads {
+    fn leave(&mut self, tid: Pid, is_first: bool, status: i32) -> Departure {
+        if self.tasks.len() <= 1 {
+            return Departure::Last(self.first_status.unwrap_or(status));
+        }
+        self.tasks.remove(&tid);
+        if is_first {
+            self.first_status = Some(status);
+        }
+        Departure::OneLess
+    }
+}
+
+impl Process {
+    /// A task that runs as this process, while there is one: its first thread, if that has not
+    /// ended.
+    pub fn task(&self) -> Option<Arc<Task>> {
+        let threads = self.threads.lock();
+        let first = threads.tasks.get(&self.pid).and_then(Weak::upgrade);
+        first.or_else(|| threads.tasks.values().find_map(Weak::upgrade))
+    }
+
+    /// All tasks that run as this process, by ascending thread id.
+    pub fn threads(&self) -> Vec<Arc<Task>> {
+        let threads = self.threads.lock();
+        threads.tasks.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The ids of its threads, ascending. The first thread's is there as long as the process is.
+    pub fn thread_ids(&self) -> Vec<Pid> {
+        let threads = self.threads.lock();
+        let mut ids: Vec<Pid> = threads.tasks.keys().copied().collect();
+        if let Err(index) = ids.binary_search(&self.pid) {
+            ids.insert(index, self.pid);
+        }
+        ids
+    }
+
+    /// The thread with this id.
+    pub fn thread(&self, tid: Pid) -> Option<Arc<Task>> {
+        self.threads.lock().tasks.get(&tid).and_then(Weak::upgrade)
+    }
+
+    /// A task whose guest acts as this process now; between `vfork` and `exec` a parent of one thread
+    /// has none.
+    pub fn guest(&self) -> Option<Arc<Task>> {
+        let threads = self.threads();
+        threads.into_iter().find(|task| task.pid() == self.pid)
+    }
+
+    /// How many of its guests run, or would if they had the Worker. Between `vfork` and `exec` a
+    /// guest is the child's.
+    pub fn nr_runnable(&self) -> usize {
+        let threads = self.threads();
+        let guests = threads.iter().filter(|task| task.pid() == self.pid);
+        guests.filter(|task| task.is_runnable()).count()
+    }
+
+    pub(super) fn set_thread(&self, tid: Pid, task: &Arc<Task>) {
+        self.threads.lock().tasks.insert(tid, Arc::downgrade(task));
+    }
+
+    /// Ends all its threads; one whose guest acts as a child ends once it is back.
+    pub(super) fn doom_threads(&self) {
+        for task in self.threads() {
+            if task.is_of(self) {
+                task.doom();
+            }
+        }
+    }
+
+    /// Has every thread look at the state of the process.
+    pub(super) fn attend_all(&self) {
+        for task in self.threads() {
+            task.request_attention();
+        }
+    }
+}
+
+impl Kernel {
+    /// Makes one more thread of `maker`'s process, on its Worker; its id. It runs when `maker` waits.
+    ///
+    /// # Errors
+    /// `EAGAIN` at `RLIMIT_NPROC` and without room for one more stack, `ENOMEM`; `EINVAL` for a
+    /// program that was not linked for threads, and between `vfork` and `exec`.
+    ///
+    /// # References
+    /// clone(2); Linux v6.12 `kernel/fork.c` `copy_process`.
+    pub fn clone_thread(
+        self: &Arc<Self>,
+        maker: &Arc<Task>,
+        arguments: [u32; 3],
+        stack_pointer: u32,
+    ) -> Result<Pid> {
+        let process = maker.process();
+        if maker.nr_loans() > 0 {
+            return Err(Errno::EINVAL.because("a thread of a vfork child"));
+        }
+        let loaded = process.program.lock().loaded.clone();
+        let entry = loaded
+            .and_then(|loaded| loaded.program.thread_entry)
+            .ok_or_else(|| Errno::EINVAL.because("the program is not linked for threads"))?;
+        let start = ThreadStart {
+            entry,
+            arguments,
+            stack_pointer,
+        };
+        self.check_process_limit(&process)?;
+        self.budget().admit(THREAD_BYTES)?;
+        let executor = Arc::clone(maker.executor());
+        let slot = self.claim_slot(&executor)?;
+        let tid = match self.processes.add_thread(process.pid) {
+            Ok(tid) => tid,
+            Err(error) => {
+                self.release_slot(slot);
+                return Err(error);
+            }
+        };
+        process.signals.lock().add_thread(maker.tid(), tid);
+        let task = Task::new_thread(self, slot, maker, tid, start);
+        task.set_comm(maker.comm());
+        self.occupy_slot(slot, &task);
+        self.frames.join(maker.slot, &task);
+        self.scheduler.start(&task);
+        Ok(tid)
+    }
+
+    /// Ends `task`'s thread (exit(2)), and its process if there is no other. `Some(pid)`: its
+    /// identity was on loan, and the instance is the parent again.
+    pub fn exit_thread(&self, task: &Arc<Task>, status: i32) -> Option<Pid> {
+        if task.nr_loans() > 0 {
+            return self.leave(task, status);
+        }
+        let (process, tid) = (task.process(), task.tid());
+        let departure = {
+            let mut threads = process.threads.lock();
+            threads.leave(tid, tid == process.pid, status)
+        };
+        match departure {
+            Departure::Last(status) => self.leave(task, status),
+            Departure::OneLess => {
+                self.release_thread(task, &process, tid);
+                None
+            }
+        }
+    }
+
+    /// What a thread leaves to the others of its process.
+    fn release_thread(&self, task: &Arc<Task>, process: &Process, tid: Pid) {
+        let space = process.address_space();
+        let list = task.robust_list();
+        robust::release(&**task.memory(), list, tid, |address| {
+            self.futexes
+                .wake(Key::new(&space, address, Reach::Shared), 1, u32::MAX);
+        });
+        let address = task.set_clear_child_tid(0);
+        if address != 0 && task.memory().copy_out(address, &[0; 4]).is_ok() {
+            self.futexes
+                .wake(Key::new(&space, address, Reach::Shared), 1, u32::MAX);
+        }
+        let listener = {
+            let mut signals = process.signals.lock();
+            signals.remove_thread(tid);
+            signals.listener_instead_of(tid)
+        };
+        if let Some(listener) = listener.and_then(|tid| process.thread(tid)) {
+            listener.request_attention();
+        }
+        if tid != process.pid {
+            self.processes.remove_thread(tid);
+        }
+        task.doom();
+    }
+
+    /// `task` is the only thread of its process from now on, and has the process's id: execve(2).
+    pub(super) fn end_other_threads(&self, task: &Arc<Task>) {
+        let process = task.process();
+        for other in process.threads() {
+            if !Arc::ptr_eq(&other, task) {
+                if other.tid() != process.pid && other.is_of(&process) {
+                    self.processes.remove_thread(other.tid());
+                }
+                other.doom();
+            }
+        }
+        if task.tid() != process.pid {
+            self.processes.remove_thread(task.tid());
+            task.take_first_id();
+        }
+        *process.threads.lock() = Threads {
+            tasks: BTreeMap::from([(process.pid, Arc::downgrade(task))]),
+            first_status: None,
+        };
+        task.set_clear_child_tid(0);
+        task.set_robust_list(0);
+    }
+}
