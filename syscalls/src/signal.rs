@@ -278,12 +278,12 @@ pub(crate) fn rt_tgsigqueueinfo(
     }
     check_code(cx, &info, thread.0)?;
     let number = number_or_probe(signal)?;
-    if group != thread {
-        return Err(Errno::ESRCH.because("a process has one thread"));
-    }
     let info = SignalInfo { number, ..info };
-    cx.kernel
-        .send_signal(&cx.process(), Target::Process(thread.0), info)
+    let target = Target::Thread {
+        group: Some(group.0),
+        tid: thread.0,
+    };
+    cx.kernel.send_signal(&cx.process(), target, info)
 }
 
 /// sigaltstack(2).

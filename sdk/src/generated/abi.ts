@@ -387,6 +387,7 @@ export const syscallNames: Readonly<Record<number, string>> = {
 	53: "socketpair",
 	54: "setsockopt",
 	55: "getsockopt",
+	56: "clone",
 	57: "fork",
 	58: "vfork",
 	59: "execve",
