@@ -81,6 +81,10 @@ mod host {
     ) -> i32 {
         -38
     }
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "words are the only parameters that an import has"
+    )]
     pub(super) fn start_thread(
         _slot: u32,
         _program: u32,

@@ -112,9 +112,10 @@ impl Atomics {
         const ADDRESS: u32 = 0;
         const VALUE: u32 = 1;
         const TIMEOUT: u32 = 2;
-        let offset = if which == Operation::Notify { 2 } else { 3 };
-        let address64 = offset + 1;
-        let answer = offset + 2;
+        let (offset, address64, answer) = match which {
+            Operation::Notify => (2, 3, 4),
+            Operation::Wait32 | Operation::Wait64 => (3, 4, 5),
+        };
         let mut body = Function::new([(1, ValType::I64), (1, ValType::I32)]);
         let mut code = body.instructions();
         // The whole address; one beyond 4 GiB is outside of every memory.
