@@ -8,7 +8,7 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 8] = [
+const TYPESCRIPT: [&str; 9] = [
     "sdk",
     "examples/web-demo",
     "tests/bench",
@@ -16,6 +16,7 @@ const TYPESCRIPT: [&str; 8] = [
     "tests/busybox",
     "tests/guest",
     "tests/node",
+    "tests/rust",
     "tests/wasi",
 ];
 

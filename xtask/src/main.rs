@@ -8,6 +8,7 @@
 //! - [`guest`], [`image`]: the guests' C library, programs and root image; images of folders
 //! - [`pod`], [`mod@test`], [`mod@bench`], [`race`]: use what was built
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
+//! - [`toolchain`]: Rust compilers for WebAssembly
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod race;
 mod tally;
 mod test;
 mod tidy;
+mod toolchain;
 mod tree;
 
 use std::ffi::OsString;
@@ -66,6 +68,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build Rust programs for a guest: the arguments of cargo
+    #[command(disable_help_flag = true)]
+    Cargo {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Make file system images
     Image {
         #[command(subcommand)]
@@ -103,6 +111,7 @@ fn main() -> ExitCode {
     let result = match raw_arguments() {
         Some((Raw::Run, arguments)) => pod::run(&arguments),
         Some((Raw::Cc, arguments)) => guest::cc(arguments),
+        Some((Raw::Cargo, arguments)) => guest::cargo(arguments),
         None => perform(Arguments::parse().task),
     };
     match result {
@@ -118,15 +127,17 @@ fn main() -> ExitCode {
 enum Raw {
     Run,
     Cc,
+    Cargo,
 }
 
-/// The arguments of `run` and `cc` exactly as given: the pod's command line and the compiler read
+/// The arguments of `run`, `cc` and `cargo` exactly as given: the pod's command line and the compilers read
 /// them, `--` and `--help` included.
 fn raw_arguments() -> Option<(Raw, Vec<OsString>)> {
     let mut arguments = std::env::args_os().skip(1);
     let task = match arguments.next()?.to_str()? {
         "run" => Raw::Run,
         "cc" => Raw::Cc,
+        "cargo" => Raw::Cargo,
         _ => return None,
     };
     Some((task, arguments.collect()))
@@ -138,6 +149,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Web { port, no_isolation } => pod::web(port, no_isolation)?,
         Task::Build { part } => build::build(part)?,
         Task::Cc { arguments } => return guest::cc(arguments),
+        Task::Cargo { arguments } => return guest::cargo(arguments),
         Task::Image { task } => image::image(&task)?,
         Task::Test { suite } => return test::test(suite),
         Task::Bench(options) => bench::bench(&options)?,

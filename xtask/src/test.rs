@@ -13,7 +13,7 @@ use crate::build::{Part, build};
 use crate::check::{self, Check};
 use crate::command::cargo;
 use crate::tally::{Tally, count};
-use crate::{node, race};
+use crate::{guest, node, race};
 
 /// Which tests to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -138,6 +138,8 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         reports.add_workspace("tests/busybox");
         reports.add_workspace("tests/wasi");
         reports.add_workspace("tests/node");
+        reports.add_check("Rust programs", guest::rust_tests);
+        reports.add_workspace("tests/rust");
     }
     if matches!(suite, Suite::Browser | Suite::All) {
         reports.add_workspace("tests/browser");

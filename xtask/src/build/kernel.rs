@@ -2,8 +2,7 @@
 //! share its memory, `shoal_kernel_solo.wasm` for one Worker with a memory of its own.
 //!
 //! Threads on `wasm32-unknown-unknown` need a standard library with atomics, which nobody ships:
-//! it is built here from its sources. Debian's compiler can (`RUSTC_BOOTSTRAP`), and so can a
-//! nightly of rustup with `rust-src`. Debian ships none without atomics for this compiler either.
+//! it is built here from its sources. Debian ships none without atomics for this compiler either.
 //!
 //! # What a Worker has to do with the module
 //! Both import their memory as `env.memory`. In the pool the first instance runs on the module's own
@@ -15,11 +14,11 @@
 //! The WebAssembly tool conventions, `Linking.md`, "Thread Local Storage".
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
-use crate::command::{output, run_logged, step};
+use crate::command::{run_logged, step};
+use crate::toolchain::Toolchain;
 use crate::tree::{modified, root, target};
 
 const TRIPLE: &str = "wasm32-unknown-unknown";
@@ -71,65 +70,6 @@ impl Variant {
             Self::Pool => "kernel-build",
             Self::Solo => "kernel-build-solo",
         })
-    }
-}
-
-/// A compiler that can build the standard library.
-#[derive(Debug)]
-enum Toolchain {
-    /// Debian's packages `rustc-web`, `cargo-web` and `rust-web-src`.
-    Debian,
-    /// A nightly of rustup with the component `rust-src`.
-    Nightly,
-}
-
-impl Toolchain {
-    /// The first that is complete.
-    fn find() -> Result<Self> {
-        let source = |sysroot: &Path| sysroot.join("lib/rustlib/src/rust/library/Cargo.lock");
-        if Path::new("/usr/bin/rustc").exists() && source(Path::new("/usr")).exists() {
-            return Ok(Self::Debian);
-        }
-        let mut nightly = Command::new("rustc");
-        nightly
-            .args(["+nightly", "--print", "sysroot"])
-            .env_remove("RUSTUP_TOOLCHAIN");
-        if let Ok(sysroot) = output(&mut nightly)
-            && source(Path::new(&sysroot)).exists()
-        {
-            return Ok(Self::Nightly);
-        }
-        bail!(
-            "no compiler that can build the standard library: install Debian's rustc-web and \
-             rust-web-src, or `rustup toolchain install nightly --component rust-src`"
-        )
-    }
-
-    /// Its cargo, free of what the calling cargo left in the environment.
-    fn cargo(&self) -> Command {
-        let mut command = match self {
-            Self::Debian => {
-                let mut command = Command::new("/usr/bin/cargo");
-                command
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTC_BOOTSTRAP", "1");
-                command
-            }
-            Self::Nightly => {
-                let mut command = Command::new("cargo");
-                command.arg("+nightly").env_remove("RUSTC");
-                command
-            }
-        };
-        for name in [
-            "RUSTUP_TOOLCHAIN",
-            "CARGO",
-            "CARGO_TARGET_DIR",
-            "CARGO_ENCODED_RUSTFLAGS",
-        ] {
-            command.env_remove(name);
-        }
-        command
     }
 }
 

@@ -5,6 +5,7 @@
 //! it, so a second call only compares.
 //!
 //! - [`sysroot`]: headers, `libc.a` and the compiler driver; [`stubs`], [`linux_headers`]
+//! - [`rust`]: cargo for the guest
 //! - [`programs`]: busybox, dash, test and bench programs; [`sources`]
 //! - [`expected()`]: what the tests print on Linux itself
 //! - [`image()`]: an Ext2 file system with all of them
@@ -15,6 +16,7 @@ mod fingerprint;
 mod image;
 mod linux_headers;
 mod programs;
+mod rust;
 mod sources;
 mod step;
 mod stubs;
@@ -22,7 +24,7 @@ mod sysroot;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context as _, Result};
 
@@ -43,8 +45,32 @@ pub(crate) fn cc(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
         .args(args)
         .status()
         .with_context(|| format!("cannot start {}", driver.display()))?;
+    Ok(exit_code(status))
+}
+
+/// Runs cargo with `args` for the guest, the sysroot built first.
+///
+/// # Errors
+/// As for [`cc`], or there is no compiler that can build the standard library.
+pub(crate) fn cargo(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
+    let status = rust::cargo()?
+        .args(args)
+        .status()
+        .context("cannot start cargo")?;
+    Ok(exit_code(status))
+}
+
+/// Builds the Rust programs of `tests/rust`, for the guest and for this machine.
+///
+/// # Errors
+/// As for [`cargo`], or one does not compile.
+pub(crate) fn rust_tests() -> Result<()> {
+    rust::tests()
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Builds the root image and returns its path.
