@@ -28,6 +28,7 @@ pub mod devpts;
 pub mod ext2_mount;
 pub mod hostfs;
 pub mod io;
+pub mod memfd;
 pub mod notify;
 pub mod procfs;
 pub mod sysfs;

@@ -14,6 +14,7 @@ use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
 use crate::ipc::futex::Futexes;
 use crate::log::LogBuffer;
+use crate::memory::SharedCount;
 use crate::memory::frames::FramePool;
 use crate::platform::{Level, Platform, Slot};
 use crate::proc::LoadAverage;
@@ -57,6 +58,8 @@ pub struct Kernel {
     pub booted_ns: u64,
     /// Whose guest runs on which Worker.
     pub scheduler: Scheduler,
+    /// How many mappings are shared.
+    pub shared_mappings: SharedCount,
     /// The memories that guests take turns in.
     pub frames: FramePool,
     executors: Vec<Arc<Executor>>,
@@ -115,6 +118,7 @@ impl Kernel {
             load_average: LoadAverage::default(),
             log_buffer: LogBuffer::default(),
             scheduler: Scheduler::new(&parts.executors),
+            shared_mappings: SharedCount::default(),
             frames,
             executors: parts.executors,
             seats: Lock::new(Slab::new()),

@@ -26,7 +26,12 @@ pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6
         // Half a call: what has become of the task shows in the other half.
         return wasi::more(cx, args);
     }
-    task.finish(dispatch(cx, number, args))
+    let meets = memory::meet(cx, number);
+    let mut outcome = dispatch(cx, number, args);
+    if meets {
+        outcome = memory::meet_again(cx, outcome);
+    }
+    task.finish(outcome)
 }
 
 macro_rules! dispatcher {

@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED,
-    MAP_TYPE, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_GROWSDOWN,
-    PROT_GROWSUP, PROT_READ, PROT_WRITE,
+    F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
+    MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
+    MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL, MREMAP_MAYMOVE, MS_ASYNC,
+    MS_INVALIDATE, MS_SYNC, O_LARGEFILE, O_RDWR, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP,
+    PROT_READ, PROT_WRITE,
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::io::{Stall, VecSink};
-use fs::vfs::inode::FileType;
+use fs::memfd::MemFile;
+use fs::vfs::Opened;
+use fs::vfs::inode::{FileType, Inode as _, SetAttributes};
+use fs::vfs::path::Location;
 use kernel::Kernel;
-use kernel::memory::AddressSpace;
+use kernel::call::Outcome;
+use kernel::fd_table::OnExec;
+use kernel::memory::{AddressSpace, Backing};
 use kernel::open_file::OpenFile;
 use kernel::process::{Limits, Task};
 
@@ -22,6 +29,8 @@ use crate::context::Cx;
 const PAGE: u32 = 4096;
 /// Bytes of a page of linear memory.
 const GUEST_PAGE: u64 = 65536;
+/// Bytes of a name for memfd_create(2), with its end mark.
+const MEMFD_NAME_MAX: usize = 250;
 /// Bytes of a file that are moved at a time.
 const PIECE: usize = 1 << 16;
 
@@ -75,7 +84,8 @@ pub(crate) fn brk(cx: Cx<'_>, address: UserAddr) -> Result<u32> {
 
 /// mmap2(2): the offset counts pages of 4096 bytes.
 ///
-/// A file mapping is a private copy. Deviates: no shared writable file mappings (`ENODEV`).
+/// A private file mapping is a copy. A shared one is a copy too, which meets the file and those of
+/// other processes at calls that may wait (ADR 0021).
 pub(crate) fn mmap2(
     cx: Cx<'_>,
     address: UserAddr,
@@ -89,6 +99,7 @@ pub(crate) fn mmap2(
     if len == 0 || flags & MAP_TYPE == 0 {
         return Err(Errno::EINVAL.because("no length, or neither shared nor private"));
     }
+    let is_shared = matches!(flags & MAP_TYPE, MAP_SHARED | MAP_SHARED_VALIDATE);
     let file = if flags & MAP_ANONYMOUS == 0 {
         let file = cx.file(fd)?;
         if !file.is_readable() {
@@ -97,10 +108,16 @@ pub(crate) fn mmap2(
         if file.is_stream() || file.file_type() == FileType::Directory {
             return Err(Errno::ENODEV.because("the file cannot be mapped"));
         }
-        if flags & MAP_TYPE == MAP_SHARED && protection & PROT_WRITE != 0 {
-            return Err(Errno::ENODEV.because("shared writable file mappings are not there"));
+        if is_shared && protection & PROT_WRITE != 0 && !file.is_writable() {
+            return Err(Errno::EACCES.because("the file is not open for writing"));
         }
         Some(file)
+    } else {
+        None
+    };
+    let offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
+    let backing = if is_shared {
+        backing_of(cx, file.as_deref(), offset, len, protection)?
     } else {
         None
     };
@@ -109,14 +126,150 @@ pub(crate) fn mmap2(
         space.check_map(len, fixed, limits)?;
         space.map(&**cx.memory(), len, fixed)
     })?;
-    if let Some(file) = file {
-        let offset = u64::from(offset_pages).saturating_mul(u64::from(PAGE));
-        if let Err(error) = fill(cx, &file, offset, mapped, len) {
-            cx.process().address_space().lock().unmap(mapped, len)?;
-            return Err(error);
+    let filled = match (backing, file) {
+        (Some(backing), _) => {
+            let count = &cx.kernel.shared_mappings;
+            let process = cx.process();
+            let space = process.address_space();
+            space
+                .lock()
+                .share(&**cx.memory(), (mapped, len), backing, count)
         }
+        (None, Some(file)) => fill(cx, &file, offset, mapped, len),
+        (None, None) => Ok(()),
+    };
+    if let Err(error) = filled {
+        cx.process().address_space().lock().unmap(mapped, len)?;
+        return Err(error);
     }
     Ok(UserAddr(mapped))
+}
+
+/// What a shared mapping is a copy of; memory without a file gets one that nobody sees. Devices have
+/// nothing to share: `None`.
+fn backing_of(
+    cx: Cx<'_>,
+    file: Option<&OpenFile>,
+    offset: u64,
+    len: u32,
+    protection: u32,
+) -> Result<Option<Backing>> {
+    let Some(file) = file else {
+        let (budget, now) = (cx.kernel.budget(), cx.kernel.now());
+        let size = u64::from(len).next_multiple_of(u64::from(PAGE));
+        return Ok(Some(Backing {
+            inode: MemFile::new(budget, size, now, false)?,
+            offset: 0,
+            is_writable: true,
+        }));
+    };
+    let Some(location) = file.location().filter(|_| file.ops().is_none()) else {
+        return Ok(None);
+    };
+    let inode = Arc::clone(location.inode());
+    // A file sealed against writing can still be mapped for reading.
+    let is_sealed = MemFile::of(&*inode)
+        .is_some_and(|file| file.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0);
+    if is_sealed && protection & PROT_WRITE != 0 {
+        return Err(Errno::EPERM.because("sealed against writing"));
+    }
+    Ok(Some(Backing {
+        inode,
+        offset,
+        is_writable: file.is_writable() && !is_sealed,
+    }))
+}
+
+/// Whether processes can meet at a call: what it waits for or does may come from another, or go to
+/// it.
+fn is_meeting(number: u32) -> bool {
+    /// Calls that do not wait, and tell others something or end what is shared.
+    const OTHERS: &[&str] = &[
+        "close",
+        "exit",
+        "exit_group",
+        "fsync",
+        "ftruncate64",
+        "kill",
+        "mmap2",
+        "mremap",
+        "munmap",
+        "pread64",
+        "pwrite64",
+        "tgkill",
+        "tkill",
+    ];
+    abi::table::info(number).is_some_and(|call| call.may_block || OTHERS.contains(&call.name))
+}
+
+/// Before a call: gives away what the caller has changed in shared mappings, and takes over what
+/// others have. Says whether that has to be done after the call too.
+pub(crate) fn meet(cx: Cx<'_>, number: u32) -> bool {
+    if !cx.kernel.shared_mappings.is_any() || !is_meeting(number) {
+        return false;
+    }
+    let process = cx.process();
+    let space = process.address_space();
+    let mut space = space.lock();
+    if !space.has_shared() {
+        return false;
+    }
+    space.sync_shared(&**cx.memory(), cx.kernel.now());
+    true
+}
+
+/// After a call that was waited for: what others have changed meanwhile.
+pub(crate) fn meet_again(cx: Cx<'_>, outcome: Outcome<u32>) -> Outcome<u32> {
+    let (kernel, task) = (Arc::clone(cx.kernel), Arc::clone(cx.task));
+    outcome.then(move |answer| {
+        let process = task.process();
+        let space = process.address_space();
+        space.lock().sync_shared(&**task.memory(), kernel.now());
+        answer
+    })
+}
+
+/// memfd_create(2).
+pub(crate) fn memfd_create(cx: Cx<'_>, name: UserAddr, flags: u32) -> Result<Fd> {
+    const KNOWN: u32 = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
+    if flags & !KNOWN != 0 || flags & (MFD_EXEC | MFD_NOEXEC_SEAL) == MFD_EXEC | MFD_NOEXEC_SEAL {
+        return Err(Errno::EINVAL.because("unknown flags"));
+    }
+    // 249 bytes: NAME_MAX without "memfd:".
+    let name = cx.string(name, MEMFD_NAME_MAX).map_err(|error| {
+        if error.errno == Errno::ENAMETOOLONG {
+            Errno::EINVAL.because("too long a name")
+        } else {
+            error
+        }
+    })?;
+    let process = cx.process();
+    let may_seal = flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL) != 0;
+    let file = MemFile::new(cx.kernel.budget(), 0, cx.kernel.now(), may_seal)?;
+    let owner = process.credentials();
+    file.set_attributes(&SetAttributes {
+        permissions: (flags & MFD_NOEXEC_SEAL != 0).then_some(0o666),
+        uid: Some(owner.user.files),
+        gid: Some(owner.group.files),
+        ..SetAttributes::default()
+    })?;
+    if flags & MFD_NOEXEC_SEAL != 0 {
+        file.add_seals(F_SEAL_EXEC)?;
+    }
+    let path = [b"/memfd:", name.as_slice(), b" (deleted)"].concat();
+    let location = Location::unnamed(&path, file)?;
+    let opened = Opened {
+        location,
+        ops: None,
+    };
+    let file = OpenFile::from_opened(opened, O_RDWR | O_LARGEFILE);
+    let on_exec = if flags & MFD_CLOEXEC == 0 {
+        OnExec::Keep
+    } else {
+        OnExec::Close
+    };
+    let limit = crate::fd::limit(&process);
+    process.files().install(file, on_exec, limit)
 }
 
 /// Copies `len` bytes of `file` from byte `offset` on to the mapping at `start`, as far as it has
@@ -163,10 +316,40 @@ pub(crate) fn mremap(
     }
     let may_move = flags & MREMAP_MAYMOVE != 0;
     let (old_len, new_len) = (len_of(old_len)?, len_of(new_len)?);
+    let shared = cx.process().address_space().lock().backing_at(address.0);
+    if let Some(backing) = shared.filter(|_| new_len > old_len) {
+        return remap_shared(cx, (address, old_len), new_len, may_move, backing);
+    }
     let more = u64::from(new_len.saturating_sub(old_len));
     let moved = grow(cx, |space, limits| {
         space.check_limits(more, limits)?;
         space.remap(&**cx.memory(), address.0, old_len, new_len, may_move)
+    })?;
+    Ok(UserAddr(moved))
+}
+
+/// Makes a shared mapping larger: elsewhere, as a new copy of the same file.
+fn remap_shared(
+    cx: Cx<'_>,
+    (address, old_len): (UserAddr, u32),
+    new_len: u32,
+    may_move: bool,
+    backing: Backing,
+) -> Result<UserAddr> {
+    if !may_move {
+        return Err(Errno::ENOMEM.because("a shared mapping grows elsewhere"));
+    }
+    let moved = grow(cx, |space, limits| {
+        space.check_limits(u64::from(new_len.saturating_sub(old_len)), limits)?;
+        let moved = space.map(&**cx.memory(), new_len, None)?;
+        let count = &cx.kernel.shared_mappings;
+        let shared = space.share(&**cx.memory(), (moved, new_len), backing, count);
+        let (old, len) = match shared {
+            Ok(()) => (address.0, old_len),
+            Err(_) => (moved, new_len),
+        };
+        space.unmap(old, len)?;
+        shared.map(|()| moved)
     })?;
     Ok(UserAddr(moved))
 }
@@ -208,18 +391,34 @@ pub(crate) fn madvise(cx: Cx<'_>, address: UserAddr, len: usize, advice: i32) ->
         {
             return Err(Errno::ENOMEM.because("not mapped"));
         }
-        cx.memory().fill(address.0, 0, len)?;
+        let is_shared = {
+            let process = cx.process();
+            let space = process.address_space();
+            space.lock().backing_at(address.0).is_some()
+        };
+        // What is shared is still there: it would come back from the file.
+        if !is_shared {
+            cx.memory().fill(address.0, 0, len)?;
+        }
     }
     Ok(())
 }
 
-/// msync(2): nothing is mapped that must be written back.
-pub(crate) fn msync(_cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Result<()> {
+/// msync(2): writes what was changed in shared mappings to their files.
+pub(crate) fn msync(cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Result<()> {
     const BOTH: u32 = MS_ASYNC | MS_SYNC;
     if flags & !(BOTH | MS_INVALIDATE) != 0 || flags & BOTH == BOTH {
         return Err(Errno::EINVAL.into());
     }
-    check_range(address, len).map(|_| ())
+    let len = check_range(address, len)?;
+    let end = address.0.saturating_add(len);
+    let process = cx.process();
+    let space = process.address_space();
+    let mut space = space.lock();
+    if len > 0 && !space.is_mapped(address.0, len) && address.0 >= space.mmap_base() {
+        return Err(Errno::ENOMEM.because("not mapped"));
+    }
+    space.sync_range(&**cx.memory(), (address.0, end), cx.kernel.now())
 }
 
 /// mincore(2): mapped pages are always there.

@@ -93,6 +93,14 @@ impl Location {
         metadata: Metadata,
         ops: Option<Arc<dyn FileOps>>,
     ) -> Result<Self> {
+        Self::unnamed(name, Arc::new(AnonymousInode { metadata, ops }))
+    }
+
+    /// A place for an inode that has no name in any directory, under the path `name`.
+    ///
+    /// # Errors
+    /// Those of the inode.
+    pub fn unnamed(name: &[u8], inode: Arc<dyn Inode>) -> Result<Self> {
         static MOUNT: OnceLock<Arc<Mount>> = OnceLock::new();
         let mount = match MOUNT.get() {
             Some(mount) => mount,
@@ -101,7 +109,6 @@ impl Location {
                 MOUNT.get_or_init(|| mount)
             }
         };
-        let inode = Arc::new(AnonymousInode { metadata, ops });
         let dentry = Dentry::detached(None, name, inode)?;
         Ok(Self::new(Arc::clone(mount), dentry))
     }

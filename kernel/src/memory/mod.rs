@@ -8,6 +8,7 @@
 //! behind `heap_base`; mappings lie above it, lowest fit first. Protection is accepted and not
 //! enforced: WebAssembly has none (a stated limit).
 //!
+//! - `shared`: mappings that processes have in common
 //! - `grow`: `memory.grow`; `rlimit`: what `RLIMIT_AS` and `RLIMIT_DATA` allow; `extents`: what was
 //!   ever used
 //! - [`frames`]: the memories that guests take turns in
@@ -21,9 +22,11 @@ mod extents;
 pub mod frames;
 mod grow;
 mod rlimit;
+mod shared;
 mod usage;
 
 pub use fs::budget::{Budget, Charge, Class};
+pub use shared::{Backing, SharedCount};
 pub use usage::MemoryUsage;
 
 use std::collections::BTreeMap;
@@ -33,6 +36,7 @@ use abi::{Errno, Result};
 use fs::procfs::source::{MemoryArea, MemoryUse};
 
 use self::extents::Extents;
+use self::shared::SharedMappings;
 use crate::platform::UserMemory;
 use crate::process::Pid;
 
@@ -66,6 +70,8 @@ pub struct AddressSpace {
     brk_high_water: u32,
     /// Mappings by start address: length in bytes.
     mappings: BTreeMap<u32, u32>,
+    /// Those that are copies of a file which others may have too.
+    shared: SharedMappings,
     /// No address at or above this one; 0 stands for 4 GiB.
     limit: u64,
     /// Bytes of the stack, from address 0 up.
@@ -147,6 +153,7 @@ impl AddressSpace {
             high_water: mmap_base,
             brk_high_water: heap_base,
             mappings: BTreeMap::new(),
+            shared: SharedMappings::default(),
             limit: max_pages
                 .unwrap_or(65536)
                 .min(65536)
@@ -232,6 +239,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL.into());
         }
         let end = address.saturating_add(len);
+        self.shared.cut(address, end)?;
         let touched: Vec<(u32, u32)> = self
             .mappings
             .range(..end)
@@ -329,6 +337,11 @@ impl AddressSpace {
             at = mapping_end;
         }
         true
+    }
+
+    /// The first address that a mapping may have.
+    pub const fn mmap_base(&self) -> u32 {
+        self.mmap_base
     }
 
     /// Bytes in use: stack and data, heap, mappings.

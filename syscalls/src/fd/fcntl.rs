@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETLK64,
-    F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL,
-    F_SETLK, F_SETLK64, F_SETLKW, F_SETLKW64, F_SETPIPE_SZ, F_UNLCK, FD_CLOEXEC, O_NOATIME,
+    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
+    F_GETLEASE, F_GETLK, F_GETLK64, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK,
+    F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLK, F_SETLK64, F_SETLKW, F_SETLKW64, F_SETPIPE_SZ,
+    F_UNLCK, FD_CLOEXEC, O_NOATIME,
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
+use fs::memfd::MemFile;
 use kernel::call::Outcome;
 use kernel::fd_table::OnExec;
 use kernel::file_lock::LockWait;
@@ -104,11 +106,25 @@ fn of_descriptor(
             let size = i32::try_from(argument).map_err(|_| Errno::EINVAL)?;
             pipe_size(pipe.set_capacity(usize::try_from(size).map_err(|_| Errno::EINVAL)?)?)
         }
+        F_GET_SEALS => {
+            let seals = with_seals(file, |file| Ok(file.seals()))?;
+            Ok(seals.cast_signed())
+        }
+        F_ADD_SEALS if !file.is_writable() => Err(Errno::EPERM.because("not open for writing")),
+        F_ADD_SEALS => with_seals(file, |file| file.add_seals(argument)).map(|()| 0),
         // Nobody gets signals about the file, and nobody has a lease.
         F_GETOWN | F_GETSIG => Ok(0),
         F_GETLEASE => Ok(i32::from(F_UNLCK)),
         _ => Err(Errno::EINVAL.because("no such command of fcntl")),
     }
+}
+
+/// Does something to a file that may be sealed.
+fn with_seals<T>(file: &OpenFile, act: impl FnOnce(&MemFile) -> Result<T>) -> Result<T> {
+    let location = file.location().ok_or(Errno::EINVAL)?;
+    let inode = location.inode();
+    let file = MemFile::of(&**inode);
+    act(file.ok_or_else(|| Errno::EINVAL.because("a file without seals"))?)
 }
 
 fn pipe_size(bytes: usize) -> Result<i32> {

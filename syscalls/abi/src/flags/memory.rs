@@ -36,6 +36,22 @@ flags! {
         MS_INVALIDATE = 2,
         MS_SYNC = 4,
     }
+    "memfd_create(2)": u32 {
+        MFD_CLOEXEC = 0x1,
+        MFD_ALLOW_SEALING = 0x2,
+        MFD_HUGETLB = 0x4,
+        MFD_NOEXEC_SEAL = 0x8,
+        MFD_EXEC = 0x10,
+    }
+    "fcntl(2)": u32 {
+        F_SEAL_SEAL = 0x1,
+        F_SEAL_SHRINK = 0x2,
+        F_SEAL_GROW = 0x4,
+        F_SEAL_WRITE = 0x8,
+        F_SEAL_FUTURE_WRITE = 0x10,
+        F_SEAL_EXEC = 0x20,
+        MEMFD_SEALS = 0x3f,
+    }
     "madvise(2)": i32 {
         MADV_NORMAL = 0,
         MADV_RANDOM = 1,
