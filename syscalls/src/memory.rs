@@ -261,6 +261,7 @@ pub(crate) fn memfd_create(cx: Cx<'_>, name: UserAddr, flags: u32) -> Result<Fd>
     let opened = Opened {
         location,
         ops: None,
+        is_truncated: false,
     };
     let file = OpenFile::from_opened(opened, O_RDWR | O_LARGEFILE);
     let on_exec = if flags & MFD_CLOEXEC == 0 {

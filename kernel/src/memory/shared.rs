@@ -344,16 +344,15 @@ mod tests {
         inode: &Arc<dyn Inode>,
         pages: u32,
     ) -> u32 {
-        let at = space.map(memory, pages * 4096, None).unwrap();
+        let len = pages.saturating_mul(4096);
+        let at = space.map(memory, len, None).unwrap();
         let backing = Backing {
             inode: Arc::clone(inode),
             offset: 0,
             is_writable: true,
         };
         let count = SharedCount::default();
-        space
-            .share(memory, (at, pages * 4096), backing, &count)
-            .unwrap();
+        space.share(memory, (at, len), backing, &count).unwrap();
         at
     }
 

@@ -555,6 +555,7 @@ export const syscallNames: Readonly<Record<number, string>> = {
 	315: "sched_getattr",
 	316: "renameat2",
 	318: "getrandom",
+	319: "memfd_create",
 	322: "execveat",
 	324: "membarrier",
 	326: "copy_file_range",
