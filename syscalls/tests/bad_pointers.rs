@@ -105,7 +105,7 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
-const NOT_READ: [&str; 28] = [
+const NOT_READ: [&str; 29] = [
     "mmap2",
     "mprotect",
     "munmap",
@@ -125,6 +125,8 @@ const NOT_READ: [&str; 28] = [
     "wait4",
     "waitpid",
     "waitid",
+    // Its flags are looked at first.
+    "clone",
     // Their numbers are looked at first: no buffers, no size, no process's descriptor.
     "reboot",
     "process_vm_readv",
