@@ -252,3 +252,29 @@ fn real_time_policies_take_a_privilege_and_may_end_at_a_fork() {
     limit(&guest, RLIMIT_RTPRIO, 0);
     assert_eq!(set(FIFO, 1), Err(Errno::EPERM));
 }
+
+#[test]
+fn one_that_has_given_up_privilege_sees_its_descriptors_and_is_seen_by_no_other() {
+    let world = World::new();
+    let guest = world.guest();
+    let other = world.guest();
+    for guest in [&guest, &other] {
+        assert_eq!(guest.sys("setuid", &[7]), Ok(0));
+    }
+    let open = |who: &Guest, whose: &Guest, name: &str| {
+        let path = format!("/proc/{}/{name}", whose.id());
+        let path = who.put_string(STRINGS, path.as_bytes());
+        who.sys("open", &[path, 0, 0])
+    };
+    assert!(open(&guest, &guest, "fd").is_ok());
+    assert!(open(&other, &guest, "status").is_ok());
+    assert_eq!(open(&other, &guest, "fd"), Err(Errno::EACCES));
+    assert_eq!(open(&other, &guest, "environ"), Err(Errno::EACCES));
+    // A new program makes it as any other of its user.
+    let pid = guest.id();
+    assert_eq!(
+        guest.exec(PROGRAM_PATH, &[PROGRAM_PATH], &[]),
+        Err(Errno::ECANCELED)
+    );
+    assert!(open(&other, &world.running(pid), "environ").is_ok());
+}

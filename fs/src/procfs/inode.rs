@@ -269,7 +269,16 @@ impl Inode for ProcInode {
             let status = self.source().status(subject.id).ok_or(Errno::ENOENT)?;
             let [_, euid, _, _] = status.uids;
             let [_, egid, _, _] = status.gids;
-            if status.is_dumpable || matches!(self.node, Node::Process(_)) {
+            // Of one that has given up privilege only the superuser sees more than its descriptors,
+            // which are its own to look at all the same.
+            let is_theirs = match self.node {
+                Node::Process(_) => true,
+                Node::Descriptors(..) => self
+                    .current()
+                    .is_ok_and(|(process, _)| process == subject.id),
+                _ => false,
+            };
+            if status.is_dumpable || is_theirs {
                 (uid, gid) = (euid, egid);
             }
         }
