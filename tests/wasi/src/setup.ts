@@ -18,6 +18,7 @@ export default async function setup(): Promise<void> {
 /** What some programs need besides the flags of all. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   library: ["-mexec-model=reactor"],
+  memory: ["-Wl,--initial-memory=196608", "-Wl,--max-memory=524288"],
   preview0: ["-nostdlib", "-fno-builtin", "-Wno-int-conversion"],
 };
 
