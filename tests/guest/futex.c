@@ -1,10 +1,9 @@
 // futex(2) by itself: values, timeouts, bit sets, requeueing, FUTEX_WAKE_OP, what is refused; the
 // word that a thread's end clears, and the atomic operations that threads share memory with.
-#include <pthread.h>
-
 #include "check.h"
 
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -50,7 +49,7 @@ static void start_waiters(pthread_t *threads, const uint32_t *bits, int count)
 	for (int i = 0; i < count; i++)
 		pthread_create(&threads[i], 0, wait_private, (void *)(uintptr_t)bits[i]);
 	while (nr_waiting < count) sched_yield();
-	sleep_ms(30);
+	sleep_ms(100);
 }
 
 static void join_all(pthread_t *threads, int count)
@@ -144,7 +143,9 @@ static void *wait_with_timeout(void *argument)
 {
 	struct times long_time = { 100, 0 };
 	nr_waiting++;
-	show_result("interrupted", futex(&word, FUTEX_WAIT, 0, argument ? &long_time : 0, 0, 0));
+	long result = futex(&word, FUTEX_WAIT, 0, argument ? &long_time : 0, 0, 0);
+	show_result("interrupted", result);
+	nr_woken++;
 	return 0;
 }
 
@@ -154,23 +155,27 @@ static void test_interruption(void)
 	pthread_t thread;
 	word = 0;
 	for (int restart = 0; restart < 2; restart++) {
-		nr_waiting = 0;
+		nr_waiting = nr_woken = 0;
 		action.sa_flags = restart ? SA_RESTART : 0;
 		MUST(sigaction(SIGUSR1, &action, 0));
 		// A wait with a timeout is not made again.
 		pthread_create(&thread, 0, wait_with_timeout, restart ? &word : 0);
 		while (!nr_waiting) sched_yield();
-		sleep_ms(30);
-		pthread_kill(thread, SIGUSR1);
+		// One that comes before the wait is handled, and that is all.
+		while (!nr_woken) {
+			sleep_ms(20);
+			pthread_kill(thread, SIGUSR1);
+		}
 		pthread_join(thread, 0);
 	}
 	nr_waiting = 0;
 	pthread_create(&thread, 0, wait_with_timeout, 0);
 	while (!nr_waiting) sched_yield();
-	sleep_ms(30);
+	sleep_ms(100);
 	pthread_kill(thread, SIGUSR1);
-	sleep_ms(30);
-	long nr_found = futex(&word, FUTEX_WAKE, 1, 0, 0, 0);
+	sleep_ms(100);
+	long nr_found;
+	while ((nr_found = futex(&word, FUTEX_WAKE, 1, 0, 0, 0)) == 0) sleep_ms(10);
 	pthread_join(thread, 0);
 	printf("still waiting: %ld\n", nr_found);
 }

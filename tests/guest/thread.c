@@ -1,10 +1,10 @@
 // Threads: pthread_create(3), join, detach, mutexes, conditions, barriers, read-write locks, keys
 // and thread-local storage, cancellation, signals to threads, and the end of a process whose other
 // threads wait. With a role in argv[1] it is a child of itself.
-#include <pthread.h>
-
 #include "check.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -418,13 +418,18 @@ static atomic_int sleeper_tid;
 
 static void *sleep_under_signals(void *argument)
 {
-	(void)argument;
+	// Blocked until the wait, so that none comes before.
+	sigset_t set, none;
+	sigemptyset(&none);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, 0);
 	sleeper_tid = gettid_now();
 	sem_post(&semaphore);
 	struct timespec long_time = { 100, 0 };
-	int result = nanosleep(&long_time, 0);
-	printf("nanosleep: %s\n", result == -1 ? error_name(errno) : "0");
-	return 0;
+	int result = ppoll(0, 0, &long_time, &none);
+	printf("ppoll: %s\n", result == -1 ? error_name(errno) : "0");
+	return argument;
 }
 
 static void *wait_for_signal(void *argument)
