@@ -71,7 +71,11 @@ pub(crate) fn timer_create(cx: Cx<'_>, clock: i32, event: UserAddr, id: UserAddr
         _ => TimerClock::Wall(clock),
     };
     let notify = if event.is_null() {
-        Notify::Signal(signal::ALRM, None)
+        Notify::Signal {
+            number: signal::ALRM,
+            value: None,
+            thread: None,
+        }
     } else {
         notify(cx, &SigEvent::from_bytes(&cx.copy_in(event)?))?
     };
@@ -85,21 +89,22 @@ pub(crate) fn timer_create(cx: Cx<'_>, clock: i32, event: UserAddr, id: UserAddr
 }
 
 fn notify(cx: Cx<'_>, event: &SigEvent) -> Result<Notify> {
-    let send = || {
-        Ok(Notify::Signal(
-            Signal::new(event.signal)?.number(),
-            Some(event.value),
-        ))
+    let send = |thread| {
+        Ok(Notify::Signal {
+            number: Signal::new(event.signal)?.number(),
+            value: Some(event.value),
+            thread,
+        })
     };
     match event.notify {
         SIGEV_NONE => Ok(Notify::Nothing),
-        SIGEV_SIGNAL => send(),
-        notify if notify == SIGEV_SIGNAL | SIGEV_THREAD_ID => {
-            if event.thread == cx.task.pid() {
-                send()
-            } else {
-                Err(Errno::EINVAL.because("no thread of this process"))
+        SIGEV_SIGNAL => send(None),
+        SIGEV_THREAD_ID => {
+            let process = cx.process();
+            if process.thread(event.thread).is_none() {
+                return Err(Errno::EINVAL.because("no thread of this process"));
             }
+            send(Some(event.thread))
         }
         _ => Err(Errno::EINVAL.because("no such way to notify")),
     }

@@ -223,6 +223,31 @@ fn timer_has_one_signal_pending_and_counts_the_others_on_it() {
 }
 
 #[test]
+fn timer_may_be_for_one_thread_of_its_process() {
+    const SIGEV_THREAD_ID: i32 = 4;
+    let world = World::new();
+    let (guest, other) = (world.guest(), world.guest());
+    guest.on(SIGUSR1, HANDLER, 0);
+    let create = |thread: u32| {
+        let event = SigEvent {
+            signal: SIGUSR1.cast_signed(),
+            notify: SIGEV_THREAD_ID,
+            thread: thread.cast_signed(),
+            ..SigEvent::default()
+        };
+        guest.put(DATA, &event.to_bytes()).unwrap();
+        guest.sys("timer_create", &[CLOCK_MONOTONIC, DATA, DATA])
+    };
+    assert_eq!(create(other.id()), Err(Errno::EINVAL));
+    assert_eq!(create(guest.id()), Ok(0));
+    let id = guest.word(DATA).unwrap();
+    arm(&guest, id, MS, 0);
+    world.advance(MS);
+    assert_eq!(guest.sys("getpid", &[]), Ok(guest.id()));
+    assert_eq!(guest.take_handled_numbers(), [SIGUSR1]);
+}
+
+#[test]
 fn two_timers_with_one_standard_signal_both_send_it() {
     let world = World::new();
     let guest = world.guest();

@@ -16,7 +16,7 @@ use abi::{Errno, Result};
 use executor::JoinHandle;
 use executor::sync::Lock;
 
-use super::Process;
+use super::{Pid, Process};
 use crate::kernel::Kernel;
 use crate::signal::SignalInfo;
 
@@ -39,8 +39,15 @@ pub enum TimerClock {
 pub enum Notify {
     /// Nothing (`SIGEV_NONE`).
     Nothing,
-    /// Sends a signal; `None`: the value is the timer's id, as without a `struct sigevent`.
-    Signal(u8, Option<i32>),
+    /// Sends a signal.
+    Signal {
+        /// Its number.
+        number: u8,
+        /// Its value; `None`: the timer's id, as without a `struct sigevent`.
+        value: Option<i32>,
+        /// The thread that it is for (`SIGEV_THREAD_ID`); `None`: the process.
+        thread: Option<Pid>,
+    },
 }
 
 /// How a timer is set; times are of its clock, and may lie before the clock's start.
@@ -182,7 +189,7 @@ impl Process {
             timer.overrun = 0;
             timer.overrun_before = 0;
             let sleeper = match (clock, timer.notify) {
-                (TimerClock::Wall(_), Notify::Signal(..)) => {
+                (TimerClock::Wall(_), Notify::Signal { .. }) => {
                     self.timer_sleeper(kernel, id, timer.generation, setting)
                 }
                 _ => None,
@@ -249,12 +256,17 @@ impl Process {
     fn send_timer_signal(self: &Arc<Self>, kernel: &Kernel, id: i32, count: u64) {
         let all = u32::try_from(count).unwrap_or(MAX_OVERRUN).min(MAX_OVERRUN);
         let is_pending = self.signals.lock().add_overrun(id, all);
-        let info = {
+        let (info, to) = {
             let mut table = self.posix_timers.table.lock();
             let Some(timer) = table.timers.get_mut(&id) else {
                 return;
             };
-            let Notify::Signal(number, value) = timer.notify else {
+            let Notify::Signal {
+                number,
+                value,
+                thread,
+            } = timer.notify
+            else {
                 return;
             };
             if is_pending {
@@ -263,16 +275,17 @@ impl Process {
             }
             timer.overrun_before = timer.overrun;
             timer.overrun = all.saturating_sub(1);
-            SignalInfo {
+            let info = SignalInfo {
                 number,
                 code: SI_TIMER,
                 pid: id,
                 uid: timer.overrun,
                 value: value.unwrap_or(id),
                 ..SignalInfo::default()
-            }
+            };
+            (info, thread)
         };
-        self.post_signal(kernel, info);
+        self.post_to(kernel, info, to);
     }
 
     /// `timer_gettime(2)`: nanoseconds left (0: not armed) and interval.

@@ -37,7 +37,8 @@ impl Process {
         self.post_to(kernel, info, None);
     }
 
-    fn post_to(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo, to: Option<Pid>) {
+    /// The same, for one thread only if `to` names one.
+    pub(super) fn post_to(self: &Arc<Self>, kernel: &Kernel, info: SignalInfo, to: Option<Pid>) {
         let listener = self.signals.lock().post(info, to);
         // After the post: `Kernel::stop_process` looks the other way round.
         if info.number == signal::CONT || info.number == signal::KILL {

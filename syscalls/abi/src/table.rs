@@ -185,7 +185,7 @@ macro_rules! for_each_syscall {
             (217, now, dir::getdents64, (fd: Fd, buf: UserAddr, count: usize), full, "getdents64(2)", linux32 = "getdents64"),
             (218, now, process::set_tid_address, (address: UserAddr), full, "set_tid_address(2)", linux32 = "set_tid_address"),
             (221, now, file::fadvise64_64, (fd: Fd, offset: i64, len: i64, advice: i32), partial("checked and ignored, as Linux may"), "posix_fadvise(2)", linux32 = "fadvise64_64"),
-            (222, now, timer::timer_create, (clock: i32, event: UserAddr, id: UserAddr), partial("SIGEV_THREAD_ID names the caller's own thread"), "timer_create(2)", linux32 = "timer_create"),
+            (222, now, timer::timer_create, (clock: i32, event: UserAddr, id: UserAddr), partial("not on the clocks of other processes"), "timer_create(2)", linux32 = "timer_create"),
             (223, now, timer::timer_settime64, (id: i32, flags: u32, value: UserAddr, old_value: UserAddr), full, "timer_settime(2)", linux32 = "timer_settime64"),
             (224, now, timer::timer_gettime64, (id: i32, value: UserAddr), full, "timer_gettime(2)", linux32 = "timer_gettime64"),
             (225, now, timer::timer_getoverrun, (id: i32), full, "timer_getoverrun(2)", linux32 = "timer_getoverrun"),
