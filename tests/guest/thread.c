@@ -3,10 +3,12 @@
 // threads wait. With a role in argv[1] it is a child of itself.
 #include "check.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #define THREADS 8
@@ -513,6 +515,53 @@ static void test_many(void)
 	puts("one after the other");
 }
 
+// --- What /proc shows of threads.
+
+static sem_t shown;
+
+static void *be_named(void *argument)
+{
+	char path[64];
+	prctl(PR_SET_NAME, "worker");
+	snprintf(path, sizeof path, "/proc/self/task/%d/comm", gettid_now());
+	int fd = open(path, O_RDONLY);
+	char name[32] = "";
+	if (fd != -1 && read(fd, name, sizeof name - 1) > 0) printf("%s: %s", "comm", name);
+	close(fd);
+	sem_post(&semaphore);
+	sem_wait(&shown);
+	return argument;
+}
+
+static int count_tasks(void)
+{
+	int count = 0;
+	DIR *tasks = opendir("/proc/self/task");
+	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
+		if (entry->d_name[0] != '.') count++;
+	if (tasks) closedir(tasks);
+	return count;
+}
+
+static void test_proc(void)
+{
+	char name[16] = "";
+	sem_init(&shown, 0, 0);
+	pthread_t threads[3];
+	for (int i = 0; i < 3; i++) {
+		threads[i] = start(be_named, 0);
+		sem_wait(&semaphore);
+	}
+	printf("tasks: %d\n", count_tasks());
+	prctl(PR_GET_NAME, name);
+	printf("name: %s\n", name);
+	for (int i = 0; i < 3; i++) sem_post(&shown);
+	for (int i = 0; i < 3; i++) join(threads[i]);
+	// A joined thread may be on its way out of the kernel.
+	for (int i = 0; i < 100 && count_tasks() > 1; i++) sleep_ms(10);
+	printf("tasks: %d\n", count_tasks());
+}
+
 // --- How processes with threads end.
 
 static void *block(void *argument)
@@ -629,6 +678,7 @@ int main(int argc, char **argv)
 	test_blocking();
 	test_signals();
 	test_many();
+	test_proc();
 	test_ends(argv[0]);
 	pthread_t spinner = start(compute, 0);
 	printf("spawn: %ld\n", (long)(intptr_t)join(start(spawn_child, argv[0])));
