@@ -218,7 +218,7 @@ macro_rules! for_each_syscall {
             (269, now, dir::faccessat, (dir: Fd, path: UserAddr, mode: u32), full, "faccessat(2)", linux32 = "faccessat"),
             (270, may_block, poll::pselect6_time64, (nr_fds: i32, read_fds: UserAddr, write_fds: UserAddr, except_fds: UserAddr, timeout: UserAddr, mask: UserAddr), full, "pselect(2)", linux32 = "pselect6_time64"),
             (271, may_block, poll::ppoll_time64, (fds: UserAddr, nr_fds: u32, timeout: UserAddr, mask: UserAddr, set_size: usize), full, "ppoll(2)", linux32 = "ppoll_time64"),
-            (272, now, system::unshare, (flags: u32), partial("no namespaces: EINVAL"), "unshare(2)", linux32 = "unshare"),
+            (272, now, system::unshare, (flags: u32), partial("EINVAL for namespaces, and from one of several threads"), "unshare(2)", linux32 = "unshare"),
             (273, now, futex::set_robust_list, (head: UserAddr, len: usize), full, "set_robust_list(2)", linux32 = "set_robust_list"),
             (274, now, futex::get_robust_list, (pid: Pid, head: UserAddr, len: UserAddr), full, "get_robust_list(2)", linux32 = "get_robust_list"),
             (277, may_block, file::sync_file_range, (fd: Fd, offset: i64, len: i64, flags: u32), partial("writes the whole file"), "sync_file_range(2)", linux32 = "sync_file_range"),

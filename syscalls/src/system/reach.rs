@@ -21,8 +21,9 @@ use crate::pidfd::check_may_trace;
 /// The most that one call moves, in bytes: it lies in the kernel's memory on its way.
 const MAX_TRANSFER: usize = 1 << 20;
 
-/// unshare(2): a process of one thread shares nothing that could be unshared.
-pub(crate) fn unshare(_cx: Cx<'_>, flags: u32) -> Result<()> {
+/// unshare(2): a process of one thread shares nothing that could be unshared. Deviates: one of
+/// several shares all it has with the others, and keeps sharing it.
+pub(crate) fn unshare(cx: Cx<'_>, flags: u32) -> Result<()> {
     const NAMESPACES: u32 = CLONE_NEWNS
         | CLONE_NEWUTS
         | CLONE_NEWIPC
@@ -38,6 +39,9 @@ pub(crate) fn unshare(_cx: Cx<'_>, flags: u32) -> Result<()> {
     }
     if flags & !OWN != 0 {
         return Err(Errno::EINVAL.into());
+    }
+    if flags != 0 && cx.process().thread_ids().len() > 1 {
+        return Err(Errno::EINVAL.because("threads share what a process has"));
     }
     Ok(())
 }
