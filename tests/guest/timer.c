@@ -99,14 +99,14 @@ int main(int argc, char **argv)
 	s = spec(0, 0);
 	s.it_value.tv_nsec = 1000000000;
 	SHOW(timer_settime(timer, 0, &s, 0));
-	s = spec(40, 0);
+	s = spec(300, 0);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	SHOW(timer_settime(timer, 0, &s, &old));
 	SHOW_BOOL(!old.it_value.tv_sec && !old.it_value.tv_nsec);
 	timer_gettime(timer, &s);
-	SHOW_BOOL(ms(&s.it_value) <= 40 && (s.it_value.tv_sec || s.it_value.tv_nsec));
+	SHOW_BOOL(ms(&s.it_value) <= 300 && (s.it_value.tv_sec || s.it_value.tv_nsec));
 	wait_for_signals(1);
-	SHOW_BOOL(since(CLOCK_MONOTONIC, &start) >= 39);
+	SHOW_BOOL(since(CLOCK_MONOTONIC, &start) >= 299);
 	SHOW(nr_signals);
 	SHOW(last_value);
 	SHOW_BOOL(last_code == SI_TIMER);
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 	int overrun = timer_getoverrun(timer);
 	SHOW_BOOL(overrun >= 8 && info.si_overrun == overrun);
 	SHOW_BOOL(sigwaitinfo(&set, &info) == SIGUSR1);
-	SHOW_BOOL(timer_getoverrun(timer) < 8);
+	SHOW_BOOL(info.si_overrun == timer_getoverrun(timer));
 	MUST(timer_delete(timer));
 	sigset_t pending;
 	sigpending(&pending);
@@ -179,11 +179,11 @@ int main(int argc, char **argv)
 	event.sigev_notify = SIGEV_NONE;
 	timer_t silent;
 	SHOW(timer_create(CLOCK_MONOTONIC, &event, &silent));
-	s = spec(20, 0);
+	s = spec(300, 0);
 	MUST(timer_settime(silent, 0, &s, 0));
 	timer_gettime(silent, &s);
 	SHOW_BOOL(s.it_value.tv_sec || s.it_value.tv_nsec);
-	sleep_ms(40);
+	sleep_ms(320);
 	timer_gettime(silent, &s);
 	SHOW_BOOL(!s.it_value.tv_sec && !s.it_value.tv_nsec);
 	SHOW(timer_delete(silent));
@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 			since(CLOCK_MONOTONIC, &start) >= 59 ? "slept" : "too short");
 	}
 	nr_signals = 0;
-	s = spec(30, 0);
+	s = spec(300, 0);
 	MUST(timer_settime(other, 0, &s, 0));
 	request = (struct timespec){ 5, 0 };
 	left = (struct timespec){ 0, 0 };
