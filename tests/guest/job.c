@@ -426,6 +426,18 @@ static void ends_of_sessions(void)
 	MUST(close(again));
 	again = open(ptsname(master), O_RDWR);
 	SHOW_BOOL(tcgetsid(again) == getpid());
+	// The superuser may; others must be able to read it.
+	SHOW(ioctl(again, TIOCNOTTY));
+	hear_hang_up("ours");
+	MUST(close(again));
+	MUST(chmod(ptsname(master), 0666));
+	MUST(seteuid(65534));
+	again = open(ptsname(master), O_WRONLY);
+	SHOW(ioctl(again, TIOCSCTTY, 0));
+	MUST(close(again));
+	again = open(ptsname(master), O_RDWR | O_NOCTTY);
+	SHOW(ioctl(again, TIOCSCTTY, 1));
+	MUST(seteuid(0));
 	SHOW(vhangup());
 	hear_hang_up("ours");
 	char byte;

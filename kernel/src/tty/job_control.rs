@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use abi::flags::{
     CAP_SYS_ADMIN, TCFLSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2,
-    TCXONC, TIOCCBRK, TIOCSBRK, TIOCSETD, TIOCSPGRP,
+    TCXONC, TIOCCBRK, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSPGRP,
 };
 use abi::{Errno, Result};
 use fs::vfs::file::GuestMemory;
@@ -125,6 +125,9 @@ impl Kernel {
                 }
                 checked => checked?,
             }
+        }
+        if request == TIOCSCTTY && !file.is_readable() && !caller.is_privileged {
+            return Err(Errno::EPERM.because("open for writing only").into());
         }
         let is_group = |group: Pid| match self.processes.session_of_group(group) {
             Some(session) => Ok(session == caller.session),
