@@ -13,6 +13,7 @@ use crate::exec::ProgramCache;
 use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
 use crate::ipc::futex::Futexes;
+use crate::ipc::sysv::SysV;
 use crate::log::LogBuffer;
 use crate::memory::SharedCount;
 use crate::memory::frames::FramePool;
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub terminals: Terminals,
     /// The named pipes that are open.
     pub fifos: Fifos,
+    /// Shared memory, semaphores and messages of System V.
+    pub sysv: SysV,
     /// The sockets.
     pub network: net::Network,
     /// Who waits at words of memory.
@@ -109,6 +112,7 @@ impl Kernel {
             programs,
             terminals: parts.terminals,
             fifos: Fifos::new(parts.vfs.budget()),
+            sysv: SysV::default(),
             network: net::Network::new(parts.vfs.budget()),
             futexes: Arc::new(Futexes::new()),
             file_locks: FileLocks::new(),

@@ -26,6 +26,7 @@ mod process;
 mod signal;
 mod socket;
 mod system;
+mod sysv;
 mod time;
 mod timer;
 mod tty;

@@ -122,10 +122,7 @@ pub(crate) fn mmap2(
         None
     };
     let fixed = (flags & MAP_FIXED != 0).then_some(address.0);
-    let mapped = grow(cx, |space, limits| {
-        space.check_map(len, fixed, limits)?;
-        space.map(&**cx.memory(), len, fixed)
-    })?;
+    let mapped = map(cx, len, fixed)?;
     let filled = match (backing, file) {
         (Some(backing), _) => {
             let count = &cx.kernel.shared_mappings;
@@ -145,6 +142,17 @@ pub(crate) fn mmap2(
     Ok(UserAddr(mapped))
 }
 
+/// A mapping of zeros within the limits of the process.
+///
+/// # Errors
+/// `ENOMEM`, `EINVAL`.
+pub(crate) fn map(cx: Cx<'_>, len: u32, fixed: Option<u32>) -> Result<u32> {
+    grow(cx, |space, limits| {
+        space.check_map(len, fixed, limits)?;
+        space.map(&**cx.memory(), len, fixed)
+    })
+}
+
 /// What a shared mapping is a copy of; memory without a file gets one that nobody sees. Devices have
 /// nothing to share: `None`.
 fn backing_of(
@@ -161,6 +169,7 @@ fn backing_of(
             inode: MemFile::new(budget, size, now, false)?,
             offset: 0,
             is_writable: true,
+            attachment: None,
         }));
     };
     let Some(location) = file.location().filter(|_| file.ops().is_none()) else {
@@ -177,6 +186,7 @@ fn backing_of(
         inode,
         offset,
         is_writable: file.is_writable() && !is_sealed,
+        attachment: None,
     }))
 }
 
@@ -188,7 +198,6 @@ fn is_meeting(number: u32) -> bool {
         "close",
         "exit",
         "exit_group",
-        "fsync",
         "ftruncate64",
         "kill",
         "mmap2",
@@ -196,6 +205,9 @@ fn is_meeting(number: u32) -> bool {
         "munmap",
         "pread64",
         "pwrite64",
+        "semctl",
+        "shmat",
+        "shmdt",
         "tgkill",
         "tkill",
     ];

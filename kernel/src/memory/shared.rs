@@ -20,6 +20,7 @@ use fs::memfd::MemFile;
 use fs::vfs::inode::{Inode, Timestamp};
 
 use super::{AddressSpace, Budget, Charge, Class};
+use crate::ipc::sysv::shm::Attachment;
 use crate::platform::UserMemory;
 
 /// Bytes that are compared at a time: whole pages.
@@ -45,6 +46,8 @@ pub struct Backing {
     pub offset: u64,
     /// Whether the file was open for writing, so that changes go to it.
     pub is_writable: bool,
+    /// For a segment of System V: that the process has it.
+    pub attachment: Option<Arc<Attachment>>,
 }
 
 /// A mapping.
@@ -226,6 +229,20 @@ impl SharedMappings {
         Ok(())
     }
 
+    /// The same for a child that has a copy of the memory: right after a meeting.
+    ///
+    /// # Errors
+    /// `ENOMEM`
+    pub(super) fn for_child(&self) -> Result<Self> {
+        let copy = |(&start, shared): (&u32, &Shared)| {
+            let mut part = shared.part(0, shared.len)?;
+            let attachment = part.backing.attachment.as_ref();
+            part.backing.attachment = attachment.map(|attachment| attachment.for_child());
+            Ok((start, part))
+        };
+        self.0.iter().map(copy).collect::<Result<_>>().map(Self)
+    }
+
     /// The mapping that has `address`, and where that is in it.
     fn at(&self, address: u32) -> Option<(&Shared, u32)> {
         let (&start, shared) = self.0.range(..=address).next_back()?;
@@ -251,6 +268,16 @@ impl AddressSpace {
         shared.version = shared.backing.inode.version();
         shared.take(memory, address)?;
         self.shared.0.insert(address, shared);
+        Ok(())
+    }
+
+    /// Gives `child`, which has a copy of the memory, the same shared mappings (fork(2)): right
+    /// after a meeting.
+    ///
+    /// # Errors
+    /// `ENOMEM`
+    pub fn share_with_child(&self, child: &mut Self) -> Result<()> {
+        child.shared = self.shared.for_child()?;
         Ok(())
     }
 
@@ -350,6 +377,7 @@ mod tests {
             inode: Arc::clone(inode),
             offset: 0,
             is_writable: true,
+            attachment: None,
         };
         let count = SharedCount::default();
         space.share(memory, (at, len), backing, &count).unwrap();

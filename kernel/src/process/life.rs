@@ -352,6 +352,7 @@ impl Kernel {
         self.give_up_memory(process);
         let closed = process.files().close_all();
         self.file_locks.forget_process(process.pid);
+        self.sysv.process_ended(process.pid);
         drop(closed);
         self.session_leader_left(process.pid);
         for orphan in ended.orphans {

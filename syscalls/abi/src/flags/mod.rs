@@ -13,6 +13,7 @@ macro_rules! flags {
 
 pub mod event;
 pub mod file;
+pub mod ipc;
 pub mod memory;
 pub mod open;
 pub mod process;
@@ -24,6 +25,7 @@ pub mod tty;
 
 pub use event::*;
 pub use file::*;
+pub use ipc::*;
 pub use memory::*;
 pub use open::*;
 pub use process::*;

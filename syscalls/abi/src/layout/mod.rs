@@ -118,6 +118,7 @@ macro_rules! layout {
 
 pub mod event;
 pub mod fs;
+pub mod ipc;
 pub mod process;
 pub mod signal;
 pub mod socket;
@@ -127,6 +128,7 @@ pub mod tty;
 
 pub use event::*;
 pub use fs::*;
+pub use ipc::*;
 pub use process::*;
 pub use signal::*;
 pub use socket::*;
