@@ -286,6 +286,14 @@ pub extern "C" fn memory_grow(slot: u32, pages: u32) -> u32 {
         .unwrap_or(u32::MAX)
 }
 
+/// What a guest that forks asks for, and what its frames save; see `kernel::process`'s module on fork.
+#[unsafe(no_mangle)]
+pub extern "C" fn fork(slot: u32, operation: u32, word: u32) -> u32 {
+    // The seats are not borrowed meanwhile: a child takes one.
+    guest_memory::with_task(slot, Arc::clone)
+        .map_or(abi::special::DIE, |task| task.fork_step(operation, word))
+}
+
 /// The guest in `slot` is about to run for the first time: 0, or an outcome.
 #[unsafe(no_mangle)]
 pub extern "C" fn guest_begins(slot: u32) -> u32 {

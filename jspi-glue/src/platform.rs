@@ -154,9 +154,11 @@ impl Platform for WebPlatform {
         }
         let task = pod::kernel().and_then(|kernel| kernel.task(slot));
         guest_memory::seat(slot, task, Some(frame));
-        frame_memory(frame).copy_out(image.stack.address, &image.stack.bytes)?;
-        imports::run_guest(slot.0, image.stack.address);
-        Ok(())
+        frame_memory(frame).copy_out(image.stack.address, &image.stack.bytes)
+    }
+
+    fn run_guest(&self, slot: Slot, argument: u32) {
+        imports::run_guest(slot.0, argument);
     }
 
     fn start_thread(

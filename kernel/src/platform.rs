@@ -104,7 +104,7 @@ pub trait Platform: Send + Sync + fmt::Debug {
     fn set_resident(&self, slot: Slot, frame: Option<FrameId>);
 
     /// Makes an instance of `image` in `slot` on the calling Worker, whose memory is that of
-    /// `frame`: large enough, and zero. It is resident, and runs soon.
+    /// `frame`: large enough, and zero. It is resident, and has not run.
     ///
     /// # Errors
     /// `ENOEXEC` when the engine refuses the module.
@@ -123,7 +123,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
         frame: FrameId,
     ) -> Result<()>;
 
-    /// Where the stack pointer of the parked guest in `slot` is, of the calling Worker; `None` if
+    /// Calls the entry of the new guest in `slot`, of the calling Worker, soon: when its turn has
+    /// come and the kernel has returned.
+    fn run_guest(&self, slot: Slot, argument: u32);
+
+    /// Where the stack pointer of the guest in `slot` is, of the calling Worker; `None` if
     /// it has none.
     fn stack_pointer(&self, slot: Slot) -> Option<u32>;
 

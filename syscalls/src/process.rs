@@ -130,9 +130,10 @@ pub(crate) fn setsid(cx: Cx<'_>) -> Result<i32> {
     cx.kernel.processes.new_session(cx.task.pid())
 }
 
-/// fork(2): `ENOSYS` until the loader rewrites programs for it; `vfork` and `posix_spawn` work.
+/// fork(2) of a program that the loader could not write for it, or by its number: the others make
+/// the call through the shim (`kernel::process`, `fork`).
 pub(crate) fn fork(_cx: Cx<'_>) -> Result<u32> {
-    Err(Errno::ENOSYS.because("programs are not rewritten for fork yet"))
+    Err(Errno::ENOSYS.because("the stack of the caller cannot be saved"))
 }
 
 /// vfork(2), by lending the identity of the child to the calling instance (ADR 0007).

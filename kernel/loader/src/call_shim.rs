@@ -19,14 +19,15 @@
 //!
 //! A handler may leave by a Wasm exception through these frames: all they keep is in locals.
 
-use abi::special::{DIE, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
+use abi::special::{DIE, FORK, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
 use abi::wasi::{BASE, END, MORE};
 use wasm_encoder::{
     BlockType, BranchHint, EntityType, Function, FunctionSection, GlobalType, ImportSection,
     InstructionSink, TypeSection, ValType,
 };
 
-use crate::imports::{Call, Number, Target};
+use crate::fork::operation;
+use crate::imports::{self as calls, Call, Number, Target};
 
 /// The number of sched_yield(2), which is what the kernel does at a safepoint.
 const SCHED_YIELD: u32 = 24;
@@ -59,6 +60,8 @@ mod types {
     pub(super) const HANDLER: u32 = 5;
     /// A handler of `(signal, siginfo, ucontext)`.
     pub(super) const INFO_HANDLER: u32 = 6;
+    pub(super) const THREE_WORDS_TO_WORD: u32 = 7;
+    pub(super) const TO_WORD: u32 = 8;
 }
 
 /// Indices of the imports.
@@ -71,10 +74,11 @@ mod imports {
     pub(super) const PARK: u32 = 5;
     pub(super) const SAFEPOINT: u32 = 6;
     pub(super) const MEMORY_GROW: u32 = 7;
+    pub(super) const FORK: u32 = 8;
 }
 
 /// Module, name and type of the functions that every guest imports, in the order of their indices.
-const IMPORTS: [(&str, &str, u32); 8] = [
+const IMPORTS: [(&str, &str, u32); 9] = [
     ("kernel", "syscall", types::SYSCALL),
     ("kernel", "syscall_result", types::WORD_TO_WORD),
     ("kernel", "signal_next", types::WORDS_TO_WORD),
@@ -83,16 +87,20 @@ const IMPORTS: [(&str, &str, u32); 8] = [
     ("host", "park", types::WORD_TO_WORD),
     ("kernel", "safepoint", types::WORD_TO_WORD),
     ("kernel", "memory_grow", types::WORDS_TO_WORD),
+    ("kernel", "fork", types::THREE_WORDS_TO_WORD),
 ];
 
 /// How many functions a rewritten guest imports: the program's own come behind these.
-pub(crate) const NR_IMPORTED_FUNCTIONS: u32 = 8;
+pub(crate) const NR_IMPORTED_FUNCTIONS: u32 = 9;
 
 /// How many globals it imports: the number of the process's slot.
 pub(crate) const NR_IMPORTED_GLOBALS: u32 = 1;
 
 /// The imported global that holds the number of the process's slot.
-const SLOT: u32 = 0;
+pub(crate) const SLOT: u32 = 0;
+
+/// The import by which a program forks.
+pub(crate) const KERNEL_FORK: u32 = imports::FORK;
 
 /// Where the shim's parts are in the rewritten module, and what they use of the program.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +126,8 @@ impl Shim {
         types.ty().function([], []);
         types.ty().function([I32; 1], []);
         types.ty().function([I32; 3], []);
+        types.ty().function([I32; 3], [I32]);
+        types.ty().function([], [I32]);
     }
 
     /// Appends the imports, which are the module's first functions and its first global.
@@ -139,12 +149,19 @@ impl Shim {
             .function(self.nothing_type())
             .function(self.type_(types::SYSCALL))
             .function(self.nothing_type())
-            .function(self.word_to_word_type());
+            .function(self.word_to_word_type())
+            .function(self.type_(types::TO_WORD));
     }
 
     /// The functions that are no stubs.
-    pub(crate) fn bodies(self) -> [Function; 4] {
-        [self.deliver(), self.finish(), self.yield_body(), grow()]
+    pub(crate) fn bodies(self) -> [Function; 5] {
+        [
+            self.deliver(),
+            self.finish(),
+            self.yield_body(),
+            grow(),
+            fork_point(),
+        ]
     }
 
     /// The type `() -> ()`.
@@ -170,6 +187,12 @@ impl Shim {
     /// The function that stands for `memory.grow`, and with 0 for `memory.size`.
     pub(crate) const fn grow(self) -> u32 {
         self.functions.saturating_add(3)
+    }
+
+    /// The function that forks, which the pass for fork writes: it takes nothing and gives what
+    /// fork(2) returns.
+    pub(crate) const fn fork_point(self) -> u32 {
+        self.functions.saturating_add(4)
     }
 
     const fn deliver_index(self) -> u32 {
@@ -212,14 +235,24 @@ impl Shim {
             code.call(imports::SYSCALL).drop();
         }
         code.global_get(SLOT);
-        push_call(&mut code, call);
-        code.call(imports::SYSCALL).local_tee(answer);
+        if call.target == Target::Fork {
+            word(&mut code, operation::ADMIT);
+            code.i32_const(0).call(imports::FORK);
+        } else {
+            push_call(&mut code, call);
+            code.call(imports::SYSCALL);
+        }
+        code.local_tee(answer);
         is_outcome(&mut code);
         let branch = code_offset(&body);
         let mut code = body.instructions();
         code.if_(BlockType::Empty).local_get(answer);
         push_call(&mut code, call);
         code.call(self.finish_index()).local_set(answer).end();
+        if call.target == Target::Fork {
+            if_answer(&mut code, answer, FORK);
+            code.call(self.fork_point()).local_set(answer).end();
+        }
         for result in &call.results {
             match result {
                 Number::I32 => code.local_get(answer),
@@ -378,11 +411,19 @@ fn grow() -> Function {
     body
 }
 
+/// `fork_point()`, in a program that cannot fork.
+fn fork_point() -> Function {
+    let mut body = Function::new([]);
+    body.instructions().unreachable().end();
+    body
+}
+
 /// Pushes the number and the six words of a call; a 64-bit parameter is two words, low first.
 fn push_call(code: &mut InstructionSink<'_>, call: &Call) {
     let mut params = (0_u32..).zip(&call.params);
     match call.target {
         Target::Call(number) => word(code, number),
+        Target::Fork => word(code, calls::FORK),
         Target::Indirect => match params.next() {
             Some((local, Number::I64)) => code.local_get(local).i32_wrap_i64(),
             Some((local, _)) => code.local_get(local),

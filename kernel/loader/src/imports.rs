@@ -10,6 +10,9 @@ use crate::refusal::Refusal;
 /// The modules under which `linux32` imports are accepted.
 const LINUX_MODULES: [&str; 4] = ["linux", "env", "i", "kernel"];
 
+/// The number of fork(2).
+pub(crate) const FORK: u32 = 57;
+
 /// Numbers at the border: all that a guest and the shim can hand over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
@@ -26,6 +29,8 @@ pub(crate) enum Target {
     Call(u32),
     /// The system call whose number is the first parameter.
     Indirect,
+    /// fork(2), of a program that can fork.
+    Fork,
     /// Nothing: the kernel logs the name at this index, and answers `ENOSYS`.
     Unknown(u32),
 }
@@ -46,6 +51,21 @@ pub(crate) struct Imports {
     pub(crate) unknown: Vec<String>,
     /// Whether it imports functions of WASI and no call of Linux: such a program finds nothing on its stack.
     pub(crate) is_wasi: bool,
+}
+
+impl Imports {
+    /// Whether the program imports fork(2).
+    pub(crate) fn has_fork(&self) -> bool {
+        self.calls.iter().any(|call| call.target == Target::Fork)
+    }
+
+    /// Makes fork(2) a call that the kernel refuses.
+    pub(crate) fn refuse_fork(&mut self) {
+        let forks = self.calls.iter_mut();
+        for call in forks.filter(|call| call.target == Target::Fork) {
+            call.target = Target::Call(FORK);
+        }
+    }
 }
 
 /// Resolves the imports of `module`.
@@ -144,6 +164,7 @@ fn known(
         "__syscall" | "syscall" => Target::Indirect,
         name => match import_number(call_name(import.module, name)?)? {
             INDIRECT => Target::Indirect,
+            FORK => Target::Fork,
             number => Target::Call(number),
         },
     };

@@ -29,6 +29,9 @@
 //! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
 //! there from time to time: so it can be stopped, killed, and handle signals.
 //!
+//! A program that imports fork(2) is written once more, so that its stack can be saved and built
+//! again: see `fork`.
+//!
 //! A program can name nothing but its own memory, tables, globals and functions, and the stubs of its
 //! imports: its indices are moved behind those of the shim's imports, and it was validated before.
 //!
@@ -42,6 +45,7 @@ mod back_edges;
 mod call_graph;
 mod call_shim;
 mod data;
+mod fork;
 mod imports;
 mod memory_shim;
 mod module;
@@ -137,7 +141,7 @@ pub enum Entry {
 pub struct Program {
     /// The rewritten module. Imports: `kernel.syscall`, `kernel.syscall_result`,
     /// `kernel.signal_next`, `kernel.signal_word`, `kernel.signal_return`, `kernel.safepoint`,
-    /// `kernel.memory_grow`, `host.park`, `host.slot`, `guest.memory`.
+    /// `kernel.memory_grow`, `kernel.fork`, `host.park`, `host.slot`, `guest.memory`.
     pub guest: Vec<u8>,
     /// The size of the memory it wants.
     pub memory: MemoryLimits,
@@ -176,14 +180,27 @@ fn check_wasi(module: &module::Module<'_>) -> Result<(), Refusal> {
 /// A [`Refusal`] that says why the file cannot be executed: `ENOEXEC`.
 pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let module = module::Module::read(bytes)?;
-    let imports = imports::resolve(&module, options.import_number)?;
+    let mut imports = imports::resolve(&module, options.import_number)?;
     let mut layout = names::Layout::of(&module)?;
     if imports.is_wasi {
         check_wasi(&module)?;
         layout = layout.without_stack();
     }
+    let forks = imports.has_fork();
+    let write =
+        |calls: &[imports::Call]| rewrite::rewrite(&module, &layout, calls, options.interruption);
+    let (mut guest, seams) = write(&imports.calls)?;
+    if forks {
+        guest = match fork::write(&guest, seams)? {
+            Some(guest) => guest,
+            None => {
+                imports.refuse_fork();
+                write(&imports.calls)?.0
+            }
+        };
+    }
     Ok(Program {
-        guest: rewrite::rewrite(&module, &layout, &imports.calls, options.interruption)?,
+        guest,
         memory: module.memory,
         stack: layout.stack,
         heap_base: layout.heap_base,

@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, check_header};
 /// older exceptions that today's compilers still emit.
 ///
 /// Several memories pass validation, to be refused by name.
-const FEATURES: WasmFeatures = WasmFeatures::WASM2
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::MULTI_MEMORY)

@@ -21,7 +21,8 @@ use wasm_encoder::{
 
 use crate::atomics::Atomics;
 use crate::call_graph::Plan;
-use crate::call_shim::{NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, Shim};
+use crate::call_shim::{KERNEL_FORK, NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, SLOT, Shim};
+use crate::fork::Seams;
 use crate::imports::Call;
 use crate::module::Module;
 use crate::names::Layout;
@@ -53,13 +54,13 @@ const fn moved_function(function: u32) -> u32 {
     function.saturating_add(NR_IMPORTED_FUNCTIONS)
 }
 
-/// Writes the rewritten guest.
+/// Writes the rewritten guest, and says where a pass for fork finds what it needs.
 pub(crate) fn rewrite(
     module: &Module<'_>,
     layout: &Layout,
     calls: &[Call],
     interruption: Interruption,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<(Vec<u8>, Seams), Refusal> {
     encode(module, layout, calls, interruption)
         .map_err(|error| Refusal::new(format!("it could not be rewritten: {error}")))
 }
@@ -69,7 +70,7 @@ fn encode(
     layout: &Layout,
     calls: &[Call],
     interruption: Interruption,
-) -> Result<Vec<u8>, Error<Infallible>> {
+) -> Result<(Vec<u8>, Seams), Error<Infallible>> {
     let plan = match interruption {
         Interruption::Countdown => Some(Plan::of(module)?),
         Interruption::Absent => None,
@@ -197,7 +198,12 @@ fn encode(
     {
         out.section(&names);
     }
-    Ok(out.finish())
+    let seams = Seams {
+        fork_point: shim.fork_point(),
+        kernel_fork: KERNEL_FORK,
+        slot: SLOT,
+    };
+    Ok((out.finish(), seams))
 }
 
 /// What the shim imports, and the memory.

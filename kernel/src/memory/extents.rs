@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Ranges of addresses that do not touch each other, by start: their end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Extents(BTreeMap<u32, u32>);
 
 impl Extents {

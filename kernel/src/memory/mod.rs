@@ -138,6 +138,22 @@ impl AddressSpace {
         Ok(self)
     }
 
+    /// The same space for a child, which gets a copy of all that is in it (fork(2)).
+    ///
+    /// # Errors
+    /// `ENOMEM`
+    pub fn for_child(&self) -> Result<Self> {
+        let charge = Charge::take(self.charge.budget(), Class::Guests, self.charge.bytes())?;
+        Ok(Self {
+            mappings: self.mappings.clone(),
+            touched: self.touched.clone(),
+            charge,
+            owner: 0,
+            refusal: Refusal::None,
+            ..*self
+        })
+    }
+
     fn uncharged(
         budget: &Arc<Budget>,
         stack_top: u32,

@@ -25,8 +25,6 @@ use crate::memory::AddressSpace;
 use crate::platform::Slot;
 use crate::signal::{self, SignalInfo, SignalState};
 
-/// Bytes of the kernel's memory that a process with a few open files takes, about.
-const PROCESS_BYTES: u64 = 16 << 10;
 /// Deepest nesting of `vfork` in one instance.
 const MAX_LOANS: usize = 4;
 
@@ -160,9 +158,7 @@ impl Kernel {
             return Err(Errno::EAGAIN.because("vfork is nested too deep"));
         }
         let parent = task.process();
-        self.check_process_limit(&parent)?;
-        self.budget().admit(PROCESS_BYTES)?;
-        self.check_stacks()?;
+        self.admit_child(&parent)?;
         let now = self.platform.monotonic_ns();
         let parts = parent.parts_for_child(task.tid());
         let child = self

@@ -4,7 +4,7 @@
 //! - [`table`]: who is whose child, group and session; who waits for whom
 //! - [`task`]: a thread of execution of a process, its system call and its guest
 //! - [`threads`]: which threads a process has; `robust`: what one leaves that held locks
-//! - [`life`]: spawn, vfork, exec, exit
+//! - [`life`]: spawn, vfork, exec, exit; [`fork`]: fork
 //! - [`signals`]: sending; `paths`: what a path means to a process; `wasi`: what WASI programs have
 //!
 //! A `Process` outlives its task: it stays in the table as a zombie until its parent waits.
@@ -13,6 +13,7 @@ mod capabilities;
 mod cpu_alarm;
 mod cpu_time;
 mod credentials;
+mod fork;
 mod life;
 mod limits;
 mod paths;

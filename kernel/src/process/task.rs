@@ -31,6 +31,7 @@ use executor::sync::Lock;
 
 use self::identity::Identity;
 use super::cpu_time::Stopwatch;
+use super::fork::Unwound;
 use super::{Pid, Process, RunState, ThreadStart};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
@@ -75,7 +76,7 @@ pub struct Task {
     pub slot: Slot,
     memory: Arc<dyn UserMemory>,
     executor: Arc<Executor>,
-    kernel: Weak<Kernel>,
+    pub(super) kernel: Weak<Kernel>,
     /// Whose identity it has: the last one counts; more than one between `vfork` and `exec`.
     identities: Lock<Vec<Identity>>,
     attention: AtomicBool,
@@ -96,6 +97,10 @@ pub struct Task {
     residency: Arc<Residency>,
     /// When a call ends that was interrupted and is made again; 0: none.
     restart_deadline_ns: AtomicU64,
+    /// Its stack while it forks.
+    pub(super) unwound: Lock<Unwound>,
+    /// Its guest has a seat, and has not run: it is a child of fork(2).
+    is_seated: AtomicBool,
 }
 
 impl fmt::Debug for Task {
@@ -161,6 +166,25 @@ impl Task {
         Self::with_state(kernel, slot, executor, identity, state, residency)
     }
 
+    /// The task of a child, whose guest is seated and goes on with a stack of `words`.
+    pub(super) fn forked(
+        kernel: &Arc<Kernel>,
+        slot: Slot,
+        executor: Arc<Executor>,
+        process: &Arc<Process>,
+        words: Vec<u32>,
+    ) -> Arc<Self> {
+        let identity = Identity {
+            process: Arc::clone(process),
+            tid: process.pid,
+        };
+        let state = CallState::default();
+        let task = Self::with_state(kernel, slot, executor, identity, state, Arc::default());
+        *task.unwound.lock() = Unwound::of_child(words);
+        task.is_seated.store(true, Ordering::Relaxed);
+        task
+    }
+
     fn with_state(
         kernel: &Arc<Kernel>,
         slot: Slot,
@@ -187,6 +211,8 @@ impl Task {
             turn: Turn::default(),
             residency,
             restart_deadline_ns: AtomicU64::new(0),
+            unwound: Lock::default(),
+            is_seated: AtomicBool::new(false),
         });
         process.set_thread(tid, &task);
         // What was sent to the task before this one, if it has not been seen.

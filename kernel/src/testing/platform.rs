@@ -207,6 +207,8 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
+    fn run_guest(&self, _slot: Slot, _argument: u32) {}
+
     fn stack_pointer(&self, slot: Slot) -> Option<u32> {
         self.stack_pointers.lock().get(&slot).copied()
     }

@@ -16,6 +16,10 @@ pub const SIGNAL: u32 = 0x8000_0005;
 /// As the result behind [`SIGNAL`]: the call is to be made again with the same arguments.
 pub const RESTART: u32 = 0x8000_0007;
 
+/// What a fork(2) that may happen comes back with, to a shim that can unwind its stack: neither a
+/// result nor an outcome.
+pub const FORK: u32 = 0x8000_0009;
+
 /// Numbers from here stand for imports that no table knows: this plus the import's index.
 pub const UNKNOWN_BASE: u32 = 0x1000_0000;
 
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_not_results() {
-        for outcome in [PENDING, DIE, SIGNAL, RESTART] {
+        for outcome in [PENDING, DIE, SIGNAL, RESTART, FORK] {
             let value = outcome.cast_signed();
             assert!(value < 0 && value < -MAX_ERRNO.cast_signed());
         }

@@ -88,7 +88,7 @@ macro_rules! for_each_syscall {
             (54, now, socket::setsockopt, (fd: Fd, level: i32, option: i32, value: UserAddr, len: i32), partial("SOL_SOCKET; no filters, marks or time stamps"), "setsockopt(2)", linux32 = "setsockopt"),
             (55, now, socket::getsockopt, (fd: Fd, level: i32, option: i32, value: UserAddr, len: UserAddr), partial("SOL_SOCKET; no filters, marks or time stamps"), "getsockopt(2)", linux32 = "getsockopt"),
             (56, now, process::clone, (flags: u32, stack: UserAddr, parent_tid: UserAddr, tls: UserAddr, child_tid: UserAddr), partial("threads; fork and vfork have imports of their own"), "clone(2)", linux32 = "clone"),
-            (57, may_block, process::fork, (), missing, "fork(2)", linux32 = "fork"),
+            (57, may_block, process::fork, (), partial("not through syscall(2), nor in programs that change their tables"), "fork(2)", linux32 = "fork"),
             (58, may_block, process::vfork, (), full, "vfork(2)", linux32 = "vfork"),
             (59, may_block, process::execve, (path: UserAddr, argv: UserAddr, envp: UserAddr), full, "execve(2)", linux32 = "execve"),
             (60, now, process::exit, (status: i32), full, "exit(2)", linux32 = "exit"),

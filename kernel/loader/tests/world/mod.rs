@@ -63,6 +63,7 @@ pub(crate) fn options() -> Options {
         import_number: |name| match name {
             "read" => Some(3),
             "write" => Some(4),
+            "fork" => Some(57),
             "pread64" => Some(180),
             "clone4" => Some(0x700),
             "indirect" => Some(INDIRECT),
@@ -237,6 +238,18 @@ fn define_kernel(linker: &mut Linker<Script>) {
                 assert_eq!(slot, SLOT);
                 host.data_mut().note(format_args!("grow {pages}"));
                 host.data_mut().grows.pop_front().unwrap_or(-1)
+            },
+        )
+        .expect("new");
+    linker
+        .func_wrap(
+            "kernel",
+            "fork",
+            |mut host: Host<'_>, slot: i32, operation: i32, word: i32| {
+                assert_eq!(slot, SLOT);
+                host.data_mut()
+                    .note(format_args!("fork {operation} {word}"));
+                host.data_mut().answer()
             },
         )
         .expect("new");

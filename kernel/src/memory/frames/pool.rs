@@ -38,17 +38,17 @@ const NOBODY: u32 = u32::MAX;
 
 /// A guest and what its memory is. It has the name of one of its threads, the first that still is.
 #[derive(Debug)]
-struct Guest {
-    frame: FrameId,
-    task: Weak<Task>,
+pub(super) struct Guest {
+    pub(super) frame: FrameId,
+    pub(super) task: Weak<Task>,
     /// Its other threads.
-    others: BTreeMap<Slot, Weak<Task>>,
+    pub(super) others: BTreeMap<Slot, Weak<Task>>,
     /// It has or had other threads, whose stacks may be anywhere.
-    has_stacks: bool,
-    residency: Arc<Residency>,
-    space: Arc<Lock<AddressSpace>>,
-    program: Arc<LoadedProgram>,
-    stored: Option<Stored>,
+    pub(super) has_stacks: bool,
+    pub(super) residency: Arc<Residency>,
+    pub(super) space: Arc<Lock<AddressSpace>>,
+    pub(super) program: Arc<LoadedProgram>,
+    pub(super) stored: Option<Stored>,
 }
 
 impl Guest {
@@ -64,24 +64,24 @@ impl Guest {
     }
 
     /// The slots of its threads, the first of which has `name`.
-    fn slots(&self, name: Slot) -> impl Iterator<Item = Slot> + '_ {
+    pub(super) fn slots(&self, name: Slot) -> impl Iterator<Item = Slot> + '_ {
         std::iter::once(name).chain(self.others.keys().copied())
     }
 }
 
 #[derive(Debug, Default)]
-struct State {
-    table: Table,
-    guests: BTreeMap<Slot, Guest>,
+pub(super) struct State {
+    pub(super) table: Table,
+    pub(super) guests: BTreeMap<Slot, Guest>,
     /// Threads that are not the first of their guest, and the name of that.
-    threads: BTreeMap<Slot, Slot>,
+    pub(super) threads: BTreeMap<Slot, Slot>,
     nr_moved_out: u64,
     nr_moved_in: u64,
 }
 
 impl State {
     /// The name of the guest that the thread in `slot` belongs to.
-    fn name_of(&self, slot: Slot) -> Slot {
+    pub(super) fn name_of(&self, slot: Slot) -> Slot {
         self.threads.get(&slot).copied().unwrap_or(slot)
     }
 
@@ -117,19 +117,19 @@ impl State {
 
 /// The frames of one Worker.
 #[derive(Debug)]
-struct WorkerFrames {
+pub(super) struct WorkerFrames {
     /// How many there may be; the engine may have fewer.
     budget: AtomicUsize,
     /// Whose code runs, or ran last.
     running: AtomicU32,
-    state: Lock<State>,
+    pub(super) state: Lock<State>,
 }
 
 /// The frames of all Workers, and how many guests there may be.
 #[derive(Debug)]
 pub struct FramePool {
     workers: Vec<WorkerFrames>,
-    platform: Arc<dyn Platform>,
+    pub(super) platform: Arc<dyn Platform>,
     budget: Arc<Budget>,
     max_stacks: AtomicUsize,
     /// The log has heard that there is no stack left.
@@ -194,7 +194,7 @@ impl FramePool {
         Err(Errno::EAGAIN.because("as many guests as the engine has stacks for"))
     }
 
-    fn worker(&self, worker: WorkerId) -> Result<&WorkerFrames> {
+    pub(super) fn worker(&self, worker: WorkerId) -> Result<&WorkerFrames> {
         usize::try_from(worker.0)
             .ok()
             .and_then(|index| self.workers.get(index))
@@ -271,6 +271,7 @@ impl FramePool {
             stored: None,
         };
         state.guests.insert(task.slot, guest);
+        self.platform.run_guest(task.slot, image.stack.address);
         Ok(())
     }
 
@@ -408,7 +409,7 @@ impl FramePool {
     }
 
     /// An idle frame, a new one, or one whose resident has moved out.
-    fn take_frame(
+    pub(super) fn take_frame(
         &self,
         worker: WorkerId,
         frames: &WorkerFrames,
@@ -473,7 +474,7 @@ impl FramePool {
     }
 
     /// Makes sure that a frame has `pages` of 64 KiB.
-    fn grow_to(&self, frame: FrameId, pages: u32) -> Result<()> {
+    pub(super) fn grow_to(&self, frame: FrameId, pages: u32) -> Result<()> {
         let memory = self.platform.frame_memory(frame);
         match pages.saturating_sub(memory.size_pages()) {
             0 => Ok(()),
@@ -482,7 +483,7 @@ impl FramePool {
     }
 
     /// Puts what a resident has into storage; its frame is zero then.
-    fn move_out(&self, state: &mut State, slot: Slot) -> Result<()> {
+    pub(super) fn move_out(&self, state: &mut State, slot: Slot) -> Result<()> {
         let is_packed = self.budget.used(Class::Swap) > PACK_ABOVE || self.budget.is_short();
         let guest = state.guests.get_mut(&slot).ok_or(Errno::EFAULT)?;
         let memory = self.platform.frame_memory(guest.frame);
@@ -511,7 +512,7 @@ impl FramePool {
 
     /// Where the part of a guest's stack starts that it still needs, as far as that is known: not
     /// if the stack pointer is elsewhere, or could be on another stack inside this one.
-    fn live_stack(&self, guest: &Guest, slot: Slot) -> Option<u32> {
+    pub(super) fn live_stack(&self, guest: &Guest, slot: Slot) -> Option<u32> {
         let stack = guest.program.program.stack;
         if guest.has_stacks {
             return None;
@@ -528,7 +529,7 @@ impl FramePool {
     }
 
     /// One guest fewer belongs to a frame; an idle one may be given back.
-    fn leave_frame(&self, state: &mut State, frame: FrameId) {
+    pub(super) fn leave_frame(&self, state: &mut State, frame: FrameId) {
         if !state.table.leave(frame) {
             return;
         }
@@ -546,7 +547,7 @@ impl FramePool {
 
 /// What a guest may have written to: below its stack, its stack from `live_from` up or all of it,
 /// its data and heap, its mappings.
-fn used_ranges(guest: &Guest, live_from: Option<u32>) -> Vec<Range<u64>> {
+pub(super) fn used_ranges(guest: &Guest, live_from: Option<u32>) -> Vec<Range<u64>> {
     let program = &guest.program.program;
     let stack = program.stack;
     let top = u64::from(stack.pointer_initial);

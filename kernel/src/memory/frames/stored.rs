@@ -207,7 +207,7 @@ fn is_zero(page: &Page) -> bool {
 }
 
 /// The pages that `ranges` touch, as ranges that are apart and ascending, within `memory_len`.
-fn whole_pages(ranges: &[Range<u64>], memory_len: u64) -> Vec<Range<u64>> {
+pub(super) fn whole_pages(ranges: &[Range<u64>], memory_len: u64) -> Vec<Range<u64>> {
     let mask = !PAGE_BYTES.saturating_sub(1);
     let mut rounded: Vec<Range<u64>> = ranges
         .iter()

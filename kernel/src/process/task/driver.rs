@@ -23,6 +23,7 @@ impl Task {
         };
         loop {
             self.first_turn().await;
+            let is_seated = self.is_seated.swap(false, Ordering::Relaxed);
             if let Some(status) = self.fatal_status() {
                 kernel.exit_process(&self.process(), status);
             }
@@ -31,7 +32,9 @@ impl Task {
                 kernel.frames.unseat(self.executor.worker(), self.slot);
                 break;
             }
-            if let Err(error) = self.seat(&kernel) {
+            if is_seated {
+                kernel.platform.run_guest(self.slot, 0);
+            } else if let Err(error) = self.seat(&kernel) {
                 let reason = format!("pid {}: {error}", self.pid());
                 kernel.log(Level::Error, &reason);
                 kernel.scheduler.vacate(&self);

@@ -1,0 +1,192 @@
+//! The rewritten guest, taken apart once more: what the pass for fork looks at.
+
+use std::ops::Range;
+
+use wasm_encoder::BranchHint;
+use wasmparser::{
+    ElementSectionReader, Export, ExportSectionReader, FuncToValidate, FuncType, FunctionBody,
+    FunctionSectionReader, Global, GlobalSectionReader, KnownCustom, Operator, Parser, Payload,
+    TableSectionReader, TagSectionReader, TypeRef, TypeSectionReader, ValidPayload, Validator,
+    ValidatorResources,
+};
+
+use crate::module::FEATURES;
+
+/// A defined function: what checks it, and its code.
+pub(super) struct Body<'a> {
+    pub(super) check: FuncToValidate<ValidatorResources>,
+    pub(super) code: FunctionBody<'a>,
+}
+
+/// A module of this crate's own making.
+#[derive(Default)]
+pub(super) struct Guest<'a> {
+    pub(super) types: Vec<FuncType>,
+    /// Types of all functions, imported ones first.
+    pub(super) functions: Vec<u32>,
+    pub(super) nr_imports: usize,
+    pub(super) nr_tables: u32,
+    pub(super) nr_tags: u32,
+    pub(super) globals: Vec<Global<'a>>,
+    /// How many globals are imported: they come first.
+    pub(super) nr_imported_globals: u32,
+    pub(super) exports: Vec<Export<'a>>,
+    pub(super) bodies: Vec<Body<'a>>,
+    /// The hints of each defined function that has some, by its index among all functions.
+    pub(super) hints: Vec<(u32, Vec<BranchHint>)>,
+    pub(super) sections: Sections<'a>,
+    /// Where the contents of sections are that are copied as they are, with their numbers.
+    pub(super) raw: Vec<(u8, Range<usize>)>,
+}
+
+/// The sections to which something is added.
+#[derive(Default)]
+pub(super) struct Sections<'a> {
+    pub(super) types: Option<TypeSectionReader<'a>>,
+    pub(super) functions: Option<FunctionSectionReader<'a>>,
+    pub(super) tables: Option<TableSectionReader<'a>>,
+    pub(super) tags: Option<TagSectionReader<'a>>,
+    pub(super) globals: Option<GlobalSectionReader<'a>>,
+    pub(super) exports: Option<ExportSectionReader<'a>>,
+    pub(super) elements: Option<ElementSectionReader<'a>>,
+}
+
+impl<'a> Guest<'a> {
+    /// Takes `bytes` apart, which are valid but for the bodies of functions.
+    pub(super) fn read(bytes: &'a [u8]) -> wasmparser::Result<Self> {
+        let mut guest = Self::default();
+        let mut validator = Validator::new_with_features(FEATURES);
+        let mut parser = Parser::new(0);
+        parser.set_features(FEATURES);
+        for payload in parser.parse_all(bytes) {
+            let payload = payload?;
+            if let ValidPayload::Func(check, code) = validator.payload(&payload)? {
+                guest.bodies.push(Body { check, code });
+                continue;
+            }
+            guest.take(payload)?;
+        }
+        Ok(guest)
+    }
+
+    fn take(&mut self, payload: Payload<'a>) -> wasmparser::Result<()> {
+        let sections = &mut self.sections;
+        let raw = payload.as_section();
+        match payload {
+            Payload::TypeSection(section) => {
+                self.types = section
+                    .clone()
+                    .into_iter_err_on_gc_types()
+                    .collect::<Result<_, _>>()?;
+                sections.types = Some(section);
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    match import?.ty {
+                        TypeRef::Func(type_index) => self.functions.push(type_index),
+                        TypeRef::Global(_) => {
+                            self.nr_imported_globals = self.nr_imported_globals.saturating_add(1);
+                        }
+                        _ => {}
+                    }
+                }
+                self.nr_imports = self.functions.len();
+                self.keep(raw);
+            }
+            Payload::FunctionSection(section) => {
+                for type_index in section.clone() {
+                    self.functions.push(type_index?);
+                }
+                sections.functions = Some(section);
+            }
+            Payload::TableSection(section) => {
+                self.nr_tables = section.count();
+                sections.tables = Some(section);
+            }
+            Payload::TagSection(section) => {
+                self.nr_tags = section.count();
+                sections.tags = Some(section);
+            }
+            Payload::GlobalSection(section) => {
+                self.globals = section.clone().into_iter().collect::<Result<_, _>>()?;
+                sections.globals = Some(section);
+            }
+            Payload::ExportSection(section) => {
+                self.exports = section.clone().into_iter().collect::<Result<_, _>>()?;
+                sections.exports = Some(section);
+            }
+            Payload::ElementSection(section) => sections.elements = Some(section),
+            Payload::CustomSection(section) => match section.as_known() {
+                KnownCustom::BranchHints(hints) => {
+                    for function in hints {
+                        let function = function?;
+                        let hints: Vec<BranchHint> = function
+                            .hints
+                            .into_iter()
+                            .map(|hint| {
+                                hint.map(|hint| BranchHint {
+                                    branch_func_offset: hint.func_offset,
+                                    branch_hint_value: u32::from(hint.taken),
+                                })
+                            })
+                            .collect::<Result<_, _>>()?;
+                        self.hints.push((function.func, hints));
+                    }
+                }
+                _ => self.keep(raw),
+            },
+            Payload::DataCountSection { .. } | Payload::DataSection(_) => self.keep(raw),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, section: Option<(u8, Range<u64>)>) {
+        if let Some((id, range)) = section
+            && let (Ok(start), Ok(end)) = (range.start.try_into(), range.end.try_into())
+        {
+            self.raw.push((id, start..end));
+        }
+    }
+
+    /// The type of a function, imports first.
+    pub(super) fn type_of(&self, function: u32) -> Option<&FuncType> {
+        let type_index = *self.functions.get(usize::try_from(function).ok()?)?;
+        self.types.get(usize::try_from(type_index).ok()?)
+    }
+
+    /// Whether the code changes what its tables hold: a child's tables hold what they held at first.
+    pub(super) fn changes_tables(&self) -> wasmparser::Result<bool> {
+        for body in &self.bodies {
+            let mut operators = body.code.get_operators_reader()?;
+            while !operators.eof() {
+                if matches!(
+                    operators.read()?,
+                    Operator::TableSet { .. }
+                        | Operator::TableGrow { .. }
+                        | Operator::TableFill { .. }
+                        | Operator::TableCopy { .. }
+                        | Operator::TableInit { .. }
+                ) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the code has exceptions in their first form: engines take one form in a module.
+    pub(super) fn has_legacy_exceptions(&self) -> wasmparser::Result<bool> {
+        for body in &self.bodies {
+            let mut operators = body.code.get_operators_reader()?;
+            while !operators.eof() {
+                match operators.read()? {
+                    Operator::Try { .. } => return Ok(true),
+                    Operator::TryTable { .. } => return Ok(false),
+                    _ => {}
+                }
+            }
+        }
+        Ok(false)
+    }
+}
