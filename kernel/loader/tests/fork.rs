@@ -4,11 +4,37 @@
 
 #![expect(clippy::expect_used, reason = "test code")]
 
-mod world;
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program, Refusal};
+use wasmparser::{Operator, Parser, Payload, Validator, WasmFeatures};
 
-use kernel_loader::Program;
-use wasmparser::{Operator, Parser, Payload};
-use world::load;
+/// Loads a module written as text.
+fn try_load(text: &str) -> Result<Program, Refusal> {
+    let options = Options {
+        copy: Copy::MultiMemory,
+        interruption: Interruption::Countdown,
+        kernel_memory: MemoryLimits {
+            min_pages: 1,
+            max_pages: Some(4),
+            shared: false,
+        },
+        import_number: |name| match name {
+            "fork" => Some(57),
+            "write" => Some(1),
+            _ => None,
+        },
+    };
+    let bytes = wat::parse_str(text).expect("the text is right");
+    kernel_loader::load(&bytes, &options)
+}
+
+/// Loads one that is not refused, and checks that the output is valid.
+fn load(text: &str) -> Program {
+    let program = try_load(text).expect("it loads");
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(&program.guest)
+        .expect("the output is valid");
+    program
+}
 
 /// A program around `functions`, with `$fork`, a table of `$taken` and a main function that calls
 /// `$main`, which is one of them.
@@ -100,7 +126,7 @@ fn all_forms_of_code_are_written_validly() {
              (drop)
              (if (local.get 0) (then (return_call $main (i32.const 3))))
              (return_call $tail (i32.const 2))
-             (block (drop (call $fork)) (i32.add) (drop)) (unreachable))
+             (block (drop (call $fork)) (unreachable) (i32.add) (drop)) (unreachable))
            (func $tail (param i32) (result i32)
              (return_call_indirect (type $callee) (i32.const 1) (f64.const 1) (i32.const 1)))"#,
         // The program's own exceptions, and references.
@@ -119,10 +145,11 @@ fn all_forms_of_code_are_written_validly() {
              (i32.const 1))"#,
         // The older form: calls in a `try`, in its clauses, and delegated.
         r#"(func $main (param i32) (result i32)
-             (try $t (result i32)
-               (do (try (result i32) (do (call $fork)) (delegate $t)))
-               (catch $tag (i32.add (call $fork)))
-               (catch_all (rethrow 0))))"#,
+             try $t (result i32)
+               try (result i32) call $fork delegate $t
+             catch $tag call $fork i32.add
+             catch_all rethrow 0
+             end)"#,
         // No frame of interest at all: the fork is never called.
         "(func $main (param i32) (result i32) (i32.const 1))",
     ];
@@ -136,7 +163,7 @@ fn all_forms_of_code_are_written_validly() {
 fn a_module_has_one_form_of_exceptions() {
     let legacy = load(&program(
         r#"(func $main (param i32) (result i32)
-             (try (result i32) (do (call $fork)) (catch_all (i32.const 1))))"#,
+             try (result i32) call $fork catch_all i32.const 1 end)"#,
     ));
     let is_new = |operator: &Operator<'_>| matches!(operator, Operator::TryTable { .. });
     assert_eq!(count(&legacy, is_new), 0);
@@ -179,9 +206,9 @@ fn a_program_that_changes_its_table_cannot_fork() {
 #[test]
 fn calls_without_end_are_refused_and_not_written() {
     // Each of many calls would save many values.
-    let locals = "i64 ".repeat(4000);
-    let call = "(drop (call $fork))".repeat(4000);
-    let uses = (0..4000).fold(String::new(), |mut text, local| {
+    let locals = "i64 ".repeat(1200);
+    let call = "(drop (call $fork))".repeat(1200);
+    let uses = (0..1200).fold(String::new(), |mut text, local| {
         text.push_str(&format!(
             "(drop (local.get {}))",
             usize::saturating_add(local, 1)
@@ -191,7 +218,6 @@ fn calls_without_end_are_refused_and_not_written() {
     let text = program(&format!(
         "(func $main (param i32) (result i32) (local {locals}) {call} {uses} (i32.const 0))"
     ));
-    let bytes = wat::parse_str(text).expect("the text is right");
-    let refusal = kernel_loader::load(&bytes, &world::options()).expect_err("a refusal");
+    let refusal = try_load(&text).expect_err("a refusal");
     assert!(refusal.reason.contains("too large"), "{refusal}");
 }
