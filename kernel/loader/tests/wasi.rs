@@ -1,6 +1,7 @@
 //! Modules for WASI: what is a program, and how its calls reach the kernel.
 
 #![expect(clippy::expect_used, reason = "test code")]
+#![expect(clippy::indexing_slicing, reason = "test code")]
 
 mod world;
 
