@@ -265,12 +265,13 @@ mod tests {
                 }
                 Payload::CodeSectionEntry(body) => {
                     for operator in body.get_operators_reader().unwrap() {
-                        count += usize::from(matches!(
+                        let is_rewritten = matches!(
                             operator.unwrap(),
                             Operator::MemoryAtomicWait32 { .. }
                                 | Operator::MemoryAtomicWait64 { .. }
                                 | Operator::MemoryAtomicNotify { .. }
-                        ));
+                        );
+                        count = usize::saturating_add(count, usize::from(is_rewritten));
                     }
                 }
                 _ => {}
