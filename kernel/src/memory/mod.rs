@@ -146,6 +146,7 @@ impl AddressSpace {
         let charge = Charge::take(self.charge.budget(), Class::Guests, self.charge.bytes())?;
         Ok(Self {
             mappings: self.mappings.clone(),
+            shared: self.shared.for_child()?,
             touched: self.touched.clone(),
             charge,
             owner: 0,
