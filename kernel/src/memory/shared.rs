@@ -204,12 +204,6 @@ impl Drop for Shared {
 pub(super) struct SharedMappings(BTreeMap<u32, Shared>);
 
 impl SharedMappings {
-    /// The same mappings for a child, whose memory is a copy (fork(2)).
-    pub(super) fn for_child(&self) -> Result<Self> {
-        let copy = |(&at, shared): (&u32, &Shared)| Ok((at, shared.part(0, shared.len)?));
-        self.0.iter().map(copy).collect::<Result<_>>().map(Self)
-    }
-
     /// Forgets what lies in `[start, end)`.
     pub(super) fn cut(&mut self, start: u32, end: u32) -> Result<()> {
         let touched: Vec<u32> = self
