@@ -164,7 +164,14 @@ impl Kernel {
             },
             program,
         };
-        let space = parent.address_space().lock().for_child()?;
+        let space = {
+            let space = parent.address_space();
+            let mut space = space.lock();
+            if space.has_shared() {
+                space.sync_shared(&**task.memory(), self.now());
+            }
+            space.for_child()?
+        };
         let space = Arc::new(Lock::new(space));
         let mut parts = parent.parts_for_child(task.tid());
         parts.memory = Arc::clone(&space);
