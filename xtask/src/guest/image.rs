@@ -90,6 +90,7 @@ fn fill(stage: &Path, files: &Path, programs: &Programs) -> Result<Vec<String>> 
     let bin = stage.join("bin");
     add(&programs.busybox, &bin)?;
     add(&programs.dash, &bin)?;
+    add(&programs.bash, &bin)?;
     add(&programs.lua, &stage.join("usr/bin"))?;
     for program in &programs.tests {
         add(program, &stage.join("usr/lib/shoal/tests"))?;

@@ -1,4 +1,5 @@
-//! The programs of the image: busybox, dash and lua from Debian's sources, our tests and benchmarks.
+//! The programs of the image: busybox, dash, bash and lua from Debian's sources, our tests and
+//! benchmarks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(crate) struct Programs {
     pub(crate) busybox_links: PathBuf,
     /// A shell that forks.
     pub(crate) dash: PathBuf,
+    /// The shell of users.
+    pub(crate) bash: PathBuf,
     /// An interpreter: what safepoints cost is measured with it, too.
     pub(crate) lua: PathBuf,
     /// `tests/guest/*.c`, compiled, in the order of their names.
@@ -49,6 +52,9 @@ pub(super) fn build() -> Result<Programs> {
         busybox(&sysroot, &config, &dir)
     })?;
     step("dash", print, || dash(&sysroot, &dir))?;
+    let patch = recipes.join("bash.patch");
+    let bash_print = print.path(&patch)?;
+    step("bash", bash_print, || bash(&sysroot, &patch, &dir))?;
     step("lua", print, || lua(&sysroot, &dir))?;
     let (tests, tests_print) = small(&sysroot, &root().join("tests/guest"), "tests")?;
     let (bench, bench_print) = small(&sysroot, &root().join("guest/bench"), "bench")?;
@@ -56,11 +62,12 @@ pub(super) fn build() -> Result<Programs> {
         busybox: dir.join("busybox"),
         busybox_links: dir.join("busybox.links"),
         dash: dir.join("dash"),
+        bash: dir.join("bash"),
         lua: dir.join("lua"),
         tests,
         bench,
         print: busybox_print
-            .with(print)
+            .with(bash_print)
             .with(tests_print)
             .with(bench_print),
     })
@@ -153,6 +160,42 @@ fn dash(sysroot: &Sysroot, dir: &Path) -> Result<()> {
     ]))?;
     make(sysroot, &work, &[])?;
     install(sysroot, &work.join("src/dash"), &dir.join("dash"))
+}
+
+/// What bash's `configure` finds out by running programs, which are not for this machine. The first
+/// is a fault of bash 5.2: it adds a function that every libc has.
+const BASH_ANSWERS: &[&str] = &[
+    "bash_cv_func_strtoimax=no",
+    "bash_cv_dev_fd=standard",
+    "bash_cv_func_sigsetjmp=present",
+    "bash_cv_getcwd_malloc=yes",
+    "bash_cv_getenv_redef=yes",
+    "bash_cv_job_control_missing=present",
+    "bash_cv_must_reinstall_sighandlers=no",
+    "bash_cv_pgrp_pipe=no",
+    "bash_cv_printf_a_format=yes",
+    "bash_cv_sys_named_pipes=present",
+];
+
+/// Its source is C of before 1989 and of after, and full of warnings.
+fn bash(sysroot: &Sysroot, patch: &Path, dir: &Path) -> Result<()> {
+    let work = working_copy("bash")?;
+    run(Command::new("patch")
+        .args(["-p1", "--silent", "--forward", "--input"])
+        .arg(patch)
+        .current_dir(&work))?;
+    run(cross("./configure", sysroot, &work)?
+        .args([
+            "--host=wasm32-linux-musl",
+            "CC=wasm32-linux-musl-cc",
+            "CC_FOR_BUILD=gcc",
+            "CFLAGS=-O2 -std=gnu89 -w",
+            "--without-bash-malloc",
+            "--disable-nls",
+        ])
+        .args(BASH_ANSWERS))?;
+    make(sysroot, &work, &[])?;
+    install(sysroot, &work.join("bash"), &dir.join("bash"))
 }
 
 /// One compiler run for all files but the compiler's: lua's own makefile asks for readline.
