@@ -135,6 +135,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
     }
     if matches!(suite, Suite::Guest | Suite::All) {
         reports.add_workspace("tests/guest");
+        reports.add_workspace("tests/bash");
         reports.add_workspace("tests/busybox");
         reports.add_workspace("tests/wasi");
         reports.add_workspace("tests/node");
