@@ -25,7 +25,7 @@ const SCRIPTS: Record<string, string> = {
     "{ echo out; echo err >&2; } 2>&1 | sort; (echo to; echo three >&3) 3>&1 >/dev/null; exec 4>&1; (echo four >&4)",
   functions: "g() { local y=$(echo $1 | sed s/a/b/); echo $y; }; for w in aa ca xa; do z=$(g $w)$z; done; echo $z",
   "loops with forks":
-    "i=0; s=; while [ $i -lt 50 ]; do s=$s$(echo $i); i=$((i+1)); case $i in *5) (:) ;; esac; done; echo $s; set -- $s; printf %s \"$1\" | wc -c",
+    'i=0; s=; while [ $i -lt 50 ]; do s=$s$(echo $i); i=$((i+1)); case $i in *5) (:) ;; esac; done; echo $s; set -- $s; printf %s "$1" | wc -c',
   errors: "set -e; (false; echo no) || echo yes; (set -u; echo $nothing) 2>/dev/null; echo not here",
   "programs in the background with input": "echo data | { cat & wait; }; (read x; echo got $x) <<E\nline\nE",
   times: "times | wc -l",
