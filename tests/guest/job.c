@@ -141,9 +141,14 @@ static int role(char **argv)
 		for (;;) pause();
 	}
 	if (!strcmp(name, "once")) {
+		// The signal may come before we wait for it.
+		sigset_t awaited, others;
+		sigemptyset(&awaited);
+		sigaddset(&awaited, atoi(argv[2]));
+		MUST(sigprocmask(SIG_BLOCK, &awaited, &others));
 		signal(atoi(argv[2]), tell_signal);
 		tell("ready\n");
-		pause();
+		sigsuspend(&others);
 		return 10;
 	}
 	if (!strcmp(name, "leave")) {
