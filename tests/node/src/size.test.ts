@@ -11,7 +11,7 @@ const SDK = join(ROOT, "sdk/dist");
  * Bytes over the wire. Processes, pipes, Ext2 and the pool took 498,000; fork, threads, sockets, events, complete signals
  * and the WASI calls have added the rest.
  */
-const LIMIT = 700_000;
+const LIMIT = 750_000;
 
 const compressed = (bytes: string | Uint8Array): number => gzipSync(bytes, { level: 9 }).length;
 
@@ -36,7 +36,7 @@ async function bundle(): Promise<number> {
 }
 
 describe("what a page loads", () => {
-  it.each(["shoal_kernel.wasm", "shoal_kernel_solo.wasm"])("is no more than 700 KB with %s", async (kernel) => {
+  it.each(["shoal_kernel.wasm", "shoal_kernel_solo.wasm"])("is no more than 750 KB with %s", async (kernel) => {
     const script = await bundle();
     const module = compressed(readFileSync(join(SDK, "host", kernel)));
     console.info(`${kernel}: ${module} bytes, JavaScript: ${script} bytes`);

@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) tag: u32,
     /// The table of the functions that go on.
     pub(super) table: u32,
-    /// The first of the four functions of [`bodies`].
+    /// The first of the four functions of [`Self::bodies`].
     pub(super) helpers: u32,
     /// Whether exceptions are in their first form.
     pub(super) is_legacy: bool,

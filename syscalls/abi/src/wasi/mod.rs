@@ -3,7 +3,7 @@
 //!
 //! - [`table`]: the functions, one row each
 //! - [`errno`]: error numbers, which are not those of Linux
-//! - [`layout`]: structures as bytes; [`flags`]: constants
+//! - [`mod@layout`]: structures as bytes; [`flags`]: constants
 //!
 //! A function's number is [`BASE`] plus its row, and [`UNSTABLE`] on top when it was imported from
 //! `wasi_unstable`. Its 64-bit parameters are two words each, low first; words behind the sixth go
