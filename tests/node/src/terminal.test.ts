@@ -240,11 +240,12 @@ describe("a terminal in the terminal", () => {
 
   it("has a shell with jobs of its own", async () => {
     await using session = await TerminalSession.shell();
-    session.line("PS1='inner# ' script -q -c 'sh -i' /tmp/typescript");
+    // The echo of this line is no prompt.
+    session.line("PS1='in''ner# ' script -q -c 'sh -i' /tmp/typescript");
     await session.expect("inner# ");
-    session.line("sleep 100");
-    await session.expect("\r\n");
-    await pause(300);
+    session.line("echo go; sleep 100");
+    await session.expect("\r\ngo\r\n");
+    await pause(500);
     session.type(control("Z"));
     await session.expect("inner# ");
     session.line("jobs");
