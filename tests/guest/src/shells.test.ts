@@ -1,5 +1,5 @@
 /** Debian's dash forks: its scripts do in a pod what they do on this machine. */
-import { execFileSync } from "node:child_process";
+import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ function natively(script: string): Result {
     env: { PATH: "/bin:/usr/bin", HOME: "/" },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
-  } as const;
+  } satisfies ExecFileSyncOptionsWithStringEncoding;
   try {
     return { stdout: execFileSync("/bin/dash", ["-c", script], options), status: 0 };
   } catch (error) {
