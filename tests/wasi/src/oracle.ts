@@ -32,12 +32,12 @@ export async function runInWasmtime(module: string, options: ModuleOptions = {})
   const { argv = [], env = {}, stdin = "", files = {} } = options;
   const root = await mkdtemp(join(tmpdir(), "shoal-wasi-"));
   try {
-    await mkdir(`${root}/work`);
+    await mkdir(`${root}/cwd`);
     for (const [name, text] of Object.entries(files)) {
-      await writeFile(`${root}/work/${name}`, text);
+      await writeFile(`${root}/cwd/${name}`, text);
     }
     const variables = Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
-    const directories = ["--dir", `${root}::/`, "--dir", `${root}/work::.`];
+    const directories = ["--dir", `${root}::/`, "--dir", `${root}/cwd::.`];
     const path = `${TARGET}${module}`;
     const compiled = existsSync(`${path}.compiled`);
     const program = compiled ? ["--allow-precompiled", "--argv0", path, `${path}.compiled`] : [path];
