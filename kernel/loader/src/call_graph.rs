@@ -18,10 +18,9 @@
 //! call the next one twice. So a function also gets a safepoint if, with all that it calls, more
 //! than [`MAX_COST`] instructions may come by none.
 
-use std::collections::HashMap;
+use wasmparser::Operator;
 
-use wasmparser::{ConstExpr, ElementItems, FuncType, Operator, TableInit};
-
+use crate::indirect::{hubs, taken_outside_code};
 use crate::module::Module;
 
 /// Instructions that may run without a safepoint, those of loops counted once.
@@ -135,9 +134,13 @@ impl Graph {
             nr_hubs,
         };
         let mut is_taken = vec![false; module.functions.len()];
-        taken_outside_code(module, &mut |function| {
-            take(module, function, &mut is_taken)
-        })?;
+        let sections = &module.sections;
+        taken_outside_code(
+            &module.globals,
+            sections.tables.as_ref(),
+            sections.elements.as_ref(),
+            &mut |function| take(module, function, &mut is_taken),
+        )?;
         for body in module.sections.code.clone().into_iter().flatten() {
             let mut operators = body?.get_operators_reader()?;
             let mut size = 0_u64;
@@ -281,55 +284,4 @@ fn take(module: &Module<'_>, function: u32, is_taken: &mut [bool]) {
 fn defined(module: &Module<'_>, function: u32) -> Option<usize> {
     let index = usize::try_from(function).ok()?;
     index.checked_sub(module.imports.len())
-}
-
-/// Numbers the types so that equal ones have the same number; and how many numbers there are.
-fn hubs(types: &[FuncType]) -> (Vec<usize>, usize) {
-    let mut numbers = HashMap::new();
-    let hubs = types
-        .iter()
-        .map(|function| {
-            let next = numbers.len();
-            *numbers.entry(function).or_insert(next)
-        })
-        .collect();
-    (hubs, numbers.len())
-}
-
-/// Calls `take` with each function that a segment, or the first value of a table or a global, names.
-fn taken_outside_code(module: &Module<'_>, take: &mut dyn FnMut(u32)) -> wasmparser::Result<()> {
-    for global in &module.globals {
-        taken_in(&global.init_expr, take)?;
-    }
-    for table in module.sections.tables.clone().into_iter().flatten() {
-        if let TableInit::Expr(expression) = table?.init {
-            taken_in(&expression, take)?;
-        }
-    }
-    for segment in module.sections.elements.clone().into_iter().flatten() {
-        match segment?.items {
-            ElementItems::Functions(functions) => {
-                for function in functions {
-                    take(function?);
-                }
-            }
-            ElementItems::Expressions(_, expressions) => {
-                for expression in expressions {
-                    taken_in(&expression?, take)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The same for one expression.
-fn taken_in(expression: &ConstExpr<'_>, take: &mut dyn FnMut(u32)) -> wasmparser::Result<()> {
-    let mut operators = expression.get_operators_reader();
-    while !operators.eof() {
-        if let Operator::RefFunc { function_index } = operators.read()? {
-            take(function_index);
-        }
-    }
-    Ok(())
 }

@@ -47,6 +47,7 @@ mod call_shim;
 mod data;
 mod fork;
 mod imports;
+mod indirect;
 mod memory_shim;
 mod module;
 mod names;

@@ -4,11 +4,10 @@
 //! whose address is taken. The shim's functions are functions like others here: where a handler of
 //! a signal can fork, so can all that a handler may interrupt.
 
-use std::collections::HashMap;
-
-use wasmparser::{ConstExpr, ElementItems, FuncType, Operator, TableInit};
+use wasmparser::Operator;
 
 use super::module::Guest;
+use crate::indirect::{hubs, taken_outside_code};
 
 /// For each function, imported ones first: whether it can reach one of `targets`.
 pub(super) struct Reach {
@@ -20,7 +19,7 @@ pub(super) struct Reach {
 impl Reach {
     /// Looks at all calls of `guest`.
     pub(super) fn of(guest: &Guest<'_>, target: u32) -> wasmparser::Result<Self> {
-        let hubs = hubs(&guest.types);
+        let (hubs, _) = hubs(&guest.types);
         let nr_functions = guest.functions.len();
         let hub_of_type = |type_index: u32| {
             let hub = hubs.get(usize::try_from(type_index).ok()?)?;
@@ -44,7 +43,13 @@ impl Reach {
                 *is_taken = true;
             }
         };
-        taken_outside_code(guest, &mut take)?;
+        let sections = &guest.sections;
+        taken_outside_code(
+            &guest.globals,
+            sections.tables.as_ref(),
+            sections.elements.as_ref(),
+            &mut take,
+        )?;
         for (function, body) in (guest.nr_imports..).zip(&guest.bodies) {
             let mut operators = body.code.get_operators_reader()?;
             while !operators.eof() {
@@ -108,52 +113,4 @@ impl Reach {
             _ => false,
         }
     }
-}
-
-/// Numbers the types so that equal ones have the same number.
-fn hubs(types: &[FuncType]) -> Vec<usize> {
-    let mut numbers = HashMap::new();
-    types
-        .iter()
-        .map(|function| {
-            let next = numbers.len();
-            *numbers.entry(function).or_insert(next)
-        })
-        .collect()
-}
-
-fn taken_outside_code(guest: &Guest<'_>, take: &mut dyn FnMut(u32)) -> wasmparser::Result<()> {
-    for global in &guest.globals {
-        taken_in(&global.init_expr, take)?;
-    }
-    for table in guest.sections.tables.clone().into_iter().flatten() {
-        if let TableInit::Expr(expression) = table?.init {
-            taken_in(&expression, take)?;
-        }
-    }
-    for segment in guest.sections.elements.clone().into_iter().flatten() {
-        match segment?.items {
-            ElementItems::Functions(functions) => {
-                for function in functions {
-                    take(function?);
-                }
-            }
-            ElementItems::Expressions(_, expressions) => {
-                for expression in expressions {
-                    taken_in(&expression?, take)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn taken_in(expression: &ConstExpr<'_>, take: &mut dyn FnMut(u32)) -> wasmparser::Result<()> {
-    let mut operators = expression.get_operators_reader();
-    while !operators.eof() {
-        if let Operator::RefFunc { function_index } = operators.read()? {
-            take(function_index);
-        }
-    }
-    Ok(())
 }
