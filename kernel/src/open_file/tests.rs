@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use abi::flags::{O_CREAT, O_NOATIME, O_RDONLY, S_IFCHR, S_IFIFO};
+use abi::flags::{O_APPEND, O_CREAT, O_DIRECTORY, O_NOATIME, O_PATH, O_RDONLY, S_IFCHR, S_IFIFO};
 use fs::budget::Budget;
-use fs::io::{Stall, VecSink};
+use fs::io::{Stall, Try, VecSink};
 use fs::tmpfs::TmpFs;
 use fs::vfs::device::make_device;
+use fs::vfs::inode::Timestamp;
 use fs::vfs::{Caller, Context, Scope, Vfs};
 
 use super::*;
