@@ -84,6 +84,8 @@ enum Task {
         #[arg(value_enum, default_value_t)]
         suite: test::Suite,
     },
+    /// Keep what Linux answers to the programs of tests/guest here as what pods have to answer
+    Record,
     /// Measure, beside native Linux
     Bench(bench::Options),
     /// All that a commit must pass
@@ -152,6 +154,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Cargo { arguments } => return guest::cargo(arguments),
         Task::Image { task } => image::image(&task)?,
         Task::Test { suite } => return test::test(suite),
+        Task::Record => guest::record()?,
         Task::Bench(options) => bench::bench(&options)?,
         Task::Check => check::check()?,
         Task::Tidy => tidy::tidy()?,

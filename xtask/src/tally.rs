@@ -10,9 +10,20 @@ use anyhow::{Context, Result};
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
-    /// Names of those that failed, as far as the runner tells.
-    pub(crate) failures: Vec<String>,
+    /// Those that failed, as far as the runner tells.
+    pub(crate) failures: Vec<Failure>,
 }
+
+/// A test that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    /// The first lines of what the runner printed of it.
+    pub(crate) details: Vec<String>,
+}
+
+/// How many lines are kept of what is printed of a failure.
+const DETAILS: usize = 24;
 
 impl Tally {
     /// One test that passed.
@@ -36,16 +47,6 @@ impl Tally {
         self.passed = self.passed.saturating_add(other.passed);
         self.failed = self.failed.saturating_add(other.failed);
         self.failures.extend(other.failures);
-    }
-
-    /// Counts what one line of output tells.
-    fn read_line(&mut self, line: &str) {
-        let line = without_colours(line);
-        if let Some(more) = Self::from_line(&line) {
-            self.add(more);
-        } else if let Some(name) = failure_name(&line) {
-            self.failures.push(name.to_owned());
-        }
     }
 
     /// The counts in one line of output, if it is a summary.
@@ -77,12 +78,50 @@ impl Tally {
     }
 }
 
+/// Reads the output of a test runner.
+#[derive(Debug, Default)]
+struct Reader {
+    tally: Tally,
+    /// Lines that follow belong to the last failure.
+    is_in_failure: bool,
+}
+
+impl Reader {
+    /// Counts what one line of output tells.
+    fn read_line(&mut self, line: &str) {
+        let line = without_colours(line);
+        if let Some(more) = Tally::from_line(&line) {
+            self.is_in_failure = false;
+            self.tally.add(more);
+        } else if let Some(name) = failure_name(&line) {
+            self.is_in_failure = true;
+            let name = name.to_owned();
+            let details = Vec::new();
+            self.tally.failures.push(Failure { name, details });
+        } else if is_border(&line) {
+            self.is_in_failure = false;
+        } else if self.is_in_failure
+            && let Some(failure) = self.tally.failures.last_mut()
+            && failure.details.len() < DETAILS
+            && !line.trim().is_empty()
+        {
+            failure.details.push(line);
+        }
+    }
+}
+
 /// The name of a failed test in a line of plain text: Vitest's ` FAIL  file > test`, cargo's
 /// `---- test stdout ----`.
 fn failure_name(line: &str) -> Option<&str> {
     let line = line.trim();
     let of_cargo = || line.strip_prefix("---- ")?.strip_suffix(" stdout ----");
     line.strip_prefix("FAIL ").or_else(of_cargo).map(str::trim)
+}
+
+/// Whether a line ends what is said of a failure: Vitest's rule, cargo's list of names.
+fn is_border(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("\u{23af}\u{23af}") || line == "failures:"
 }
 
 /// A line without its escape sequences of the form `ESC [ … m`.
@@ -104,20 +143,24 @@ fn without_colours(line: &str) -> String {
 /// When it cannot be started.
 pub(crate) fn count(command: &mut Command) -> Result<Tally> {
     let program = command.get_program().to_string_lossy().into_owned();
+    let (output, input) = std::io::pipe().context("cannot make a pipe")?;
+    let both = input.try_clone().context("cannot duplicate a pipe")?;
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(input)
+        .stderr(both)
         .spawn()
         .with_context(|| format!("cannot start {program}"))?;
-    let mut tally = Tally::default();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.context("cannot read a test runner's output")?;
-            let line = String::from_utf8_lossy(&line);
-            eprintln!("{line}");
-            tally.read_line(&line);
-        }
+    // The command holds ends of the pipe as long as it has them: it must see its end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut reader = Reader::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("cannot read a test runner's output")?;
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{line}");
+        reader.read_line(&line);
     }
+    let mut tally = reader.tally;
     let status = child
         .wait()
         .with_context(|| format!("cannot wait for {program}"))?;
@@ -134,8 +177,9 @@ mod tests {
 
     #[track_caller]
     fn assert_counts(line: &str, passed: u64, failed: u64) {
-        let mut tally = Tally::default();
-        tally.read_line(line);
+        let mut reader = Reader::default();
+        reader.read_line(line);
+        let tally = reader.tally;
         assert_eq!((tally.passed, tally.failed), (passed, failed), "{line}");
     }
 
@@ -167,20 +211,46 @@ mod tests {
     }
 
     #[test]
-    fn remembers_which_tests_failed() {
-        let mut tally = Tally::default();
+    fn remembers_which_tests_failed_and_why() {
+        let mut reader = Reader::default();
         for line in [
-            "\u{1b}[41m FAIL \u{1b}[49m src/a.test.ts > it > works",
-            "---- budget::tests::counts stdout ----",
             "test other ... FAILED",
-            "FAILED after 2 s",
+            "\u{1b}[41m FAIL \u{1b}[49m src/a.test.ts > it > works",
+            "AssertionError: \u{1b}[32mexpected\u{1b}[39m 1 to be 2",
+            "",
+            "- 2",
+            "\u{23af}\u{23af}\u{23af}[1/1]\u{23af}",
+            "not of it",
+            "---- budget::tests::counts stdout ----",
+            "panicked",
+            "failures:",
+            "    budget::tests::counts",
         ] {
-            tally.read_line(line);
+            reader.read_line(line);
         }
+        let failures = reader.tally.failures;
+        let told: Vec<_> = failures
+            .iter()
+            .map(|f| (&*f.name, f.details.join("|")))
+            .collect();
         assert_eq!(
-            tally.failures,
-            ["src/a.test.ts > it > works", "budget::tests::counts"]
+            told,
+            [
+                (
+                    "src/a.test.ts > it > works",
+                    "AssertionError: expected 1 to be 2|- 2".to_owned()
+                ),
+                ("budget::tests::counts", "panicked".to_owned()),
+            ]
         );
+    }
+
+    #[test]
+    fn reads_what_a_runner_says_of_errors() {
+        let script = "echo ' FAIL  a > b' >&2; echo why >&2; echo 1 passed, 1 failed";
+        let tally = count(Command::new("sh").args(["-c", script])).unwrap();
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+        assert_eq!(tally.failures[0].details, ["why"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use crate::build::{Part, build};
 use crate::check::{self, Check};
 use crate::command::cargo;
-use crate::tally::{Tally, count};
+use crate::tally::{Failure, Tally, count};
 use crate::{guest, node, race};
 
 /// Which tests to run.
@@ -94,8 +94,10 @@ impl Reports {
             eprintln!("shoal: {name:<20} {passed:>5} passed {failed:>4} failed {seconds:>7.1} s");
             total.add(tally);
         }
-        for name in &total.failures {
+        // Whoever sees only the end of the output shall know what to look for.
+        for Failure { name, details } in &total.failures {
             eprintln!("shoal: FAILED: {name}");
+            details.iter().for_each(|line| eprintln!("    {line}"));
         }
         print_total(&total);
         if total.failed == 0 && total.passed > 0 {
@@ -144,6 +146,11 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
     }
     if matches!(suite, Suite::Browser | Suite::All) {
         reports.add_workspace("tests/browser");
+    }
+    if matches!(suite, Suite::Guest | Suite::All) {
+        for line in guest::differences()? {
+            eprintln!("shoal: Linux here: {line}");
+        }
     }
     Ok(reports.close())
 }

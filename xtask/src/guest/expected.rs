@@ -2,12 +2,18 @@
 //!
 //! Each program of `tests/guest` is compiled for this machine and run in an empty folder, with an
 //! almost empty environment and nothing to read; `oracle.c` takes away what this process inherited.
-//! `target/guest/expected/` then has `NAME.out` (what it wrote to its standard output), `NAME.status`
-//! (its exit status) and, under `native/`, the program; the benchmarks are compiled to `native-bench/`.
+//! `target/guest/expected/` then has `NAME.out` (what it wrote to its standard output, and its exit
+//! status) and, under `native/`, the program; the benchmarks are compiled to `native-bench/`.
+//!
+//! [`record`] keeps the outputs in `tests/guest/linux/`, where pods' are compared with them. What
+//! Linux answers may depend on the machine (its file system, what its sandbox forbids):
+//! [`differences`] tells where this one disagrees with the record.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -25,7 +31,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[("PATH", "/bin:/usr/bin"), ("HOME", "/")]
 /// Compiles and runs what changed.
 ///
 /// # Errors
-/// A program does not compile here, or a test is killed by a signal.
+/// A program does not compile here, or cannot be started.
 pub(super) fn build() -> Result<()> {
     let dir = out().join("expected");
     let print = Fingerprint::new()
@@ -39,7 +45,7 @@ pub(super) fn build() -> Result<()> {
         let program = dir.join("native").join(&source.name);
         step(&format!("expected-{}", source.name), source.print, || {
             compile(&source.path, &program)?;
-            record(&source.name, &oracle, &program, &dir)
+            observe(&source.name, &oracle, &program, &dir)
         })?;
     }
     let bench = out().join("native-bench");
@@ -65,34 +71,32 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
 /// How often a program may print something new before it counts as one that cannot be recorded.
 const TRIES: usize = 4;
 
-/// What a program printed, and its exit status.
-type Outcome = (Vec<u8>, i32);
+/// What is written for a program that printed something else in each of [`TRIES`] runs.
+const UNSTABLE: &str = "(something else each time)\n";
 
 /// Runs a program until two runs agree: on a busy machine a test that measures time may be wrong once.
-fn record(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<()> {
-    let mut seen: Vec<Outcome> = Vec::new();
-    for _ in 0..TRIES {
+fn observe(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<()> {
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut agreed = None;
+    while agreed.is_none() && seen.len() < TRIES {
         let outcome = run_once(name, oracle, program, dir)?;
-        if !seen.contains(&outcome) {
+        if seen.contains(&outcome) {
+            agreed = Some(outcome);
+        } else {
             seen.push(outcome);
-            continue;
         }
-        if seen.len() > 1 {
-            eprintln!("shoal: {name} printed {} different things here", seen.len());
-        }
-        let file = |end: &str| -> PathBuf { dir.join(format!("{name}.{end}")) };
-        let (printed, status) = outcome;
-        fs::write(file("out"), printed).context("cannot write what a test printed")?;
-        return fs::write(file("status"), format!("{status}\n"))
-            .context("cannot write a test's status");
     }
-    bail!("{name} prints something else each time, natively");
+    let text = agreed.as_deref().unwrap_or(UNSTABLE.as_bytes());
+    fs::write(dir.join(format!("{name}.out")), text).context("cannot write what a test printed")
 }
 
-fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Outcome> {
+/// What a program prints, and how it ends.
+fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec<u8>> {
     let scratch = dir.join("scratch").join(name);
     clear(&scratch)?;
-    let result = Command::new(oracle)
+    let Output {
+        status, mut stdout, ..
+    } = Command::new(oracle)
         .arg(program)
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())
@@ -101,9 +105,62 @@ fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Out
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let Some(status) = result.status.code() else {
-        bail!("{name} ended with {}", result.status);
-    };
     fs::remove_dir_all(&scratch).context("cannot remove a scratch folder")?;
-    Ok((result.stdout, status))
+    match (status.code(), status.signal()) {
+        // As a shell tells of a signal.
+        (None, Some(signal)) => writeln!(stdout, "exit status {}", signal.saturating_add(128))?,
+        (code, _) => writeln!(stdout, "exit status {}", code.unwrap_or(-1))?,
+    }
+    Ok(stdout)
+}
+
+/// Where the records are kept.
+fn records() -> PathBuf {
+    root().join("tests/guest/linux")
+}
+
+/// The names of all test programs, and what each printed here.
+fn observed() -> Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    for source in sources(&root().join("tests/guest"), Fingerprint::new())? {
+        let path = out().join("expected").join(format!("{}.out", source.name));
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        all.push((source.name, text));
+    }
+    Ok(all)
+}
+
+/// Makes what the programs printed here the record.
+///
+/// # Errors
+/// One prints something else each time, or a file cannot be written.
+pub(super) fn record() -> Result<()> {
+    clear(&records())?;
+    for (name, text) in observed()? {
+        if text == UNSTABLE {
+            bail!("{name} prints something else each time, natively");
+        }
+        fs::write(records().join(format!("{name}.out")), text).context("cannot write a record")?;
+    }
+    Ok(())
+}
+
+/// Where Linux here does not answer as recorded: a line each, with the name of the program.
+///
+/// # Errors
+/// What they printed here cannot be read: nothing was built yet.
+pub(super) fn differences() -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for (name, here) in observed()? {
+        let recorded =
+            fs::read_to_string(records().join(format!("{name}.out"))).unwrap_or_default();
+        let is_new = |line: &&str| !recorded.lines().any(|other| other == *line);
+        lines.extend(
+            here.lines()
+                .filter(is_new)
+                .map(|line| format!("{name}: {line}")),
+        );
+    }
+    Ok(lines)
 }

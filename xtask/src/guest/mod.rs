@@ -81,10 +81,27 @@ pub(crate) fn image() -> Result<PathBuf> {
     image::build()
 }
 
-/// Records what the test programs print on this machine, and compiles the benchmarks for it.
+/// Runs the test programs on this machine, and compiles the benchmarks for it.
 ///
 /// # Errors
-/// A program does not compile here, or a test is killed by a signal.
+/// A program does not compile here, or cannot be started.
 pub(crate) fn expected() -> Result<()> {
     expected::build()
+}
+
+/// Makes what the test programs print on this machine what they have to print in a pod.
+///
+/// # Errors
+/// As for [`expected()`], or one prints something else each time.
+pub(crate) fn record() -> Result<()> {
+    expected::build()?;
+    expected::record()
+}
+
+/// Where the test programs print something else on this machine than what was recorded.
+///
+/// # Errors
+/// [`expected()`] was not called before.
+pub(crate) fn differences() -> Result<Vec<String>> {
+    expected::differences()
 }
