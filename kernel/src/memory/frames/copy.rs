@@ -11,8 +11,10 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 
 use super::FrameId;
-use super::pool::{FramePool, Guest, State, used_ranges};
+use super::guests::{Guest, State};
+use super::pool::FramePool;
 use super::stored::{Origin, whole_pages};
+use super::swap::used_ranges;
 use crate::exec::Image;
 use crate::memory::AddressSpace;
 use crate::platform::{FrameMemory, Slot};

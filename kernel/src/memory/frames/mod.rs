@@ -17,15 +17,20 @@
 //!
 //! - `table`: which frame a guest gets and who leaves for it; knows no memory
 //! - [`stored`](Stored): a guest's pages without a frame; [`InitialImage`]: what need not be stored
-//! - [`FramePool`]: does it, for all Workers; `copy`: for fork(2); `residency`: what a task knows of its frame
+//! - [`FramePool`]: does it, for all Workers; `guests`: their guests and threads; `seats`: frames for
+//!   those that start; `swap`: memories out and in; `copy`: one for fork(2)
+//! - `residency`: what a task knows of its frame
 //! - `report`: the numbers of `/proc/shoal/pool`
 
 mod copy;
+mod guests;
 mod image;
 mod pool;
 mod report;
 mod residency;
+mod seats;
 mod stored;
+mod swap;
 mod table;
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! `/proc/shoal/pool`: Workers, their turns, their frames, what is swapped out.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use executor::WorkerId;
 
+use super::pool::{FramePool, WorkerFrames};
+use super::stored::Stored;
 use crate::kernel::Kernel;
 
 /// Numbers of one Worker's frames and guests.
@@ -33,6 +36,42 @@ pub struct WorkerReport {
     pub nr_moved_out: u64,
     /// How often one was moved in.
     pub nr_moved_in: u64,
+}
+
+impl FramePool {
+    /// Numbers of each Worker's frames and guests, in their order.
+    pub fn report(&self) -> Vec<WorkerReport> {
+        let report = |frames: &WorkerFrames| {
+            let state = frames.state.lock();
+            let stored = || {
+                state
+                    .guests
+                    .values()
+                    .filter_map(|guest| guest.stored.as_ref())
+            };
+            let sum = |bytes: fn(&Stored) -> u64| stored().map(bytes).fold(0, u64::saturating_add);
+            let packed = stored().filter(|stored| stored.is_packed());
+            WorkerReport {
+                nr_guests: state.guests.len(),
+                nr_runnable: state
+                    .guests
+                    .values()
+                    .filter(|guest| guest.is_runnable())
+                    .count(),
+                max_frames: frames.budget.load(Ordering::Relaxed),
+                nr_frames: state.table.len(),
+                nr_idle: state.table.idle().len(),
+                nr_shared: state.table.nr_shared(),
+                nr_swapped: stored().count(),
+                nr_packed: packed.count(),
+                plain_bytes: sum(Stored::plain_bytes),
+                held_bytes: sum(Stored::held_bytes),
+                nr_moved_out: state.nr_moved_out,
+                nr_moved_in: state.nr_moved_in,
+            }
+        };
+        self.workers.iter().map(report).collect()
+    }
 }
 
 /// One line for each Worker and one for the pod; names before numbers, bytes for sizes.
