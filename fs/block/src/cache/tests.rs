@@ -1,0 +1,141 @@
+//! The cache on disks in memory, good ones and bad ones.
+
+use super::*;
+use crate::{Fault, FaultDisk, MemDisk};
+
+fn cache() -> BlockCache<MemDisk> {
+    BlockCache::new(MemDisk::zeroed(64 * 512), 512, 16 * 512)
+}
+
+#[test]
+fn changes_reach_the_device_by_eviction_and_by_flush() {
+    let mut cache = cache();
+    for block in 0..64 {
+        cache
+            .block_mut(block)
+            .unwrap()
+            .fill(u8::try_from(block).unwrap());
+    }
+    assert!(cache.statistics().nr_evictions >= 48);
+    for block in 0..64 {
+        assert_eq!(u64::from(cache.block(block).unwrap()[511]), block);
+    }
+    cache.flush().unwrap();
+    assert!(!cache.is_dirty());
+    let image = cache.into_device().into_image();
+    assert!((0..64).all(|block| usize::from(image[block * 512]) == block));
+}
+
+#[test]
+fn roll_back_restores_bytes_and_dirtiness() {
+    let mut cache = cache();
+    cache.block_mut(1).unwrap().fill(1);
+    cache.flush().unwrap();
+    cache.block_mut(2).unwrap().fill(2);
+    cache.begin();
+    cache.block_mut(1).unwrap().fill(9);
+    cache.zeroed(2).unwrap();
+    cache.zeroed(3).unwrap().fill(9);
+    cache.forget(2);
+    assert!(cache.roll_back());
+    assert_eq!(cache.block(1).unwrap()[0], 1);
+    assert_eq!(cache.block(2).unwrap()[0], 2);
+    assert_eq!(cache.block(3).unwrap()[0], 0);
+    cache.flush().unwrap();
+    let image = cache.into_device().into_image();
+    assert_eq!((image[512], image[1024], image[1536]), (1, 2, 0));
+}
+
+#[test]
+fn an_operation_larger_than_the_budget_can_still_be_undone() {
+    let mut cache = cache();
+    cache.begin();
+    for block in 0..40 {
+        cache.block_mut(block).unwrap().fill(5);
+    }
+    assert!(cache.roll_back());
+    cache.flush().unwrap();
+    assert!((0..64).all(|block| cache.block(block).unwrap()[0] == 0));
+    cache.begin();
+    for block in 0..40 {
+        cache.block_mut(block).unwrap().fill(6);
+    }
+    cache.commit();
+    cache.flush().unwrap();
+    assert!((0..40).all(|block| cache.block(block).unwrap()[0] == 6));
+}
+
+#[test]
+fn a_smaller_budget_takes_effect_at_once_and_loses_nothing() {
+    let mut cache = BlockCache::new(MemDisk::zeroed(64 * 512), 512, 64 * 512);
+    for block in 0..64 {
+        cache
+            .block_mut(block)
+            .unwrap()
+            .fill(u8::try_from(block).unwrap());
+    }
+    assert_eq!(cache.held_bytes(), 64 * 512);
+    cache.set_budget(20 * 512).unwrap();
+    assert_eq!(cache.held_bytes(), 20 * 512);
+    cache.begin();
+    cache.block_mut(1).unwrap().fill(99);
+    cache.set_budget(0).unwrap();
+    assert!(cache.roll_back());
+    cache.set_budget(0).unwrap();
+    assert_eq!(cache.held_bytes(), 16 * 512);
+    for block in 0..64 {
+        assert_eq!(u64::from(cache.block(block).unwrap()[0]), block);
+    }
+    cache.set_budget(64 * 512).unwrap();
+    cache.flush().unwrap();
+    let image = cache.into_device().into_image();
+    assert!((0..64).all(|block| usize::from(image[block * 512]) == block));
+}
+
+#[test]
+fn freed_blocks_are_not_written() {
+    let mut cache = cache();
+    cache.block_mut(5).unwrap().fill(5);
+    cache.begin();
+    cache.forget(5);
+    cache.commit();
+    cache.flush().unwrap();
+    assert_eq!(cache.statistics().nr_writes, 0);
+}
+
+#[test]
+fn a_late_block_is_reported_and_then_found() {
+    let disk = FaultDisk::new(MemDisk::new(vec![3; 8192]), vec![Fault::DelayRead(0)]);
+    let mut cache = BlockCache::new(disk, 1024, 0);
+    assert_eq!(cache.block(2), Err(BlockError::NotResident(2048)));
+    assert_eq!(cache.block(2).unwrap()[0], 3);
+    assert_eq!(cache.block(8), Err(BlockError::OutOfRange));
+    assert_eq!(cache.block(u64::MAX), Err(BlockError::OutOfRange));
+}
+
+#[test]
+fn a_failed_write_keeps_the_block_dirty() {
+    let disk = FaultDisk::new(MemDisk::zeroed(8192), vec![Fault::FailWrite(0)]);
+    let mut cache = BlockCache::new(disk, 1024, 0);
+    let fill = |bytes: &mut [u8]| {
+        bytes.fill(7);
+        Ok::<(), BlockError>(())
+    };
+    cache.overwrite(1, fill).unwrap();
+    assert_eq!(cache.flush(), Err(BlockError::Io));
+    assert!(cache.is_dirty());
+    cache.flush().unwrap();
+    assert_eq!(cache.into_device().into_inner().into_image()[1024], 7);
+}
+
+#[test]
+fn an_overwrite_that_fails_leaves_the_device_s_bytes() {
+    let mut cache = BlockCache::new(MemDisk::new(vec![3; 8192]), 1024, 0);
+    let fail = |bytes: &mut [u8]| {
+        bytes.fill(9);
+        Err(BlockError::Io)
+    };
+    assert_eq!(cache.overwrite(1, fail), Err(BlockError::Io));
+    assert_eq!(cache.block(1).unwrap()[0], 3);
+    assert!(!cache.is_dirty());
+}
