@@ -82,22 +82,7 @@ impl Kernel {
     /// What describes an open file without a name, of this type.
     pub fn anonymous(&self, file_type: FileType, name: String) -> Anonymous {
         let now = self.now();
-        let metadata = Metadata {
-            device: 0,
-            inode: 0,
-            file_type,
-            permissions: 0o600,
-            nr_links: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
-            block_size: 4096,
-            nr_blocks: 0,
-            atime: now,
-            mtime: now,
-            ctime: now,
-        };
+        let metadata = Metadata::anonymous(0, 0, file_type, 0o600, now);
         Anonymous {
             metadata,
             name: name.into(),

@@ -42,20 +42,9 @@ pub fn open_socket(
 ) -> Arc<OpenFile> {
     let number = socket.number();
     let metadata = Metadata {
-        device: SOCKET_DEVICE,
-        inode: number,
-        file_type: FileType::Socket,
-        permissions: 0o777,
-        nr_links: 1,
         uid,
         gid,
-        rdev: 0,
-        size: 0,
-        block_size: 4096,
-        nr_blocks: 0,
-        atime: now,
-        mtime: now,
-        ctime: now,
+        ..Metadata::anonymous(SOCKET_DEVICE, number, FileType::Socket, 0o777, now)
     };
     let name = Cow::Owned(format!("socket:[{number}]"));
     OpenFile::anonymous(

@@ -50,22 +50,13 @@ impl FileSystem for AnonymousFileSystem {
 
     fn root(&self) -> Arc<dyn Inode> {
         let time = Timestamp::default();
-        let metadata = Metadata {
-            device: super::device::unnamed_device(),
-            inode: 1,
-            file_type: FileType::Directory,
-            permissions: 0o555,
-            nr_links: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
-            block_size: 4096,
-            nr_blocks: 0,
-            atime: time,
-            mtime: time,
-            ctime: time,
-        };
+        let metadata = Metadata::anonymous(
+            super::device::unnamed_device(),
+            1,
+            FileType::Directory,
+            0o555,
+            time,
+        );
         Arc::new(AnonymousInode {
             metadata,
             ops: None,

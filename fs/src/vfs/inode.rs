@@ -45,6 +45,34 @@ pub struct Metadata {
     pub ctime: Timestamp,
 }
 
+impl Metadata {
+    /// That of an object outside every directory: root's, empty, all its times `time`.
+    pub const fn anonymous(
+        device: u64,
+        inode: u64,
+        file_type: FileType,
+        permissions: u32,
+        time: Timestamp,
+    ) -> Self {
+        Self {
+            device,
+            inode,
+            file_type,
+            permissions,
+            nr_links: 1,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            size: 0,
+            block_size: 4096,
+            nr_blocks: 0,
+            atime: time,
+            mtime: time,
+            ctime: time,
+        }
+    }
+}
+
 /// A change of attributes; `None` leaves one as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetAttributes {

@@ -28,22 +28,7 @@ const INODE: u64 = 1;
 /// - `flags`: of these the access mode and `O_NONBLOCK` count
 pub fn open(ops: Arc<dyn FileOps>, name: &'static str, flags: u32) -> Arc<OpenFile> {
     let time = Timestamp::default();
-    let metadata = Metadata {
-        device: DEVICE,
-        inode: INODE,
-        file_type: FileType::Regular,
-        permissions: 0o600,
-        nr_links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        block_size: 4096,
-        nr_blocks: 0,
-        atime: time,
-        mtime: time,
-        ctime: time,
-    };
+    let metadata = Metadata::anonymous(DEVICE, INODE, FileType::Regular, 0o600, time);
     let name = Cow::Borrowed(name);
     let anonymous = Anonymous { metadata, name };
     OpenFile::anonymous(ops, anonymous, flags & (O_ACCMODE | O_NONBLOCK))

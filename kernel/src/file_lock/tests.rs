@@ -19,22 +19,7 @@ const B: Owner = Owner::Process(2);
 /// A description of the file with number `inode`.
 fn open(inode: u64) -> Arc<OpenFile> {
     let time = Timestamp::default();
-    let metadata = Metadata {
-        device: 1,
-        inode,
-        file_type: FileType::Regular,
-        permissions: 0o600,
-        nr_links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        block_size: 4096,
-        nr_blocks: 0,
-        atime: time,
-        mtime: time,
-        ctime: time,
-    };
+    let metadata = Metadata::anonymous(1, inode, FileType::Regular, 0o600, time);
     let name = Cow::Borrowed("file");
     OpenFile::anonymous(
         Arc::new(Null),

@@ -84,20 +84,9 @@ impl OpenFile {
     ) -> Arc<Self> {
         let number = end.pipe().number();
         let metadata = Metadata {
-            device: PIPE_DEVICE,
-            inode: number,
-            file_type: FileType::Fifo,
-            permissions: 0o600,
-            nr_links: 1,
             uid,
             gid,
-            rdev: 0,
-            size: 0,
-            block_size: 4096,
-            nr_blocks: 0,
-            atime: now,
-            mtime: now,
-            ctime: now,
+            ..Metadata::anonymous(PIPE_DEVICE, number, FileType::Fifo, 0o600, now)
         };
         let name = Cow::Owned(format!("pipe:[{number}]"));
         let identity = Identity::Anonymous(Box::new(Anonymous { metadata, name }));
