@@ -19,8 +19,7 @@ use kernel::signal::SignalSet;
 
 use crate::context::{Cx, not_null};
 use crate::fd::{limit, on_exec};
-use crate::poll::{after_ms, mask_at, with_mask};
-use crate::time::deadline_after;
+use crate::poll::{after_ms, mask_at, masked, with_mask};
 
 /// Bytes of the kernel's memory that such a file takes, about.
 const FILE_BYTES: u64 = 1 << 10;
@@ -156,16 +155,9 @@ pub(crate) fn epoll_pwait2(
     mask: UserAddr,
     set_size: usize,
 ) -> Outcome<u32> {
-    let prepared = || {
-        let deadline_ns = deadline_after(cx, timeout)?;
-        Ok((deadline_ns, mask_at(cx, mask, set_size)?))
-    };
-    match prepared() {
-        Ok((deadline_ns, mask)) => with_mask(cx, mask, |cx| {
-            wait_until(cx, epoll, events, max_events, deadline_ns)
-        }),
-        Err(error) => Outcome::from(Err::<u32, abi::Error>(error)),
-    }
+    let mask = || mask_at(cx, mask, set_size);
+    let wait = |cx: Cx<'_>, deadline_ns| wait_until(cx, epoll, events, max_events, deadline_ns);
+    masked(cx, timeout, mask, wait).0
 }
 
 fn wait_until(

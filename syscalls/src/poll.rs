@@ -122,16 +122,24 @@ pub(crate) fn ppoll_time64(
     mask: UserAddr,
     set_size: usize,
 ) -> Outcome<u32> {
-    let prepared = || {
-        let deadline_ns = deadline_after(cx, timeout)?;
-        Ok((deadline_ns, mask_at(cx, mask, set_size)?))
-    };
-    match prepared() {
-        Err(error) => Outcome::Ready(Err(Fault::Error(error))),
-        Ok((deadline_ns, mask)) => {
-            let outcome = with_mask(cx, mask, |cx| poll_until(cx, fds, nr_fds, deadline_ns));
-            report_rest(cx, outcome, timeout, deadline_ns, Width::Timespec)
-        }
+    let mask = || mask_at(cx, mask, set_size);
+    let (outcome, deadline_ns) = masked(cx, timeout, mask, |cx, deadline_ns| {
+        poll_until(cx, fds, nr_fds, deadline_ns)
+    });
+    report_rest(cx, outcome, timeout, deadline_ns, Width::Timespec)
+}
+
+/// Waits under a mask for as long as the `struct timespec` at `timeout` says, null for ever; also
+/// gives the time, on the monotonic clock, at which that ends.
+pub(crate) fn masked(
+    cx: Cx<'_>,
+    timeout: UserAddr,
+    mask: impl FnOnce() -> Result<Option<SignalSet>>,
+    wait: impl FnOnce(Cx<'_>, Option<u64>) -> Outcome<u32>,
+) -> (Outcome<u32>, Option<u64>) {
+    match deadline_after(cx, timeout).and_then(|deadline_ns| Ok((deadline_ns, mask()?))) {
+        Err(error) => (Outcome::from(Err(error)), None),
+        Ok((deadline_ns, mask)) => (with_mask(cx, mask, |cx| wait(cx, deadline_ns)), deadline_ns),
     }
 }
 
@@ -356,22 +364,18 @@ pub(crate) fn pselect6_time64(
     timeout: UserAddr,
     mask: UserAddr,
 ) -> Outcome<u32> {
-    let prepared = || {
-        let deadline_ns = deadline_after(cx, timeout)?;
+    let mask = || {
         let mask = if mask.is_null() {
             SigsetArg::default()
         } else {
             SigsetArg::from_bytes(&cx.copy_in(mask)?)
         };
         let size = usize::try_from(mask.size).unwrap_or(usize::MAX);
-        Ok((deadline_ns, mask_at(cx, UserAddr(mask.address), size)?))
+        mask_at(cx, UserAddr(mask.address), size)
     };
-    match prepared() {
-        Err(error) => Outcome::Ready(Err(Fault::Error(error))),
-        Ok((deadline_ns, mask)) => {
-            let sets = [read_fds, write_fds, except_fds];
-            let outcome = with_mask(cx, mask, |cx| select_until(cx, nr_fds, sets, deadline_ns));
-            report_rest(cx, outcome, timeout, deadline_ns, Width::Timespec)
-        }
-    }
+    let sets = [read_fds, write_fds, except_fds];
+    let (outcome, deadline_ns) = masked(cx, timeout, mask, |cx, deadline_ns| {
+        select_until(cx, nr_fds, sets, deadline_ns)
+    });
+    report_rest(cx, outcome, timeout, deadline_ns, Width::Timespec)
 }

@@ -68,6 +68,27 @@ pub(crate) struct Sections<'a> {
     pub(crate) names: Option<NameSectionReader<'a>>,
 }
 
+impl<'a> Sections<'a> {
+    /// Keeps one of the sections in which things are counted by an index.
+    pub(crate) fn keep(&mut self, payload: &Payload<'a>) {
+        match payload {
+            Payload::TypeSection(section) => self.types = Some(section.clone()),
+            Payload::FunctionSection(section) => self.functions = Some(section.clone()),
+            Payload::TableSection(section) => self.tables = Some(section.clone()),
+            Payload::TagSection(section) => self.tags = Some(section.clone()),
+            Payload::GlobalSection(section) => self.globals = Some(section.clone()),
+            Payload::ExportSection(section) => self.exports = Some(section.clone()),
+            Payload::ElementSection(section) => self.elements = Some(section.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// The types of a section, none of them of garbage collection.
+pub(crate) fn function_types(section: TypeSectionReader<'_>) -> wasmparser::Result<Vec<FuncType>> {
+    section.into_iter_err_on_gc_types().collect()
+}
+
 impl<'a> Module<'a> {
     /// Validates `bytes` and takes them apart.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
@@ -136,39 +157,26 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn take(&mut self, payload: Payload<'a>, bytes: &'a [u8]) -> wasmparser::Result<()> {
         let sections = &mut self.sections;
+        sections.keep(&payload);
         match payload {
-            Payload::TypeSection(section) => {
-                self.types = section
-                    .clone()
-                    .into_iter_err_on_gc_types()
-                    .collect::<Result<_, _>>()?;
-                sections.types = Some(section);
-            }
+            Payload::TypeSection(section) => self.types = function_types(section)?,
             Payload::ImportSection(section) => {
                 self.imports = section.into_imports().collect::<Result<_, _>>()?;
             }
             Payload::FunctionSection(section) => {
-                self.functions = section.clone().into_iter().collect::<Result<_, _>>()?;
-                sections.functions = Some(section);
+                self.functions = section.into_iter().collect::<Result<_, _>>()?;
             }
-            Payload::TableSection(section) => {
-                self.tables = tables(&section)?;
-                sections.tables = Some(section);
-            }
+            Payload::TableSection(section) => self.tables = tables(&section)?,
             Payload::MemorySection(section) => {
                 self.memories = section.into_iter().collect::<Result<_, _>>()?;
             }
-            Payload::TagSection(section) => sections.tags = Some(section),
             Payload::GlobalSection(section) => {
-                self.globals = section.clone().into_iter().collect::<Result<_, _>>()?;
-                sections.globals = Some(section);
+                self.globals = section.into_iter().collect::<Result<_, _>>()?;
             }
             Payload::ExportSection(section) => {
-                self.exports = section.clone().into_iter().collect::<Result<_, _>>()?;
-                sections.exports = Some(section);
+                self.exports = section.into_iter().collect::<Result<_, _>>()?;
             }
             Payload::StartSection { func, .. } => sections.start = Some(func),
-            Payload::ElementSection(section) => sections.elements = Some(section),
             Payload::DataCountSection { count, .. } => sections.data_count = Some(count),
             Payload::CodeSectionStart {
                 unchecked_range, ..

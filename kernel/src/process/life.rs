@@ -67,23 +67,10 @@ impl Kernel {
     /// # Errors
     /// As `execve(2)`, and `EAGAIN` when there is no room for one more.
     pub fn spawn(self: &Arc<Self>, spawn: Spawn) -> Result<Arc<Process>> {
-        let root = self.root()?;
         let parts = ProcessParts {
             files: spawn.files,
-            fs: FsContext {
-                root: root.clone(),
-                cwd: root,
-                umask: 0o022,
-            },
-            signals: SignalState::default(),
-            memory: self.no_memory(),
-            program: ProgramInfo::default(),
-            limits: Limits::default(),
-            affinity: u64::MAX,
-            nice: 0,
-            settings: Settings::default(),
             is_hosts: true,
-            credentials: Arc::new(Credentials::root()),
+            ..self.first_parts()?
         };
         let now = self.platform.monotonic_ns();
         let process = self
@@ -104,10 +91,10 @@ impl Kernel {
         Ok(process)
     }
 
-    /// Makes process 1: it has no guest, adopts orphans, and waits for them at once.
-    pub(crate) fn make_init(&self) -> Result<()> {
+    /// What a process without a parent has: nothing but the root and the superuser's rights.
+    fn first_parts(&self) -> Result<ProcessParts> {
         let root = self.root()?;
-        let parts = ProcessParts {
+        Ok(ProcessParts {
             files: FdTable::default(),
             fs: FsContext {
                 root: root.clone(),
@@ -116,16 +103,24 @@ impl Kernel {
             },
             signals: SignalState::default(),
             memory: self.no_memory(),
-            program: ProgramInfo {
-                comm: b"init".to_vec(),
-                ..ProgramInfo::default()
-            },
+            program: ProgramInfo::default(),
             limits: Limits::default(),
             affinity: u64::MAX,
             nice: 0,
             settings: Settings::default(),
             is_hosts: false,
             credentials: Arc::new(Credentials::root()),
+        })
+    }
+
+    /// Makes process 1: it has no guest, adopts orphans, and waits for them at once.
+    pub(crate) fn make_init(&self) -> Result<()> {
+        let parts = ProcessParts {
+            program: ProgramInfo {
+                comm: b"init".to_vec(),
+                ..ProgramInfo::default()
+            },
+            ..self.first_parts()?
         };
         let now = self.platform.monotonic_ns();
         self.processes.add(0, |pid| Process::new(pid, now, parts))?;

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use abi::flags::{
     O_NONBLOCK, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK,
 };
+use abi::layout::MsgHdr;
+use abi::limits::IOV_MAX;
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use kernel::Kernel;
@@ -30,6 +32,7 @@ pub(crate) use option::{getsockopt, setsockopt};
 pub(crate) use receive::{read, receive_into, recvfrom, recvmsg};
 pub(crate) use send::{sendmsg, sendto, write};
 
+use crate::buffer::UserBuffer;
 use crate::context::Cx;
 use crate::fd::limit;
 
@@ -66,6 +69,17 @@ fn address_at(cx: Cx<'_>, address: UserAddr, len: i32) -> Result<Vec<u8>> {
         cx.memory().copy_in(address.0, &mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// The buffers of a message.
+///
+/// # Errors
+/// `EMSGSIZE` when there are too many, `EINVAL`, `EFAULT`.
+fn buffer_of(cx: Cx<'_>, header: &MsgHdr) -> Result<UserBuffer> {
+    if header.nr_iov > IOV_MAX {
+        return Err(Errno::EMSGSIZE.because("over 1024 buffers"));
+    }
+    UserBuffer::from_iovec(cx, UserAddr(header.iov), header.nr_iov)
 }
 
 /// Writes an address, cut to the room that the guest has for it, and its whole length.

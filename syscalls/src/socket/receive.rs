@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use abi::flags::{MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC};
 use abi::layout::MsgHdr;
-use abi::limits::IOV_MAX;
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::io::Sink;
@@ -17,7 +16,7 @@ use net::message::Received;
 use net::socket::Socket;
 
 use super::control::Room;
-use super::{put_address, socket_at};
+use super::{buffer_of, put_address, socket_at};
 use crate::buffer::UserBuffer;
 use crate::context::Cx;
 
@@ -110,10 +109,7 @@ pub(super) fn receive_message(
     if header.name != 0 && header.name_len < 0 {
         return Err(Errno::EINVAL.because("a negative length"));
     }
-    if header.nr_iov > IOV_MAX {
-        return Err(Errno::EMSGSIZE.because("over 1024 buffers"));
-    }
-    let buffer = UserBuffer::from_iovec(cx, UserAddr(header.iov), header.nr_iov)?;
+    let buffer = buffer_of(cx, &header)?;
     let delivery = Delivery {
         memory: Arc::clone(cx.memory()),
         process: cx.process(),

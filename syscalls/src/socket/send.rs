@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use abi::flags::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, SOCK_DGRAM, SOCK_STREAM};
 use abi::layout::MsgHdr;
-use abi::limits::IOV_MAX;
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::Outcome;
@@ -14,7 +13,7 @@ use net::message::Credentials;
 use net::socket::{Peer, Socket};
 
 use super::control::{Carried, read as read_control};
-use super::{address_at, socket_at};
+use super::{address_at, buffer_of, socket_at};
 use crate::buffer::UserBuffer;
 use crate::context::Cx;
 use crate::file::with_sigpipe;
@@ -75,11 +74,8 @@ pub(super) fn send_message(
         let len = header.name_len.min(super::ADDRESS_MAX);
         address_at(cx, UserAddr(header.name), len)?
     };
-    if header.nr_iov > IOV_MAX {
-        return Err(Errno::EMSGSIZE.because("over 1024 buffers"));
-    }
     let parts = Parts {
-        buffer: UserBuffer::from_iovec(cx, UserAddr(header.iov), header.nr_iov)?,
+        buffer: buffer_of(cx, &header)?,
         address,
         carried: read_control(cx, &header)?,
         flags,

@@ -70,7 +70,7 @@ pub(super) fn fd_pread(
 ) -> Result<()> {
     let fd = wx.seekable(number)?.fd;
     let read = file::preadv(wx.cx, fd, iovs, count, signed(offset)?)?;
-    wx.write(done, &u32::try_from(read).unwrap_or(u32::MAX).to_le_bytes())
+    wx.write_count(done, read)
 }
 
 /// Writes at `offset`; to a file that is open for its end, there.
@@ -84,10 +84,7 @@ pub(super) fn fd_pwrite(
 ) -> Result<()> {
     let fd = wx.seekable(number)?.fd;
     let written = file::pwritev(wx.cx, fd, iovs, count, signed(offset)?)?;
-    wx.write(
-        done,
-        &u32::try_from(written).unwrap_or(u32::MAX).to_le_bytes(),
-    )
+    wx.write_count(done, written)
 }
 
 /// Moves the offset.

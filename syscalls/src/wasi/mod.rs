@@ -65,6 +65,15 @@ impl Wx<'_> {
     fn write(&self, address: UserAddr, bytes: &[u8]) -> Result<()> {
         self.memory().copy_out(address.0, bytes)
     }
+
+    /// Writes how many bytes a call moved.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    fn write_count(&self, address: UserAddr, count: usize) -> Result<()> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.write(address, &count.to_le_bytes())
+    }
 }
 
 /// Keeps the words behind the sixth of the call that comes next.

@@ -43,6 +43,26 @@ fn beneath(wx: Wx<'_>, number: WasiFd) -> Result<PathContext> {
     Ok(wx.process().path_context(wx.kernel).beneath(directory))
 }
 
+/// A name below the directory `number`, and the view from there.
+fn name_at(wx: Wx<'_>, number: WasiFd, path: UserAddr, len: u32) -> Result<(PathContext, Vec<u8>)> {
+    let context = beneath(wx, number)?;
+    Ok((context, path_at(wx, path, len)?))
+}
+
+/// Two names, each as [`name_at`]: the directories are looked at first.
+fn two_names(
+    wx: Wx<'_>,
+    numbers: [WasiFd; 2],
+    paths: [(UserAddr, u32); 2],
+) -> Result<[(PathContext, Vec<u8>); 2]> {
+    let [from, to] = [beneath(wx, numbers[0])?, beneath(wx, numbers[1])?];
+    let [old, new] = [
+        path_at(wx, paths[0].0, paths[0].1)?,
+        path_at(wx, paths[1].0, paths[1].1)?,
+    ];
+    Ok([(from, old), (to, new)])
+}
+
 /// Whether the last symbolic link is followed.
 fn follow(lookup: u32) -> Result<Follow> {
     match lookup {
@@ -55,8 +75,7 @@ fn follow(lookup: u32) -> Result<Follow> {
 /// What a path names.
 fn locate(wx: Wx<'_>, number: WasiFd, lookup: u32, path: UserAddr, len: u32) -> Result<Location> {
     let follow = follow(lookup)?;
-    let context = beneath(wx, number)?;
-    let path = path_at(wx, path, len)?;
+    let (context, path) = name_at(wx, number, path, len)?;
     wx.kernel.vfs.walk(&context.vfs(), &path, follow)
 }
 
@@ -67,8 +86,7 @@ pub(super) fn path_create_directory(
     path: UserAddr,
     len: u32,
 ) -> Result<()> {
-    let context = beneath(wx, number)?;
-    let path = path_at(wx, path, len)?;
+    let (context, path) = name_at(wx, number, path, len)?;
     let made = wx.kernel.vfs.mkdir(&context.vfs(), &path, DIRECTORY_MODE);
     made.map(drop)
 }
@@ -117,14 +135,13 @@ pub(super) fn path_link(
     new: UserAddr,
     new_len: u32,
 ) -> Result<()> {
-    let (from, to) = (beneath(wx, old_number)?, beneath(wx, new_number)?);
-    let old = path_at(wx, old, old_len)?;
-    let new = path_at(wx, new, new_len)?;
+    let paths = [(old, old_len), (new, new_len)];
+    let [(from, old), (to, new)] = two_names(wx, [old_number, new_number], paths)?;
     if follow(lookup)? == Follow::Yes {
         return Err(Errno::EINVAL.because("symbolic links are not followed to be linked"));
     }
-    let names = ((&from.vfs(), &*old), (&to.vfs(), &*new));
-    wx.kernel.vfs.link(names.0, names.1, Follow::No)
+    let vfs = &wx.kernel.vfs;
+    vfs.link((&from.vfs(), &old), (&to.vfs(), &new), Follow::No)
 }
 
 /// Reads the target of a symbolic link, cut to the buffer.
@@ -141,8 +158,7 @@ pub(super) fn path_readlink(
     let room = usize::try_from(buf_len).unwrap_or(usize::MAX);
     let bytes = target.get(..room).unwrap_or(&target);
     wx.write(buf, bytes)?;
-    let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    wx.write(used, &count.to_le_bytes())
+    wx.write_count(used, bytes.len())
 }
 
 /// Removes an empty directory.
@@ -152,8 +168,7 @@ pub(super) fn path_remove_directory(
     path: UserAddr,
     len: u32,
 ) -> Result<()> {
-    let context = beneath(wx, number)?;
-    let path = path_at(wx, path, len)?;
+    let (context, path) = name_at(wx, number, path, len)?;
     wx.kernel.vfs.rmdir(&context.vfs(), &path)
 }
 
@@ -167,9 +182,8 @@ pub(super) fn path_rename(
     new: UserAddr,
     new_len: u32,
 ) -> Result<()> {
-    let (from, to) = (beneath(wx, old_number)?, beneath(wx, new_number)?);
-    let old = path_at(wx, old, old_len)?;
-    let new = path_at(wx, new, new_len)?;
+    let paths = [(old, old_len), (new, new_len)];
+    let [(from, old), (to, new)] = two_names(wx, [old_number, new_number], paths)?;
     let vfs = &wx.kernel.vfs;
     vfs.rename((&from.vfs(), &old), (&to.vfs(), &new), 0)
 }
@@ -199,7 +213,6 @@ pub(super) fn path_symlink(
 
 /// Removes a name that is not a directory's.
 pub(super) fn path_unlink_file(wx: Wx<'_>, number: WasiFd, path: UserAddr, len: u32) -> Result<()> {
-    let context = beneath(wx, number)?;
-    let path = path_at(wx, path, len)?;
+    let (context, path) = name_at(wx, number, path, len)?;
     wx.kernel.vfs.unlink(&context.vfs(), &path)
 }

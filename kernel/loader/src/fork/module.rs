@@ -4,13 +4,11 @@ use std::ops::Range;
 
 use wasm_encoder::BranchHint;
 use wasmparser::{
-    ElementSectionReader, Export, ExportSectionReader, FuncToValidate, FuncType, FunctionBody,
-    FunctionSectionReader, Global, GlobalSectionReader, KnownCustom, Operator, Parser, Payload,
-    TableSectionReader, TagSectionReader, TypeRef, TypeSectionReader, ValidPayload, Validator,
-    ValidatorResources,
+    Export, FuncToValidate, FuncType, FunctionBody, Global, KnownCustom, Operator, Parser, Payload,
+    TypeRef, ValidPayload, Validator, ValidatorResources,
 };
 
-use crate::module::FEATURES;
+use crate::module::{FEATURES, Sections, function_types};
 
 /// A defined function: what checks it, and its code.
 pub(super) struct Body<'a> {
@@ -34,21 +32,10 @@ pub(super) struct Guest<'a> {
     pub(super) bodies: Vec<Body<'a>>,
     /// The hints of each defined function that has some, by its index among all functions.
     pub(super) hints: Vec<(u32, Vec<BranchHint>)>,
+    /// Those to which something is added.
     pub(super) sections: Sections<'a>,
     /// Where the contents of sections are that are copied as they are, with their numbers.
     pub(super) raw: Vec<(u8, Range<usize>)>,
-}
-
-/// The sections to which something is added.
-#[derive(Default)]
-pub(super) struct Sections<'a> {
-    pub(super) types: Option<TypeSectionReader<'a>>,
-    pub(super) functions: Option<FunctionSectionReader<'a>>,
-    pub(super) tables: Option<TableSectionReader<'a>>,
-    pub(super) tags: Option<TagSectionReader<'a>>,
-    pub(super) globals: Option<GlobalSectionReader<'a>>,
-    pub(super) exports: Option<ExportSectionReader<'a>>,
-    pub(super) elements: Option<ElementSectionReader<'a>>,
 }
 
 impl<'a> Guest<'a> {
@@ -70,16 +57,10 @@ impl<'a> Guest<'a> {
     }
 
     fn take(&mut self, payload: Payload<'a>) -> wasmparser::Result<()> {
-        let sections = &mut self.sections;
+        self.sections.keep(&payload);
         let raw = payload.as_section();
         match payload {
-            Payload::TypeSection(section) => {
-                self.types = section
-                    .clone()
-                    .into_iter_err_on_gc_types()
-                    .collect::<Result<_, _>>()?;
-                sections.types = Some(section);
-            }
+            Payload::TypeSection(section) => self.types = function_types(section)?,
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     match import?.ty {
@@ -94,28 +75,18 @@ impl<'a> Guest<'a> {
                 self.keep(raw);
             }
             Payload::FunctionSection(section) => {
-                for type_index in section.clone() {
+                for type_index in section {
                     self.functions.push(type_index?);
                 }
-                sections.functions = Some(section);
             }
-            Payload::TableSection(section) => {
-                self.nr_tables = section.count();
-                sections.tables = Some(section);
-            }
-            Payload::TagSection(section) => {
-                self.nr_tags = section.count();
-                sections.tags = Some(section);
-            }
+            Payload::TableSection(section) => self.nr_tables = section.count(),
+            Payload::TagSection(section) => self.nr_tags = section.count(),
             Payload::GlobalSection(section) => {
-                self.globals = section.clone().into_iter().collect::<Result<_, _>>()?;
-                sections.globals = Some(section);
+                self.globals = section.into_iter().collect::<Result<_, _>>()?;
             }
             Payload::ExportSection(section) => {
-                self.exports = section.clone().into_iter().collect::<Result<_, _>>()?;
-                sections.exports = Some(section);
+                self.exports = section.into_iter().collect::<Result<_, _>>()?;
             }
-            Payload::ElementSection(section) => sections.elements = Some(section),
             Payload::CustomSection(section) => match section.as_known() {
                 KnownCustom::BranchHints(hints) => {
                     for function in hints {
