@@ -161,4 +161,12 @@ MAYBE_UNUSED static void sleep_ms(int ms)
 	}
 }
 
+// How many milliseconds have gone by since a moment of CLOCK_MONOTONIC.
+MAYBE_UNUSED static long elapsed_ms(const struct timespec *since)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
+}
+
 #endif

@@ -44,13 +44,6 @@ static void on_alarm(int number)
 	(void)number;
 }
 
-static long elapsed_ms(const struct timespec *since)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1) {

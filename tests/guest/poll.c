@@ -24,13 +24,6 @@ static void show_poll(const char *what, struct pollfd *fds, int n, int timeout)
 	}
 }
 
-static long elapsed_ms(const struct timespec *since)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1) {

@@ -109,10 +109,7 @@ static void linger(void)
 
 static void show_elapsed(const char *what, struct timespec start, int least_ms)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	long long ms = (now.tv_sec - start.tv_sec) * 1000LL + (now.tv_nsec - start.tv_nsec) / 1000000;
-	printf("%s: %s\n", what, ms + 5 >= least_ms ? "waited" : "did not wait");
+	printf("%s: %s\n", what, elapsed_ms(&start) + 5 >= least_ms ? "waited" : "did not wait");
 }
 
 static void limits(void)
