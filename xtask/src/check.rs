@@ -8,9 +8,10 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 9] = [
+const TYPESCRIPT: [&str; 10] = [
     "sdk",
     "examples/web-demo",
+    "tests/bash",
     "tests/bench",
     "tests/browser",
     "tests/busybox",
