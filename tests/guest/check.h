@@ -90,18 +90,30 @@ MAYBE_UNUSED static long long show_result(const char *what, long long result)
 		} \
 	} while (0)
 
-// Starts this program in a role, with up to three more arguments, and returns its process id.
-MAYBE_UNUSED static pid_t start_role(const char *self, const char *role, const char *a, const char *b)
+// Starts this program in a role, with up to two more arguments and its output to a descriptor, and
+// returns its process id.
+MAYBE_UNUSED static pid_t start_role_to(int out, const char *self, const char *role, const char *a,
+	const char *b)
 {
 	const char *argv[] = { self, role, a, b, 0 };
+	posix_spawn_file_actions_t actions;
 	pid_t pid;
 	fflush(stdout);
-	int error = posix_spawn(&pid, self, 0, 0, (char **)argv, environ);
+	posix_spawn_file_actions_init(&actions);
+	if (out != 1) posix_spawn_file_actions_adddup2(&actions, out, 1);
+	int error = posix_spawn(&pid, self, &actions, 0, (char **)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
 	if (error) {
 		printf("cannot start role %s: %s\n", role, error_name(error));
 		exit(99);
 	}
 	return pid;
+}
+
+// The same with this program's output.
+MAYBE_UNUSED static pid_t start_role(const char *self, const char *role, const char *a, const char *b)
+{
+	return start_role_to(1, self, role, a, b);
 }
 
 // Prints a wait status in words.

@@ -196,12 +196,7 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	wait_and_show("timeout", ep, 8, 50);
 	SHOW_BOOL(elapsed_ms(&start) >= 49);
-	posix_spawn_file_actions_t actions;
-	char *child[] = { argv[0], (char *)"writer", 0 };
-	pid_t pid;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, p[1], 1);
-	posix_spawn(&pid, argv[0], &actions, 0, child, environ);
+	pid_t pid = start_role_to(p[1], argv[0], "writer", 0, 0);
 	wait_and_show("a child writes", ep, 8, 5000);
 	MUST(read(p[0], &c, 1));
 	show_end("writer", pid);

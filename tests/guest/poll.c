@@ -49,12 +49,7 @@ int main(int argc, char **argv)
 	SHOW(poll(BAD_POINTER, 1, 0));
 
 	// Somebody else writes.
-	posix_spawn_file_actions_t actions;
-	char *child[] = { argv[0], (char *)"writer", 0 };
-	pid_t pid;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, p[1], 1);
-	posix_spawn(&pid, argv[0], &actions, 0, child, environ);
+	pid_t pid = start_role_to(p[1], argv[0], "writer", 0, 0);
 	show_poll("a child writes", fds, 1, 5000);
 	MUST(read(p[0], &c, 1));
 	show_end("writer", pid);
