@@ -3,30 +3,12 @@
 #![expect(clippy::expect_used, reason = "test code")]
 #![expect(clippy::disallowed_methods, reason = "a limit on real time")]
 
+mod broken;
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
-
-fn options() -> Options {
-    Options {
-        copy: Copy::MultiMemory,
-        interruption: Interruption::Countdown,
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: None,
-            shared: false,
-        },
-        import_number: |name| (name == "read").then_some(3),
-    }
-}
-
-/// Checks that the guest is a valid module.
-fn validate(program: &Program) {
-    wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
-        .validate_all(&program.guest)
-        .expect("the output is valid");
-}
+use broken::{numbers_from, options, validate};
 
 /// Functions of a large module.
 const NR_FUNCTIONS: usize = 50_000;
@@ -125,15 +107,7 @@ const WHOLE: &str = r#"(module
 fn modules_broken_at_random_are_refused_or_become_valid_ones() {
     let whole = wat::parse_str(WHOLE).expect("the text is right");
     validate(&kernel_loader::load(&whole, &options()).expect("it loads"));
-    let mut state = 0x243f_6a88_85a3_08d3_u64;
-    let mut random = move |bound: usize| {
-        // xorshift64*
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        let bound = u64::try_from(bound).expect("fits");
-        usize::try_from((state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound).expect("fits")
-    };
+    let mut random = numbers_from(0x243f_6a88_85a3_08d3);
     let mut nr_loaded = 0;
     for _ in 0..10_000 {
         let mut broken = whole.clone();
