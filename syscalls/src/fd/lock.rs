@@ -1,13 +1,13 @@
-//! Record locks: fcntl_locking(2).
+//! Locks on files: flock(2), and the records of fcntl_locking(2).
 
 use std::sync::Arc;
 
 use abi::flags::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK,
-    SEEK_CUR, SEEK_END, SEEK_SET,
+    LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_CUR, SEEK_END, SEEK_SET,
 };
 use abi::layout::{Flock32, Flock64};
-use abi::types::UserAddr;
+use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use kernel::call::Outcome;
 use kernel::file_lock::record::{Owner, Range};
@@ -18,6 +18,23 @@ use crate::context::Cx;
 
 /// Bytes of the kernel's memory that a lock takes, about.
 const LOCK_BYTES: u64 = 128;
+
+/// flock(2).
+pub(crate) fn flock(cx: Cx<'_>, fd: Fd, operation: u32) -> Result<Outcome<()>> {
+    let kind = match operation & !LOCK_NB {
+        LOCK_SH => Some(LockKind::Shared),
+        LOCK_EX => Some(LockKind::Exclusive),
+        LOCK_UN => None,
+        _ => return Err(Errno::EINVAL.because("no such operation of flock")),
+    };
+    let wait = if operation & LOCK_NB == 0 {
+        LockWait::Block
+    } else {
+        LockWait::Fail
+    };
+    let file = cx.file(fd)?;
+    Ok(cx.kernel.file_locks.flock(cx.task, &file, kind, wait))
+}
 
 /// Which structure a command takes, and who owns the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
-//! File descriptors: close(2), dup(2), close_range(2); fcntl(2) is in `fcntl`.
+//! File descriptors: close(2), dup(2), close_range(2); fcntl(2), flock(2) and ioctl(2)
+//! are in `fcntl`, `lock` and `ioctl`.
 
 mod fcntl;
+mod ioctl;
 mod lock;
 
 use abi::flags::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, O_CLOEXEC};
@@ -10,6 +12,8 @@ use kernel::fd_table::OnExec;
 use kernel::process::{Process, Resource};
 
 pub(crate) use fcntl::fcntl64;
+pub(crate) use ioctl::ioctl;
+pub(crate) use lock::flock;
 
 use crate::context::Cx;
 

@@ -1,4 +1,4 @@
-//! Files: moving bytes, attributes, sizes, locks of whole files.
+//! Files: moving bytes, attributes, sizes.
 //!
 //! - `io`: reading and writing, at the offset of the description or at one of the caller's
 //! - `copy`: from file to file without the guest's memory; `seek`: the offset
@@ -20,7 +20,7 @@ pub(crate) use attributes::{
 };
 pub(crate) use copy::{copy_file_range, sendfile64};
 pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writev};
-pub(crate) use seek::{fadvise64_64, flock, llseek};
+pub(crate) use seek::{fadvise64_64, llseek};
 pub(crate) use sigpipe::with_sigpipe;
 pub(crate) use size::{fallocate, ftruncate64, truncate64};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};

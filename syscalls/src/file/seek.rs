@@ -1,11 +1,9 @@
-//! The offset of a description, advice about it, and the lock that goes with it.
+//! The offset of a description, and advice about what comes next.
 
-use abi::flags::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL};
+use abi::flags::{POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::inode::FileType;
-use kernel::call::Outcome;
-use kernel::file_lock::{LockKind, LockWait};
 use kernel::open_file::Whence;
 
 use crate::context::Cx;
@@ -39,21 +37,4 @@ pub(crate) fn fadvise64_64(cx: Cx<'_>, fd: Fd, _offset: i64, len: i64, advice: i
         return Err(Errno::EINVAL.into());
     }
     Ok(())
-}
-
-/// flock(2).
-pub(crate) fn flock(cx: Cx<'_>, fd: Fd, operation: u32) -> Result<Outcome<()>> {
-    let kind = match operation & !LOCK_NB {
-        LOCK_SH => Some(LockKind::Shared),
-        LOCK_EX => Some(LockKind::Exclusive),
-        LOCK_UN => None,
-        _ => return Err(Errno::EINVAL.because("no such operation of flock")),
-    };
-    let wait = if operation & LOCK_NB == 0 {
-        LockWait::Block
-    } else {
-        LockWait::Fail
-    };
-    let file = cx.file(fd)?;
-    Ok(cx.kernel.file_locks.flock(cx.task, &file, kind, wait))
 }
