@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::connection::Phase;
 use super::inbox::Message;
+use super::state::Phase;
 use super::{UnixNetwork, UnixSocket};
 
 /// With fewer sockets in messages, each close looks for circles.

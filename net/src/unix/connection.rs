@@ -1,4 +1,4 @@
-//! The life of a socket: bind, listen, connect, accept, shutdown, close.
+//! The life of a socket that has a name: listen, connect, accept, shutdown, close.
 //!
 //! ```text
 //!            (1) listen                      (2) connect            (3) shutdown, peer closes
@@ -11,107 +11,21 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
 use fs::io::{Stall, Try};
 use fs::vfs::file::Events;
-use fs::vfs::inode::FileType;
 
-use super::address::{Given, Name, parse};
 use super::inbox::Inbox;
+use super::state::{Ended, Phase, State, wake};
 use super::{Kind, UnixSocket};
 use crate::message::Credentials;
-use crate::socket::{Caller, Peer, Shutdown, Socket};
+use crate::socket::{Peer, Shutdown, Socket};
 
 /// Connections that may wait to be accepted: `net.core.somaxconn`.
 const BACKLOG_MAX: usize = 4096;
-/// Datagrams that may wait at a socket whose sender is not its peer: `net.unix.max_dgram_qlen`.
-const QUEUE_MAX: usize = 10;
-/// Names that `bind` of any name chooses from: five hexadecimal digits.
-const NR_NAMES: u64 = 1 << 20;
-
-/// What a socket is connected to.
-#[derive(Debug, Default)]
-pub(super) enum Phase {
-    /// Nothing.
-    #[default]
-    Closed,
-    /// `State::peer`.
-    Connected,
-    /// It takes connections.
-    Listening {
-        backlog: usize,
-        pending: VecDeque<Arc<UnixSocket>>,
-    },
-}
-
-/// Which halves have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ended {
-    pub(super) receive: bool,
-    pub(super) send: bool,
-}
-
-/// What changes of a socket.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) name: Option<Arc<Name>>,
-    pub(super) phase: Phase,
-    /// Kept after its end, for its name. The circle that two peers make ends with `close`.
-    pub(super) peer: Option<Arc<UnixSocket>>,
-    pub(super) peer_credentials: Credentials,
-    pub(super) inbox: Inbox,
-    pub(super) ended: Ended,
-    pub(super) error: Option<Errno>,
-    /// Sockets that wait until this one takes a datagram or a connection.
-    pub(super) waiting: Vec<Weak<UnixSocket>>,
-    pub(super) is_dead: bool,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            name: None,
-            phase: Phase::Closed,
-            peer: None,
-            peer_credentials: Credentials::NOBODY,
-            inbox: Inbox::default(),
-            ended: Ended::default(),
-            error: None,
-            waiting: Vec::new(),
-            is_dead: false,
-        }
-    }
-}
-
-impl State {
-    /// `socket` is woken at the next [`State::take_waiting`].
-    pub(super) fn add_waiting(&mut self, socket: &UnixSocket) {
-        let is_there = |entry: &Weak<UnixSocket>| std::ptr::eq(entry.as_ptr(), socket);
-        if !self.waiting.iter().any(is_there) {
-            self.waiting.push(Weak::clone(&socket.me));
-        }
-    }
-
-    /// Who waits; to be woken without the lock.
-    pub(super) fn take_waiting(&mut self) -> Vec<Weak<UnixSocket>> {
-        mem::take(&mut self.waiting)
-    }
-
-    /// Whether datagrams of anybody but the peer have to wait.
-    pub(super) fn is_full(&self) -> bool {
-        self.inbox.len() > QUEUE_MAX
-    }
-}
-
-/// Wakes sockets that wait for another.
-pub(super) fn wake(waiting: Vec<Weak<UnixSocket>>) {
-    for socket in waiting.iter().filter_map(Weak::upgrade) {
-        socket.queue.wake_all();
-    }
-}
 
 /// The socket behind a peer.
 pub(super) fn unix_peer(peer: &Peer) -> Result<&Arc<UnixSocket>> {
@@ -122,135 +36,6 @@ pub(super) fn unix_peer(peer: &Peer) -> Result<&Arc<UnixSocket>> {
 }
 
 impl UnixSocket {
-    /// `bind(2)`.
-    ///
-    /// # Errors
-    /// `EINVAL`, `EADDRINUSE`, and those of making the name.
-    pub(super) fn bind_to(&self, caller: &dyn Caller, address: &[u8]) -> Result<()> {
-        match parse(address)? {
-            Given::Unspecified => Err(Errno::EINVAL.because("no family")),
-            Given::Any => {
-                self.bind_to_any();
-                Ok(())
-            }
-            Given::Abstract(name) => {
-                self.check_unbound()?;
-                if self.take_abstract(name) {
-                    Ok(())
-                } else {
-                    Err(Errno::EADDRINUSE.into())
-                }
-            }
-            Given::Path(path) => self.bind_to_path(caller, path),
-        }
-    }
-
-    fn check_unbound(&self) -> Result<()> {
-        if self.state.lock().name.is_some() {
-            return Err(Errno::EINVAL.because("it has an address"));
-        }
-        Ok(())
-    }
-
-    fn bind_to_path(&self, caller: &dyn Caller, path: &[u8]) -> Result<()> {
-        if let Err(error) = self.check_unbound() {
-            // As in Linux, a name that is taken is the first thing to be noticed.
-            return match caller.find_socket_name(path) {
-                Ok(_) => Err(Errno::EADDRINUSE.into()),
-                Err(_) => Err(error),
-            };
-        }
-        let location = caller.make_socket_name(path).map_err(|error| {
-            if error.errno == Errno::EEXIST {
-                Errno::EADDRINUSE.because("the name is there")
-            } else {
-                error
-            }
-        })?;
-        let metadata = location.metadata()?;
-        let inode = (metadata.device, metadata.inode);
-        let name = Arc::new(Name::Path {
-            path: path.into(),
-            inode,
-            _location: location,
-        });
-        let mut inodes = self.network.inodes.lock();
-        let mut state = self.state.lock();
-        if state.name.is_some() {
-            return Err(Errno::EINVAL.because("it has an address"));
-        }
-        state.name = Some(name);
-        inodes.insert(inode, Weak::clone(&self.me));
-        Ok(())
-    }
-
-    /// Takes a name that is no path; says whether it, or the socket, was free.
-    fn take_abstract(&self, name: &[u8]) -> bool {
-        let mut names = self.network.abstract_names.lock();
-        let key = (self.kind, name.into());
-        if names
-            .get(&key)
-            .is_some_and(|entry| entry.strong_count() > 0)
-        {
-            return false;
-        }
-        let mut state = self.state.lock();
-        if state.name.is_none() {
-            state.name = Some(Arc::new(Name::Abstract(name.into())));
-            names.insert(key, Weak::clone(&self.me));
-        }
-        true
-    }
-
-    /// Gives it a name that nobody has, if it has none (`unix(7)`, "Autobind feature").
-    pub(super) fn bind_to_any(&self) {
-        for _ in 0..NR_NAMES {
-            if self.state.lock().name.is_some() {
-                return;
-            }
-            let number = self.network.next_name.fetch_add(1, Ordering::Relaxed) % NR_NAMES;
-            if self.take_abstract(format!("{number:05x}").as_bytes()) {
-                return;
-            }
-        }
-    }
-
-    /// Finds the socket of an address.
-    ///
-    /// # Errors
-    /// `ECONNREFUSED`, `EPROTOTYPE`, `EINVAL`, and those of the walk.
-    pub(super) fn find_peer(&self, caller: &dyn Caller, address: &[u8]) -> Result<Peer> {
-        let refused = || Errno::ECONNREFUSED.because("nobody has this name");
-        let found = match parse(address)? {
-            Given::Unspecified => return Ok(Peer::Nobody),
-            Given::Any => return Err(Errno::EINVAL.because("no name")),
-            Given::Abstract(name) => {
-                let key = (self.kind, name.into());
-                let names = self.network.abstract_names.lock();
-                names
-                    .get(&key)
-                    .and_then(Weak::upgrade)
-                    .ok_or_else(refused)?
-            }
-            Given::Path(path) => {
-                let location = caller.find_socket_name(path)?;
-                if location.file_type() != FileType::Socket {
-                    return Err(Errno::ECONNREFUSED.because("no socket's name"));
-                }
-                let metadata = location.metadata()?;
-                let inodes = self.network.inodes.lock();
-                let entry = inodes.get(&(metadata.device, metadata.inode));
-                let found = entry.and_then(Weak::upgrade).ok_or_else(refused)?;
-                drop(inodes);
-                if found.kind != self.kind {
-                    return Err(Errno::EPROTOTYPE.because("a socket of another type"));
-                }
-                found
-            }
-        };
-        Ok(Peer::Unix(found))
-    }
-
     /// `listen(2)`: edge 1.
     ///
     /// # Errors
@@ -568,13 +353,5 @@ impl UnixSocket {
         let peer = peer.filter(|_| is_datagram && is_writable);
         set(is_writable && peer.is_none_or(has_room), Events::OUT);
         events
-    }
-}
-
-impl State {
-    /// Whether `socket` is its peer.
-    pub(super) fn is_peer(&self, socket: &UnixSocket) -> bool {
-        let peer = self.peer.as_deref();
-        peer.is_some_and(|peer| std::ptr::eq(peer, socket))
     }
 }

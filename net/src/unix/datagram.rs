@@ -6,8 +6,9 @@ use abi::flags::{MSG_DONTWAIT, MSG_PEEK};
 use abi::{Errno, Result};
 use fs::io::{Stall, Try};
 
-use super::connection::{Phase, State, unix_peer, wake};
+use super::connection::unix_peer;
 use super::inbox::Message;
+use super::state::{Phase, State, wake};
 use super::{Kind, UnixSocket, address};
 use crate::message::{Incoming, Outgoing, Received};
 

@@ -1,7 +1,8 @@
 //! AF_UNIX (unix(7)): sockets between the processes of a pod.
 //!
 //! - [`UnixNetwork`]: all sockets of a pod, by number and by name
-//! - [`UnixSocket`]: one socket; `connection`: bind, listen, connect, accept, shutdown, close
+//! - [`UnixSocket`]: one socket; `state`: what changes of it; `name`: bind and finding it again
+//! - `connection`: listen, connect, accept, shutdown, close
 //! - `stream`, `datagram`: sending and receiving; `inbox`: what waits to be received
 //! - `address`: names as bytes; `account`: how much a socket has sent that nobody has received
 //! - `in_flight`: open files in messages; `collect`: sockets that are only in messages to each other
@@ -19,7 +20,9 @@ mod connection;
 mod datagram;
 mod in_flight;
 mod inbox;
+mod name;
 mod proc;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -39,8 +42,8 @@ use fs::vfs::file::Events;
 
 use self::account::Account;
 use self::address::Name;
-use self::connection::{Phase, State};
 use self::in_flight::InFlight;
+use self::state::{Phase, State};
 use crate::message::{Credentials, Incoming, Outgoing, Received};
 use crate::options::Options;
 use crate::socket::{Caller, Peer, Shutdown, Socket};

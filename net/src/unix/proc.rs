@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use abi::flags::SO_ACCEPTCON;
 
 use super::address::Name;
-use super::connection::Phase;
+use super::state::Phase;
 use super::{UnixNetwork, UnixSocket};
 
 /// `SS_UNCONNECTED`, `SS_CONNECTING`, `SS_CONNECTED`, `SS_DISCONNECTING`.

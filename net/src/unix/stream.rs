@@ -7,9 +7,9 @@ use abi::Errno;
 use abi::flags::{MSG_PEEK, MSG_WAITALL};
 use fs::io::{Stall, Try};
 
-use super::connection::{Phase, State};
 use super::in_flight::Rights;
 use super::inbox::{Message, Taken};
+use super::state::{Phase, State};
 use super::{UnixSocket, address};
 use crate::message::{Credentials, Incoming, Outgoing, Received};
 use crate::socket::Socket;
