@@ -13,6 +13,8 @@
 //! there is room for what the least demanding of them wants, so that a reader of single bytes
 //! does not cause a switch for each.
 
+mod splice;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use fs::budget::Budget;
 use fs::io::{Sink, Source, Stall, Try};
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 
+pub use self::splice::Take;
 use super::ring::Ring;
 
 /// No stalled writer.

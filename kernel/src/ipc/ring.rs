@@ -35,6 +35,15 @@ pub(crate) struct Ring {
     charge: Option<Charge>,
 }
 
+/// Where [`Ring::force`] puts bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Before the oldest.
+    Front,
+    /// Behind the newest.
+    Back,
+}
+
 impl Ring {
     /// An empty ring for `capacity` bytes, rounded up to a power of two. Allocates nothing.
     pub(crate) fn new(capacity: usize) -> Self {
@@ -119,7 +128,7 @@ impl Ring {
     }
 
     /// The contents, oldest first, in two pieces.
-    fn filled(&self) -> (&[u8], &[u8]) {
+    pub(crate) fn filled(&self) -> (&[u8], &[u8]) {
         let to_end = self.storage.len() - self.head;
         if self.len <= to_end {
             (&self.storage[self.head..self.head + self.len], &[])
@@ -219,6 +228,33 @@ impl Ring {
         matches!(self.push_from(wanted, &mut bytes), Ok(count) if count == wanted)
     }
 
+    /// Puts `bytes` back where they were taken from, or behind the newest, although they may not
+    /// fit: then the capacity rises.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the pod has no memory for more storage; nothing has changed then.
+    #[cold]
+    pub(crate) fn force(&mut self, mut bytes: &[u8], place: Place) -> Result<()> {
+        let needed = self.len + bytes.len();
+        if needed > self.storage.len() {
+            self.move_to(Self::rounded(needed))?;
+            self.capacity = self.capacity.max(self.storage.len());
+        }
+        let mask = self.storage.len().wrapping_sub(1);
+        let start = match place {
+            Place::Front => {
+                self.head = self.head.wrapping_sub(bytes.len()) & mask;
+                self.head
+            }
+            Place::Back => (self.head + self.len) & mask,
+        };
+        self.len = needed;
+        let first = bytes.len().min(self.storage.len() - start);
+        bytes.take(&mut self.storage[start..start + first])?;
+        let rest = bytes.len();
+        bytes.take(&mut self.storage[..rest])
+    }
+
     /// The oldest bytes in one piece; empty only when the ring is.
     pub(crate) fn front(&self) -> &[u8] {
         self.filled().0
@@ -285,6 +321,26 @@ mod tests {
         other.clear();
         drop(ring);
         assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn forced_bytes_stand_at_either_end_and_raise_the_capacity() {
+        let mut ring = Ring::new(4096);
+        assert!(ring.push_all(&[2; 4000]));
+        ring.consume(3000);
+        ring.force(&[1; 10], Place::Front).unwrap();
+        ring.force(&[3; 3086], Place::Back).unwrap();
+        assert_eq!((ring.len(), ring.capacity()), (4096, 4096));
+        ring.force(&[0; 5], Place::Front).unwrap();
+        assert_eq!((ring.len(), ring.capacity()), (4101, 8192));
+        let mut sink = VecSink::new(9000);
+        while !ring.is_empty() {
+            ring.pop_into(usize::MAX, &mut sink).unwrap();
+        }
+        let expected = [&[0; 5][..], &[1; 10], &[2; 1000], &[3; 3086]].concat();
+        assert!(sink.bytes == expected);
+        ring.force(&[], Place::Front).unwrap();
+        Ring::new(4096).force(&[], Place::Back).unwrap();
     }
 
     #[test]

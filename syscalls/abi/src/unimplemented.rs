@@ -34,7 +34,7 @@ pub const UNIMPLEMENTED: &[(u32, &str, u8)] = &[
     (241, "mq_unlink", 1), (242, "mq_timedsend_time64", 5), (243, "mq_timedreceive_time64", 5),
     (244, "mq_notify", 2), (245, "mq_getsetattr", 3), (246, "kexec_load", 4), (248, "add_key", 5),
     (249, "request_key", 4), (250, "keyctl", 5), (256, "migrate_pages", 4), (261, "futimesat", 3),
-    (275, "splice", 6), (276, "tee", 4), (278, "vmsplice", 4), (279, "move_pages", 6),
+    (279, "move_pages", 6),
     (298, "perf_event_open", 5), (300, "fanotify_init", 2), (301, "fanotify_mark", 6),
     (303, "name_to_handle_at", 5), (304, "open_by_handle_at", 3), (305, "clock_adjtime64", 2),
     (308, "setns", 2), (313, "finit_module", 3), (317, "seccomp", 3), (320, "kexec_file_load", 5),

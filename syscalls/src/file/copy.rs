@@ -16,7 +16,7 @@ use super::{at_once, drop_set_id, limit, not_negative};
 use crate::context::Cx;
 
 /// Bytes of the buffer.
-const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 /// The most that one call copies: the guest calls again, and others get their turn.
 const MAX_COPY: u64 = 8 << 20;
 
@@ -24,7 +24,7 @@ const MAX_COPY: u64 = 8 << 20;
 ///
 /// # Errors
 /// `EFAULT`, `EINVAL` when negative.
-fn offset_at(cx: Cx<'_>, address: UserAddr) -> Result<Option<u64>> {
+pub(super) fn offset_at(cx: Cx<'_>, address: UserAddr) -> Result<Option<u64>> {
     match address.non_null() {
         Some(address) => not_negative(i64::from_le_bytes(cx.copy_in(address)?)).map(Some),
         None => Ok(None),
@@ -260,6 +260,6 @@ fn copy(
 }
 
 /// `usize` is never wider than 64 bits.
-fn widen(count: usize) -> u64 {
+pub(super) fn widen(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }

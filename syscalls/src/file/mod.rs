@@ -1,7 +1,7 @@
 //! Files: moving bytes, attributes, sizes.
 //!
 //! - `io`: reading and writing, at the offset of the description or at one of the caller's
-//! - `copy`: from file to file without the guest's memory; `seek`: the offset
+//! - `copy`: from file to file without the guest's memory; `splice`: through pipes; `seek`: the offset
 //! - `stat`: what there is; `attributes`: changing it; `size`: length and space
 //! - `sync`: what has to be on the disk
 
@@ -12,6 +12,7 @@ mod limit;
 mod seek;
 mod sigpipe;
 mod size;
+mod splice;
 mod stat;
 mod sync;
 
@@ -23,6 +24,7 @@ pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writ
 pub(crate) use seek::{fadvise64_64, llseek};
 pub(crate) use sigpipe::with_sigpipe;
 pub(crate) use size::{fallocate, ftruncate64, truncate64};
+pub(crate) use splice::{splice, tee, vmsplice};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};
 pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};
 

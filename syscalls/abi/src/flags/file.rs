@@ -101,6 +101,13 @@ flags! {
         FALLOC_FL_INSERT_RANGE = 0x20,
         FALLOC_FL_UNSHARE_RANGE = 0x40,
     }
+    "splice(2)": u32 {
+        SPLICE_F_MOVE = 0x01,
+        SPLICE_F_NONBLOCK = 0x02,
+        SPLICE_F_MORE = 0x04,
+        SPLICE_F_GIFT = 0x08,
+        SPLICE_F_ALL = 0x0f,
+    }
     "posix_fadvise(2)": i32 {
         POSIX_FADV_NORMAL = 0,
         POSIX_FADV_RANDOM = 1,
