@@ -47,6 +47,8 @@ pub enum Error {
     Busy,
     /// The inode was freed.
     Stale,
+    /// The inode has no such extended attribute.
+    NoAttribute,
     /// An argument makes no sense, such as a directory moved into itself.
     Invalid,
 }
@@ -126,6 +128,7 @@ impl From<Error> for abi::Error {
             Error::NotPermitted => Errno::EPERM.into(),
             Error::Busy => Errno::EBUSY.into(),
             Error::Stale => Errno::ESTALE.into(),
+            Error::NoAttribute => Errno::ENODATA.into(),
             Error::Invalid => Errno::EINVAL.into(),
         }
     }

@@ -65,6 +65,7 @@ pub use error::{CorruptKind, Error, Feature, Result};
 pub use mount::{Ext2, FileSystemStatus, MountOptions, ReservedBlocks};
 pub use names::{NewAttributes, NewNode};
 pub use rename::RenameMode;
+pub use xattr::{Xattr, XattrMode};
 
 /// The number of a block of the file system; block 0 holds the boot sector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -28,6 +28,8 @@ pub(crate) const STATE_VALID: u16 = 1;
 /// `s_state`: errors were found.
 pub(crate) const STATE_ERROR: u16 = 2;
 
+/// `s_feature_compat`: there are attribute blocks.
+pub(crate) const COMPAT_EXT_ATTR: u32 = 0x8;
 /// `s_feature_compat`: blocks are reserved for a larger descriptor table.
 const COMPAT_RESIZE_INODE: u32 = 0x10;
 
@@ -67,6 +69,7 @@ pub(crate) struct Superblock {
     pub(crate) mnt_count: u16,
     pub(crate) mtime: u32,
     pub(crate) wtime: u32,
+    pub(crate) feature_compat: u32,
     pub(crate) feature_incompat: u32,
     pub(crate) feature_ro_compat: u32,
     reserved_gdt_blocks: u32,
@@ -108,7 +111,8 @@ impl Superblock {
             let unknown = feature_incompat & !INCOMPAT_KNOWN;
             return Err(Error::Unsupported(Feature::Incompatible(unknown)));
         }
-        let has_reserved = dynamic(92, 0) & COMPAT_RESIZE_INODE != 0;
+        let feature_compat = dynamic(92, 0);
+        let has_reserved = feature_compat & COMPAT_RESIZE_INODE != 0;
         let superblock = Self {
             inodes_count: le32(bytes, 0),
             blocks_count: le32(bytes, 4),
@@ -125,6 +129,7 @@ impl Superblock {
             mnt_count: le16(bytes, 52),
             mtime: le32(bytes, 44),
             wtime: le32(bytes, 48),
+            feature_compat,
             feature_incompat,
             feature_ro_compat: dynamic(100, 0),
             reserved_gdt_blocks: if has_reserved {
@@ -197,6 +202,7 @@ impl Superblock {
         put16(bytes, 52, self.mnt_count);
         put16(bytes, 58, self.state);
         if self.rev_level > 0 {
+            put32(bytes, 92, self.feature_compat);
             put32(bytes, 100, self.feature_ro_compat);
         }
     }

@@ -1,19 +1,142 @@
-//! Extended attribute blocks: kept as they are, counted, and freed with their last inode.
+//! Extended attributes (xattr(7)): a block of its own for each inode that has some.
+//!
+//! ```text
+//!  byte 0         32                                                         block size
+//!  ├─ header ─────┼─ entry │ name ┬ entry │ name ┬ ... ┬ 0000 ── free ── value ┬ value ┤
+//!  │ magic, count │  sorted by namespace, length of the name, name             in any order
+//! ```
+//! A block is decoded as a whole, changed and encoded again: there are few of them, and small. One
+//! that other inodes share (`h_refcount`) is left to them. As in Linux's ext2, attributes that ext4
+//! keeps in large inodes are not looked at.
+//!
+//! # References
+//! Linux v6.12 `fs/ext2/xattr.c`, `xattr.h`; e2fsprogs `lib/ext2fs/ext2_ext_attr.h`.
 
 use fs_block::BlockDevice;
 
-use crate::codec::{le32, put32};
-use crate::error::{CorruptKind, Result};
+use crate::codec::{le16, le32, low8, low16, low32, put, put16, put32, wide};
+use crate::error::{CorruptKind, Error, Feature, Result};
 use crate::inode::Inode;
-use crate::{BlockNo, Ext2};
+use crate::superblock::COMPAT_EXT_ATTR;
+use crate::{BlockNo, Ext2, InodeNo, Timestamp};
 
 /// `h_magic`.
 const MAGIC: u32 = 0xEA02_0000;
 /// Byte of `h_refcount`.
 const REFCOUNT: usize = 4;
+/// Bytes of the header.
+const HEADER: usize = 32;
+/// Bytes of an entry without its name.
+const ENTRY: usize = 16;
+
+/// An attribute.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Xattr {
+    /// The namespace, `e_name_index`: 1 `user.`, 4 `trusted.`, 6 `security.`.
+    pub space: u8,
+    /// The name without the namespace, at most 255 bytes.
+    pub name: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// What `setxattr(2)` wants to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XattrMode {
+    /// Either.
+    Any,
+    /// No attribute of this name.
+    Create,
+    /// One to replace.
+    Replace,
+}
 
 impl<D: BlockDevice> Ext2<D> {
-    /// Takes the attribute block from an inode that is about to be freed.
+    /// The attributes of an inode in the order of their namespaces and names.
+    ///
+    /// # Errors
+    /// `Stale`, `Corrupt`, and those of the disk.
+    pub fn xattrs(&mut self, ino: InodeNo) -> Result<Vec<Xattr>> {
+        let inode = self.inode(ino)?;
+        self.xattrs_of(&inode).map_err(|error| self.noted(error))
+    }
+
+    fn xattrs_of(&mut self, inode: &Inode) -> Result<Vec<Xattr>> {
+        if inode.file_acl == 0 {
+            return Ok(Vec::new());
+        }
+        let block = self.check_data_block(inode.file_acl)?;
+        let bytes = self.cache.block(u64::from(block.0))?;
+        let corrupt = || Error::from(CorruptKind::AttributeBlock(block));
+        decode(bytes).ok_or_else(corrupt)
+    }
+
+    /// Sets an attribute, or removes it when there is no `value`.
+    ///
+    /// # Errors
+    /// `Exists` and `NoAttribute` as `mode` and removing say, `NoSpace` when they do not all fit a
+    /// block, `NotPermitted` (immutable), `ReadOnly`, `Stale`, `Unsupported` (a disk of revision 0),
+    /// and those of the disk.
+    pub fn set_xattr(
+        &mut self,
+        ino: InodeNo,
+        (space, name): (u8, &[u8]),
+        value: Option<&[u8]>,
+        mode: XattrMode,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.change(|fs| {
+            let mut inode = fs.inode(ino)?;
+            inode.check_changeable()?;
+            let mut all = fs.xattrs_of(&inode)?;
+            let is_it = |known: &Xattr| known.space == space && known.name == name;
+            let found = all.iter().position(is_it);
+            match (found, mode) {
+                (Some(_), XattrMode::Create) => return Err(Error::Exists),
+                (None, XattrMode::Replace) => return Err(Error::NoAttribute),
+                (None, _) if value.is_none() => return Err(Error::NoAttribute),
+                (Some(index), _) => drop(all.remove(index)),
+                (None, _) => {}
+            }
+            if let Some(value) = value {
+                all.push(Xattr {
+                    space,
+                    name: name.to_vec(),
+                    value: value.to_vec(),
+                });
+            }
+            fs.store_xattrs(&mut inode, &mut all)?;
+            inode.ctime = now;
+            fs.store(&inode)
+        })
+    }
+
+    /// Writes all attributes of an inode, to its own block or a new one.
+    fn store_xattrs(&mut self, inode: &mut Inode, all: &mut [Xattr]) -> Result<()> {
+        if all.is_empty() {
+            return self.release_attributes(inode);
+        }
+        let bytes = encode(all, self.cache.block_size()).ok_or(Error::NoSpace)?;
+        let is_shared = match inode.file_acl {
+            0 => true,
+            own => le32(self.cache.block(u64::from(own))?, REFCOUNT) != 1,
+        };
+        if is_shared {
+            if self.superblock.rev_level == 0 {
+                return Err(Error::Unsupported(Feature::Revision(0)));
+            }
+            self.release_attributes(inode)?;
+            let goal = self.goal_of_inode(inode.ino);
+            inode.file_acl = self.allocate_for(inode, goal)?.0;
+            // Staying set if the operation is undone does no harm.
+            self.superblock.feature_compat |= COMPAT_EXT_ATTR;
+            self.cache.zeroed(u64::from(inode.file_acl))?;
+        }
+        put(self.cache.block_mut(u64::from(inode.file_acl))?, 0, &bytes);
+        Ok(())
+    }
+
+    /// Takes the attribute block from an inode: it is about to be freed, or gets another.
     pub(crate) fn release_attributes(&mut self, inode: &mut Inode) -> Result<()> {
         let block = core::mem::take(&mut inode.file_acl);
         if block == 0 {
@@ -36,5 +159,139 @@ impl<D: BlockDevice> Ext2<D> {
             .blocks
             .saturating_sub(self.superblock.block_size() / 512);
         Ok(())
+    }
+}
+
+/// A length rounded up as names and values are.
+const fn padded(len: usize) -> usize {
+    len.saturating_add(3) & !3
+}
+
+/// The attributes of a block; `None` when it is no attribute block.
+fn decode(bytes: &[u8]) -> Option<Vec<Xattr>> {
+    if le32(bytes, 0) != MAGIC || le32(bytes, 8) != 1 {
+        return None;
+    }
+    let mut all = Vec::new();
+    let mut at = HEADER;
+    while *bytes.get(at..at.checked_add(4)?)? != [0; 4] {
+        let (entry, rest) = bytes.get(at..)?.split_at_checked(ENTRY)?;
+        let name = rest.get(..usize::from(*entry.first()?))?;
+        let start = usize::from(le16(entry, 2));
+        let len = usize::try_from(le32(entry, 8)).ok()?;
+        let value = match len {
+            0 => &[],
+            _ => bytes.get(start..start.checked_add(len)?)?,
+        };
+        // A value in another block is nothing that Ext2 has.
+        if le32(entry, 4) != 0 {
+            return None;
+        }
+        all.push(Xattr {
+            space: *entry.get(1)?,
+            name: name.to_vec(),
+            value: value.to_vec(),
+        });
+        at = at.checked_add(padded(ENTRY.checked_add(name.len())?))?;
+    }
+    Some(all)
+}
+
+/// A block with these attributes, which are sorted; `None` when they do not fit.
+fn encode(all: &mut [Xattr], block_size: usize) -> Option<Vec<u8>> {
+    all.sort_by(|a, b| {
+        let key = |x: &Xattr| (x.space, x.name.len());
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    let mut bytes = vec![0; block_size];
+    let (mut at, mut values) = (HEADER, block_size);
+    let mut block_hash = 0;
+    for attribute in all.iter() {
+        let Xattr { space, name, value } = attribute;
+        let next = at.checked_add(padded(ENTRY.checked_add(name.len())?))?;
+        values = values.checked_sub(padded(value.len()))?;
+        // The list ends with four zeros.
+        if next.checked_add(4)? > values {
+            return None;
+        }
+        let hash = entry_hash(name, value);
+        block_hash = mix(block_hash, 16, hash);
+        let start = if value.is_empty() { 0 } else { values };
+        let entry = bytes.get_mut(at..)?;
+        put(entry, 0, &[low8(name.len()), *space]);
+        put16(entry, 2, low16(low32(wide(start))));
+        put32(entry, 8, low32(wide(value.len())));
+        put32(entry, 12, hash);
+        put(entry, ENTRY, name);
+        put(&mut bytes, values, value);
+        at = next;
+    }
+    put32(&mut bytes, 0, MAGIC);
+    put32(&mut bytes, REFCOUNT, 1);
+    put32(&mut bytes, 8, 1);
+    put32(&mut bytes, 12, block_hash);
+    Some(bytes)
+}
+
+/// `e_hash`: of the name's bytes and the value's words.
+fn entry_hash(name: &[u8], value: &[u8]) -> u32 {
+    let of_name = name
+        .iter()
+        .fold(0, |hash, byte| mix(hash, 5, u32::from(*byte)));
+    value.chunks(4).fold(of_name, |hash, chunk| {
+        let mut word = [0; 4];
+        put(&mut word, 0, chunk);
+        mix(hash, 16, u32::from_le_bytes(word))
+    })
+}
+
+const fn mix(hash: u32, shift: u32, next: u32) -> u32 {
+    hash.rotate_left(shift) ^ next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(space: u8, name: &str, value: &[u8]) -> Xattr {
+        Xattr {
+            space,
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn a_block_holds_what_was_put_in_sorted() {
+        let mut all = [
+            attribute(6, "selinux", b"label"),
+            attribute(1, "bb", b""),
+            attribute(1, "a", &[7; 100]),
+            attribute(1, "aa", b"word"),
+        ];
+        let bytes = encode(&mut all, 1024).unwrap();
+        let names = ["a", "aa", "bb", "selinux"].map(|name| name.as_bytes().to_vec());
+        let decoded = decode(&bytes).unwrap();
+        assert_eq!(decoded, all);
+        assert!(decoded.iter().map(|one| &one.name).eq(&names));
+    }
+
+    #[test]
+    fn the_last_byte_of_a_block_can_be_used_and_no_more() {
+        let room = 1024 - HEADER - 4 - padded(ENTRY + 1);
+        assert!(encode(&mut [attribute(1, "a", &vec![1; room])], 1024).is_some());
+        assert!(encode(&mut [attribute(1, "a", &vec![1; room + 1])], 1024).is_none());
+    }
+
+    #[test]
+    fn blocks_that_lie_are_refused() {
+        let bytes = encode(&mut [attribute(1, "name", b"value")], 1024).unwrap();
+        for (at, byte) in [(0, 1), (8, 2), (HEADER, 255), (HEADER + 3, 0xFF), (HEADER + 10, 1)] {
+            let mut bytes = bytes.clone();
+            bytes[at] = byte;
+            bytes[HEADER + ENTRY + 4..].fill(0xEE);
+            assert_eq!(decode(&bytes), None, "{at}");
+        }
+        assert_eq!(decode(&bytes[..HEADER]), None);
     }
 }
