@@ -23,10 +23,11 @@ use crate::io::{Sink, Source};
 use crate::vfs::Follow;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{
-    DirEntry, FileSystem, FileSystemStatus, FileType, Inode, Metadata, NewAttributes, NewNode,
-    RenameMode, SetAttributes, Timestamp,
+    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, NewAttributes, NewNode,
+    RenameMode, Seek, SetAttributes, Timestamp,
 };
 use crate::vfs::registry::MountRequest;
+use crate::vfs::xattr::{Namespace, XattrMode};
 
 /// A block of the disk is not here yet: wait for the device, then repeat the whole call.
 pub const NOT_RESIDENT: Error = Errno::EAGAIN.because("a block of the disk is not here yet");
@@ -481,6 +482,76 @@ impl Inode for Ext2Inode {
         Ok((start, self.write(&mut state, start, source, time)?))
     }
 
+    fn punch(&self, start: u64, end: u64, time: Timestamp) -> Result<()> {
+        let mut state = self.shared.state();
+        state.changed(self.number, time);
+        Ok(state.ext2.punch(self.number, (start, end), time)?)
+    }
+
+    fn allocate(&self, range: (u64, u64), extent: Extent, time: Timestamp) -> Result<()> {
+        let mut state = self.shared.state();
+        let extent = match extent {
+            Extent::Grow => fs_ext2::Extent::Grow,
+            Extent::Keep => {
+                let size = state.ext2.stat(self.number)?.size;
+                if range.1 > size.next_multiple_of(state.ext2.block_size().into()) {
+                    return Err(Errno::EOPNOTSUPP.because("no blocks behind the end of a file"));
+                }
+                fs_ext2::Extent::Keep
+            }
+        };
+        state.changed(self.number, time);
+        Ok(state.ext2.allocate(self.number, range, extent, time)?)
+    }
+
+    fn seek(&self, offset: u64, what: Seek) -> Result<u64> {
+        let what = match what {
+            Seek::Data => fs_ext2::Seek::Data,
+            Seek::Hole => fs_ext2::Seek::Hole,
+        };
+        let found = self.shared.state().ext2.seek(self.number, offset, what)?;
+        found.ok_or_else(|| Errno::ENXIO.because("no data follows"))
+    }
+
+    fn xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        let (space, name) = stored_name(name)?;
+        let all = self.shared.state().ext2.xattrs(self.number)?;
+        let found = all
+            .into_iter()
+            .find(|one| one.space == space && one.name == name);
+        found.map(|one| one.value).ok_or(Errno::ENODATA.into())
+    }
+
+    fn set_xattr(
+        &self,
+        name: &[u8],
+        value: Option<&[u8]>,
+        mode: XattrMode,
+        time: Timestamp,
+    ) -> Result<()> {
+        let mode = match mode {
+            XattrMode::Any => fs_ext2::XattrMode::Any,
+            XattrMode::Create => fs_ext2::XattrMode::Create,
+            XattrMode::Replace => fs_ext2::XattrMode::Replace,
+        };
+        let mut state = self.shared.state();
+        state.now = state.now.max(time);
+        let name = stored_name(name)?;
+        Ok(state
+            .ext2
+            .set_xattr(self.number, name, value, mode, time)?)
+    }
+
+    fn xattr_names(&self, report: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let all = self.shared.state().ext2.xattrs(self.number)?;
+        for one in all {
+            if let Some(space) = Namespace::from_number(one.space) {
+                report(&[space.prefix(), &one.name].concat());
+            }
+        }
+        Ok(())
+    }
+
     fn sync(&self) -> Result<()> {
         self.shared.sync()
     }
@@ -500,6 +571,13 @@ impl Inode for Ext2Inode {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// The number of an attribute's namespace and the rest of its name, as the disk has them.
+fn stored_name(name: &[u8]) -> Result<(u8, &[u8])> {
+    let (space, name) = Namespace::of(name).ok_or(Errno::EOPNOTSUPP)?;
+    #[expect(clippy::as_conversions, reason = "the discriminant")]
+    Ok((space as u8, name))
 }
 
 /// The 12 bits that the disk keeps.

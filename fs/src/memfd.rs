@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::io::{Sink, Source};
 use crate::tmpfs::TmpFs;
 use crate::vfs::inode::{
-    FileSystem, Inode, Metadata, NewAttributes, NewNode, SetAttributes, Timestamp,
+    Extent, FileSystem, Inode, Metadata, NewAttributes, NewNode, Seek, SetAttributes, Timestamp,
 };
 
 /// A file in memory, the only one of a file system that nobody sees.
@@ -178,6 +178,17 @@ impl Inode for MemFile {
     fn punch(&self, start: u64, end: u64, time: Timestamp) -> Result<()> {
         self.check(F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)?;
         self.inner.punch(start, end, time)
+    }
+
+    fn allocate(&self, range: (u64, u64), extent: Extent, time: Timestamp) -> Result<()> {
+        if extent == Extent::Grow && range.1 > self.inner.metadata()?.size {
+            self.check(F_SEAL_GROW)?;
+        }
+        self.inner.allocate(range, extent, time)
+    }
+
+    fn seek(&self, offset: u64, what: Seek) -> Result<u64> {
+        self.inner.seek(offset, what)
     }
 
     fn version(&self) -> Option<u64> {

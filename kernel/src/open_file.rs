@@ -95,7 +95,7 @@ impl fmt::Debug for OpenFile {
 
 impl OpenFile {
     /// Tells who watches the file, or its directory, that `mask` (`IN_*`) happened.
-    fn notify(&self, mask: u32) {
+    pub fn notify(&self, mask: u32) {
         if let (Identity::Located(location), false) = (&self.identity, self.is_path()) {
             location.notify(mask);
         }

@@ -31,6 +31,7 @@ mod time;
 mod timer;
 mod tty;
 mod wasi;
+mod xattr;
 
 pub use context::Cx;
 pub use dispatch::enter;

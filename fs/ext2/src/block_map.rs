@@ -14,6 +14,8 @@
     reason = "file blocks below `max_file_blocks`"
 )]
 
+use core::ops::Range;
+
 use fs_block::BlockDevice;
 
 use crate::codec::{index, low32, pointer, put32};
@@ -247,39 +249,46 @@ impl<D: BlockDevice> Ext2<D> {
         Ok(())
     }
 
-    /// Frees all blocks from file block `first` on, and the tables that only lead to them.
-    pub(crate) fn free_from(&mut self, inode: &mut Inode, first: u64) -> Result<()> {
+    /// Frees the blocks of the file blocks `range`, and the tables that then lead nowhere.
+    pub(crate) fn free_range(&mut self, inode: &mut Inode, range: Range<u64>) -> Result<()> {
         let shift = self.table_shift();
         let mut start = 0;
         for root in 0..NR_POINTERS {
             let depth = u32::try_from(root.saturating_sub(11)).unwrap_or(0);
-            let span = 1_u64 << (shift * depth);
+            let end = start + (1_u64 << (shift * depth));
             let block = inode.block.get(root).copied().unwrap_or(0);
-            if block != 0 && start + span > first {
-                let keep = first.saturating_sub(start);
-                self.free_tree(inode, block, depth, keep)?;
-                if keep == 0
+            if block != 0 && start < range.end && end > range.start {
+                let part = range.start.saturating_sub(start)..range.end - start;
+                if self.free_tree(inode, block, depth, part)?
                     && let Some(place) = inode.block.get_mut(root)
                 {
                     *place = 0;
                 }
             }
-            start += span;
+            start = end;
         }
         self.forget_run(inode.ino);
         Ok(())
     }
 
-    /// Frees what a pointer leads to, except its first `keep` file blocks and the tables above them.
-    fn free_tree(&mut self, inode: &mut Inode, block: u32, depth: u32, keep: u64) -> Result<()> {
+    /// Frees what a pointer leads to within `range`, counted from there; returns whether that was
+    /// all, so that the pointer is free too.
+    fn free_tree(
+        &mut self,
+        inode: &mut Inode,
+        block: u32,
+        depth: u32,
+        range: Range<u64>,
+    ) -> Result<bool> {
         self.check_data_block(block)?;
         if depth > 0 {
             let shift = self.table_shift();
             let span = 1_u64 << (shift * (depth - 1));
-            let first = low32(keep / span);
+            let goes_anyway = range.start == 0 && range.end >= span << shift;
             // A copy: the walk below needs the cache.
             let table = self.cache.block(u64::from(block))?.to_vec();
-            for number in first..1 << shift {
+            let mut is_empty = true;
+            for number in 0..1 << shift {
                 let child = pointer(&table, number);
                 if child == 0 {
                     continue;
@@ -287,20 +296,24 @@ impl<D: BlockDevice> Ext2<D> {
                 if child == block {
                     return Err(CorruptKind::BlockPointer(BlockNo(block)).into());
                 }
-                let keep_there = if number == first { keep % span } else { 0 };
-                self.free_tree(inode, child, depth - 1, keep_there)?;
-                if keep > 0 && keep_there == 0 {
-                    put32(
-                        self.cache.block_mut(u64::from(block))?,
-                        index(number) * 4,
-                        0,
-                    );
+                let start = u64::from(number) * span;
+                if start >= range.end || start + span <= range.start {
+                    is_empty = false;
+                    continue;
+                }
+                let part = range.start.saturating_sub(start)..range.end - start;
+                if !self.free_tree(inode, child, depth - 1, part)? {
+                    is_empty = false;
+                } else if !goes_anyway {
+                    let table = self.cache.block_mut(u64::from(block))?;
+                    put32(table, index(number) * 4, 0);
                 }
             }
+            if !is_empty {
+                return Ok(false);
+            }
         }
-        if keep == 0 {
-            self.free_for(inode, block)?;
-        }
-        Ok(())
+        self.free_for(inode, block)?;
+        Ok(true)
     }
 }

@@ -257,7 +257,7 @@ impl<D: BlockDevice> Ext2<D> {
         self.check_size(inode, size)?;
         if size < inode.size {
             let block_size = wide(self.cache.block_size());
-            self.free_from(inode, size.div_ceil(block_size))?;
+            self.free_range(inode, size.div_ceil(block_size)..u64::MAX)?;
             let within = usize::try_from(size % block_size).unwrap_or(0);
             // What lies behind the end must read as zeros when the file grows again.
             if within != 0
@@ -272,7 +272,7 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     /// Refuses sizes that the format cannot hold, and notes the first large file.
-    fn check_size(&mut self, inode: &Inode, size: u64) -> Result<()> {
+    pub(crate) fn check_size(&mut self, inode: &Inode, size: u64) -> Result<()> {
         if size > self.max_file_size() && size > inode.size {
             return Err(Error::FileTooBig);
         }
@@ -284,7 +284,7 @@ impl<D: BlockDevice> Ext2<D> {
     }
 }
 
-fn check_regular(inode: &Inode) -> Result<()> {
+pub(crate) fn check_regular(inode: &Inode) -> Result<()> {
     match inode.kind {
         FileType::Regular => Ok(()),
         FileType::Directory => Err(Error::IsDirectory),

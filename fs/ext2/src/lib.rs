@@ -26,7 +26,7 @@
 //! | `mount.rs` | [`Ext2`], mount, sync, unmount, all-or-nothing operations |
 //! | `inode.rs`, `lifetime.rs` | the inode codec and cache; birth, `retain`, `release`, death |
 //! | `alloc.rs` | the two bitmaps |
-//! | `block_map.rs`, `file.rs` | file block to disk block; read, write, truncate |
+//! | `block_map.rs`, `file.rs`, `space.rs` | file block to disk block; read, write, truncate; holes |
 //! | `dir_block.rs`, `dir.rs`, `name_index.rs` | one directory block; a directory; its index in memory |
 //! | `names.rs`, `rename.rs`, `symlink.rs` | the operations on names |
 //! | `attributes.rs`, `xattr.rs`, `error.rs`, `codec.rs` | stat, attribute blocks, errors, little-endian |
@@ -52,6 +52,7 @@ mod mount;
 mod name_index;
 mod names;
 mod rename;
+mod space;
 mod superblock;
 mod symlink;
 mod xattr;
@@ -65,6 +66,7 @@ pub use error::{CorruptKind, Error, Feature, Result};
 pub use mount::{Ext2, FileSystemStatus, MountOptions, ReservedBlocks};
 pub use names::{NewAttributes, NewNode};
 pub use rename::RenameMode;
+pub use space::{Extent, Seek};
 pub use xattr::{Xattr, XattrMode};
 
 /// The number of a block of the file system; block 0 holds the boot sector.

@@ -65,7 +65,7 @@ impl<D: BlockDevice> Ext2<D> {
         inode.ctime = now;
         if self.retained.contains_key(&ino.0) {
             // Whoever holds it sees an empty directory, without `.` and `..`, as on Linux.
-            self.free_from(&mut inode, 0)?;
+            self.free_range(&mut inode, 0..u64::MAX)?;
             inode.size = 0;
             self.names.remove(ino);
             self.store(&inode)
@@ -82,7 +82,7 @@ impl<D: BlockDevice> Ext2<D> {
             _ => false,
         };
         if has_blocks {
-            self.free_from(&mut inode, 0)?;
+            self.free_range(&mut inode, 0..u64::MAX)?;
         }
         self.release_attributes(&mut inode)?;
         inode.links_count = 0;

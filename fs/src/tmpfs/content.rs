@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use abi::{Errno, Result};
 
 use crate::io::{Sink, Source};
+use crate::vfs::inode::{Extent, Seek};
 
 /// Bytes of a chunk when it is full.
 const CHUNK_SIZE: u64 = 64 << 10;
@@ -176,6 +177,69 @@ impl Content {
         before - self.charged
     }
 
+    /// Takes memory for the bytes from `start` to `end`, all of it or none. A chunk counts from its
+    /// first byte.
+    ///
+    /// # Errors
+    /// What `charge` says.
+    pub(super) fn allocate(
+        &mut self,
+        (start, end): (u64, u64),
+        extent: Extent,
+        charge: &dyn Fn(u64) -> Result<()>,
+    ) -> Result<()> {
+        let (first, last) = (start / CHUNK_SIZE, (end - 1) / CHUNK_SIZE);
+        let goal = |number: u64| narrow((end - number * CHUNK_SIZE).min(CHUNK_SIZE));
+        let all = (last - first) * CHUNK_SIZE + occupied(goal(last));
+        let there = self.chunks.range(first..=last).map(|(&number, chunk)| {
+            let len = chunk.len().min(goal(number));
+            occupied(len)
+        });
+        let more = all - there.sum::<u64>();
+        charge(more)?;
+        self.charged += more;
+        for number in first..=last {
+            let chunk = self.chunks.entry(number).or_default();
+            let len = chunk.len().max(goal(number));
+            chunk.reserve_exact(narrow(occupied(len)) - chunk.len());
+            chunk.resize(len, 0);
+        }
+        if extent == Extent::Grow {
+            self.size = self.size.max(end);
+        }
+        Ok(())
+    }
+
+    /// The first byte from `offset` on, which lies before the end, that is in a stored block or in
+    /// none.
+    ///
+    /// # Errors
+    /// `ENXIO` when no data follows.
+    pub(super) fn seek(&self, offset: u64, what: Seek) -> Result<u64> {
+        let mut at = offset;
+        for (number, chunk) in self.chunks.range(offset / CHUNK_SIZE..) {
+            let start = number * CHUNK_SIZE;
+            let end = start + occupied(chunk.len());
+            match what {
+                Seek::Data if end > at => {
+                    at = at.max(start);
+                    break;
+                }
+                Seek::Hole if start > at => break,
+                Seek::Hole => at = at.max(end),
+                Seek::Data => at = start + CHUNK_SIZE,
+            }
+        }
+        let is_data = self.chunks.get(&(at / CHUNK_SIZE)).is_some_and(|chunk| {
+            at % CHUNK_SIZE < occupied(chunk.len())
+        });
+        match what {
+            Seek::Data if is_data && at < self.size => Ok(at),
+            Seek::Data => Err(Errno::ENXIO.because("no data follows")),
+            Seek::Hole => Ok(at.min(self.size)),
+        }
+    }
+
     /// Sets the size; returns bytes that went off the budget.
     ///
     /// # Errors
@@ -262,6 +326,36 @@ mod tests {
         assert!(read(&content, 0, 400_000) == expected);
         content.punch(0, u64::MAX);
         assert_eq!((content.size(), content.charged()), (300_000, 0));
+    }
+
+    #[test]
+    fn memory_is_taken_ahead_once_and_holes_are_found() {
+        let mut content = Content::default();
+        let taken = std::cell::Cell::new(0);
+        let charge = |bytes: u64| {
+            taken.set(taken.get() + bytes);
+            Ok(())
+        };
+        content.allocate((0, 10), Extent::Grow, &charge).unwrap();
+        assert_eq!((content.size(), taken.get()), (10, BLOCK_SIZE));
+        let far = (3 * CHUNK_SIZE + 100, 5 * CHUNK_SIZE + 5000);
+        content.allocate(far, Extent::Keep, &charge).unwrap();
+        content.allocate(far, Extent::Keep, &charge).unwrap();
+        assert_eq!((content.size(), content.charged()), (10, taken.get()));
+        assert_eq!(taken.get(), BLOCK_SIZE + 2 * CHUNK_SIZE + 2 * BLOCK_SIZE);
+        assert_eq!(content.seek(0, Seek::Hole), Ok(10));
+        content.resize(6 * CHUNK_SIZE).unwrap();
+        assert_eq!(content.seek(0, Seek::Hole), Ok(BLOCK_SIZE));
+        assert_eq!(content.seek(0, Seek::Data), Ok(0));
+        assert_eq!(content.seek(BLOCK_SIZE, Seek::Data), Ok(3 * CHUNK_SIZE));
+        let end = 5 * CHUNK_SIZE + 2 * BLOCK_SIZE;
+        assert_eq!(content.seek(3 * CHUNK_SIZE, Seek::Hole), Ok(end));
+        assert_eq!(content.seek(end, Seek::Hole), Ok(end));
+        assert!(content.seek(end, Seek::Data).is_err());
+        let full = |_| Err(Errno::ENOSPC.into());
+        let result = content.allocate((0, u64::MAX >> 1), Extent::Grow, &full);
+        assert_eq!(result.unwrap_err().errno, Errno::ENOSPC);
+        assert_eq!(content.size(), 6 * CHUNK_SIZE);
     }
 
     #[test]

@@ -10,12 +10,14 @@ use executor::sync::{Lock, LockGuard};
 
 use super::content::Content;
 use super::directory::Names;
+use super::xattr::Xattrs;
 use super::{Shared, inode_bytes, type_of};
 use crate::io::{Sink, Source};
 use crate::vfs::inode::{
-    DirEntry, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, SetAttributes,
+    DirEntry, Extent, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, Seek, SetAttributes,
     Timestamp,
 };
+use crate::vfs::xattr::XattrMode;
 
 /// Bytes that a name adds to the size of a directory, as Linux's tmpfs counts.
 const BYTES_PER_NAME: u64 = 20;
@@ -42,6 +44,7 @@ struct State {
     atime: Timestamp,
     mtime: Timestamp,
     ctime: Timestamp,
+    xattrs: Xattrs,
     body: Body,
 }
 
@@ -120,6 +123,7 @@ impl TmpInode {
                 atime: attributes.time,
                 mtime: attributes.time,
                 ctime: attributes.time,
+                xattrs: Xattrs::default(),
                 body,
             }),
         }))
@@ -196,7 +200,9 @@ impl TmpInode {
 
 impl Drop for TmpInode {
     fn drop(&mut self) {
-        let extra = match &self.state.get_mut().body {
+        let state = self.state.get_mut();
+        state.xattrs.clear(&self.shared);
+        let extra = match &state.body {
             Body::Regular(content) => {
                 self.shared.discharge(content.charged());
                 0
@@ -458,6 +464,46 @@ impl Inode for TmpInode {
         self.shared.discharge(freed);
         state.touch(time);
         self.changed();
+        Ok(())
+    }
+
+    fn allocate(&self, range: (u64, u64), extent: Extent, time: Timestamp) -> Result<()> {
+        let mut state = self.state.lock();
+        let Body::Regular(content) = &mut state.body else {
+            return Err(Errno::EINVAL.into());
+        };
+        content.allocate(range, extent, &|bytes| self.shared.charge(bytes))?;
+        state.touch(time);
+        self.changed();
+        Ok(())
+    }
+
+    fn seek(&self, offset: u64, what: Seek) -> Result<u64> {
+        match &self.state.lock().body {
+            Body::Regular(content) => content.seek(offset, what),
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    fn xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        self.state.lock().xattrs.value(name)
+    }
+
+    fn set_xattr(
+        &self,
+        name: &[u8],
+        value: Option<&[u8]>,
+        mode: XattrMode,
+        time: Timestamp,
+    ) -> Result<()> {
+        let mut state = self.state.lock();
+        state.xattrs.set(&self.shared, name, value, mode)?;
+        state.ctime = time;
+        Ok(())
+    }
+
+    fn xattr_names(&self, report: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.state.lock().xattrs.names(report);
         Ok(())
     }
 

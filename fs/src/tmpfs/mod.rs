@@ -2,7 +2,8 @@
 //!
 //! - [`content`]: the bytes of a regular file, with holes
 //! - [`directory`]: names with cookies that stay right while the directory changes
-//! - [`inode`]: the [`Inode`] implementation on both
+//! - [`xattr`]: extended attributes
+//! - [`inode`]: the [`Inode`] implementation on all of them
 //!
 //! All files of one [`TmpFs`] share a limit of bytes and one of inodes, and what they hold comes off
 //! the memory of the pod; `ENOSPC` at the end of each.
@@ -10,6 +11,7 @@
 mod content;
 mod directory;
 mod inode;
+mod xattr;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,6 +10,7 @@ pub use abi::file::{FileType, Timestamp};
 use abi::{Errno, Result};
 
 use super::file::FileOps;
+use super::xattr::XattrMode;
 use crate::io::{Sink, Source};
 
 /// What `stat(2)` tells.
@@ -146,6 +147,24 @@ pub enum RenameMode {
     NoReplace,
     /// Swap the two names.
     Exchange,
+}
+
+/// What `fallocate(2)` does to the size of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It grows to the end of the range.
+    Grow,
+    /// It stays.
+    Keep,
+}
+
+/// What `lseek(2)` looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// A byte that is not in a hole.
+    Data,
+    /// A hole; the end of the file is one.
+    Hole,
 }
 
 /// What `statfs(2)` tells.
@@ -349,6 +368,61 @@ pub trait Inode: Send + Sync + fmt::Debug {
     fn punch(&self, start: u64, end: u64, time: Timestamp) -> Result<()> {
         let _ = (start, end, time);
         Err(Errno::EOPNOTSUPP.because("no holes are made in this file system"))
+    }
+
+    /// Takes space for the bytes from `range.0` to `range.1`, so that writes there find some. What
+    /// was a hole reads as zeros.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EFBIG`, `EROFS`, `EIO`; `EOPNOTSUPP` where the file system cannot.
+    fn allocate(&self, range: (u64, u64), extent: Extent, time: Timestamp) -> Result<()> {
+        let _ = (range, extent, time);
+        Err(Errno::EOPNOTSUPP.because("no space is taken ahead in this file system"))
+    }
+
+    /// The first byte from `offset` on, which lies before the end, that is data or in a hole. The
+    /// default is for file systems without holes.
+    ///
+    /// # Errors
+    /// `ENXIO` when no data follows, `EIO`.
+    fn seek(&self, offset: u64, what: Seek) -> Result<u64> {
+        match what {
+            Seek::Data => Ok(offset),
+            Seek::Hole => Ok(self.metadata()?.size),
+        }
+    }
+
+    /// The value of the extended attribute `name`, whose namespace the VFS has checked.
+    ///
+    /// # Errors
+    /// `ENODATA`, `EIO`; `EOPNOTSUPP` where the file system has none.
+    fn xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        let _ = name;
+        Err(Errno::EOPNOTSUPP.because("no extended attributes in this file system"))
+    }
+
+    /// Sets the extended attribute `name`, or removes it when there is no `value`.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENODATA`, `ENOSPC`, `EROFS`, `EIO`; `EOPNOTSUPP` where the file system has none.
+    fn set_xattr(
+        &self,
+        name: &[u8],
+        value: Option<&[u8]>,
+        mode: XattrMode,
+        time: Timestamp,
+    ) -> Result<()> {
+        let _ = (name, value, mode, time);
+        Err(Errno::EOPNOTSUPP.because("no extended attributes in this file system"))
+    }
+
+    /// Reports the names of all extended attributes.
+    ///
+    /// # Errors
+    /// `EIO`
+    fn xattr_names(&self, report: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let _ = report;
+        Ok(())
     }
 
     /// Makes what was written durable.

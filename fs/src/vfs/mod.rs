@@ -6,6 +6,7 @@
 //! - [`path`]: [`path::Location`], a place in the tree; [`dentry`]: the names that are cached
 //! - `walk`: from a path to a location
 //! - `open`, `names`, `rename`, `attributes`: the system calls
+//! - [`xattr`]: extended attributes of a location
 //! - [`mount`]: what is mounted where; [`registry`]: which types of file systems there are
 //! - [`inode`], [`mod@file`]: what a file system and an open file implement
 
@@ -25,6 +26,7 @@ mod rename;
 #[cfg(test)]
 mod tests;
 mod walk;
+pub mod xattr;
 
 use std::sync::{Arc, OnceLock};
 

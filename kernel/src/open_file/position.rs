@@ -8,7 +8,7 @@ use abi::flags::{
     SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET,
 };
 use abi::{Errno, Result};
-use fs::vfs::inode::{DirEntry, FileType, Inode, SetAttributes, Timestamp};
+use fs::vfs::inode::{DirEntry, FileType, Inode, Seek, SetAttributes, Timestamp};
 
 use super::{Backing, Identity, OpenFile};
 
@@ -78,7 +78,11 @@ impl OpenFile {
                 if start >= size {
                     return Err(Errno::ENXIO.into());
                 }
-                *offset = if whence == Whence::Data { start } else { size };
+                let what = match whence {
+                    Whence::Hole => Seek::Hole,
+                    _ => Seek::Data,
+                };
+                *offset = inode.seek(start, what)?;
                 return Ok(*offset);
             }
         };

@@ -10,6 +10,12 @@ pub const SYMLOOP_MAX: usize = 40;
 pub const LINK_MAX: u32 = 65_000;
 /// Bytes that a pipe takes in one piece, `PIPE_BUF`.
 pub const PIPE_BUF: usize = 4096;
+/// Bytes of an extended attribute's name, without an end mark.
+pub const XATTR_NAME_MAX: usize = 255;
+/// Bytes of an extended attribute's value.
+pub const XATTR_SIZE_MAX: usize = 65_536;
+/// Bytes of a list of names of extended attributes.
+pub const XATTR_LIST_MAX: usize = 65_536;
 /// Bytes that a new pipe holds.
 pub const PIPE_SIZE: usize = 65_536;
 /// Bytes that `F_SETPIPE_SZ` grants without privilege.

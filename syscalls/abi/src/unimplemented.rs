@@ -22,10 +22,9 @@ pub const UNIMPLEMENTED: &[(u32, &str, u8)] = &[
     (175, "init_module", 3), (176, "delete_module", 2), (177, "get_kernel_syms", 1),
     (178, "query_module", 5), (179, "quotactl", 4), (180, "nfsservctl", 3), (181, "getpmsg", 5),
     (182, "putpmsg", 5), (183, "afs_syscall", 5), (184, "tuxcall", 3), (185, "security", 3),
-    (187, "readahead", 5), (188, "setxattr", 5), (189, "lsetxattr", 5), (190, "fsetxattr", 5),
-    (191, "getxattr", 4), (192, "lgetxattr", 4), (193, "fgetxattr", 4), (194, "listxattr", 3),
-    (195, "llistxattr", 3), (196, "flistxattr", 3), (197, "removexattr", 2),
-    (198, "lremovexattr", 2), (199, "fremovexattr", 2), (205, "set_thread_area", 1),
+    (187, "readahead", 5),
+
+    (205, "set_thread_area", 1),
     (206, "io_setup", 2), (207, "io_destroy", 1), (208, "io_getevents", 5), (209, "io_submit", 3),
     (210, "io_cancel", 3), (211, "get_thread_area", 1), (212, "lookup_dcookie", 3),
     (214, "epoll_ctl_old", 4), (215, "epoll_wait_old", 4), (216, "remap_file_pages", 5),

@@ -38,7 +38,7 @@ fn change_mode(cx: Cx<'_>, location: &Location, mode: u32) -> Result<()> {
 ///
 /// # Errors
 /// `EBADF`, also for `O_PATH`.
-fn open_place(cx: Cx<'_>, fd: Fd) -> Result<Location> {
+pub(crate) fn open_place(cx: Cx<'_>, fd: Fd) -> Result<Location> {
     let file = cx.file(fd)?;
     if file.is_path() {
         return Err(Errno::EBADF.because("opened with O_PATH"));

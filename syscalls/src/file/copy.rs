@@ -171,9 +171,7 @@ impl Attempt for Transfer {
     }
 }
 
-/// copy_file_range(2): between regular files only.
-///
-/// Deviates: also copies between file systems of different types.
+/// copy_file_range(2): between regular files of one file system.
 pub(crate) fn copy_file_range(
     cx: Cx<'_>,
     in_fd: Fd,
@@ -188,12 +186,12 @@ pub(crate) fn copy_file_range(
     if flags != 0 {
         return Err(Errno::EINVAL.into());
     }
-    for file in [&input, &output] {
-        match file.file_type() {
-            FileType::Regular => {}
-            FileType::Directory => return Err(Errno::EISDIR.into()),
-            _ => return Err(Errno::EINVAL.because("not a regular file")),
-        }
+    let types = [&input, &output].map(|file| file.file_type());
+    if types.contains(&FileType::Directory) {
+        return Err(Errno::EISDIR.into());
+    }
+    if types != [FileType::Regular; 2] {
+        return Err(Errno::EINVAL.because("not a regular file"));
     }
     if !input.is_readable() || !output.is_writable() || output.flags() & O_APPEND != 0 {
         return Err(Errno::EBADF.into());
@@ -201,8 +199,16 @@ pub(crate) fn copy_file_range(
     let from = start_of(&input, in_start)?;
     let to = start_of(&output, out_start)?;
     let (source, target) = (input.metadata()?, output.metadata()?);
-    let mut count = u64::try_from(len).unwrap_or(u64::MAX).min(MAX_COPY);
-    count = count.min(source.size.saturating_sub(from));
+    if source.device != target.device {
+        return Err(Errno::EXDEV.because("another file system"));
+    }
+    let mut count = u64::try_from(len).unwrap_or(u64::MAX);
+    for start in [from, to] {
+        if i64::try_from(start.saturating_add(count)).is_err() {
+            return Err(Errno::EOVERFLOW.because("behind the largest offset"));
+        }
+    }
+    count = count.min(MAX_COPY).min(source.size.saturating_sub(from));
     count = limit::room(cx, to, count)?;
     let is_same = (source.device, source.inode) == (target.device, target.inode);
     if is_same && from < to.saturating_add(count) && to < from.saturating_add(count) {

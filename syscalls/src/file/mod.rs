@@ -17,7 +17,7 @@ mod stat;
 mod sync;
 
 pub(crate) use attributes::{
-    chmod, chown, fchmod, fchmodat, fchown, fchownat, lchown, utimensat_time64,
+    chmod, chown, fchmod, fchmodat, fchown, fchownat, lchown, open_place, utimensat_time64,
 };
 pub(crate) use copy::{copy_file_range, sendfile64};
 pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writev};

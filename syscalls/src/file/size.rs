@@ -1,9 +1,11 @@
 //! The length of files and the space they take: truncate(2), fallocate(2).
 
-use abi::flags::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
+use abi::flags::{
+    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, IN_MODIFY,
+};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
-use fs::vfs::inode::FileType;
+use fs::vfs::inode::{Extent, FileType};
 
 use super::{drop_set_id, limit, not_negative};
 use crate::context::Cx;
@@ -28,8 +30,7 @@ pub(crate) fn ftruncate64(cx: Cx<'_>, fd: Fd, len: i64) -> Result<()> {
     file.truncate(len, cx.kernel.now())
 }
 
-/// fallocate(2): `offset` and `len` in bytes. Space is found when it is written, so that the
-/// default mode only extends the file. Holes are punched in tmpfs alone.
+/// fallocate(2): `offset` and `len` in bytes.
 pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) -> Result<()> {
     let file = cx.file(fd)?;
     let offset = not_negative(offset)?;
@@ -38,7 +39,8 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
         len => len,
     };
     const PUNCH: u32 = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    if !matches!(mode, 0 | FALLOC_FL_KEEP_SIZE | PUNCH) {
+    let shape = mode & !FALLOC_FL_KEEP_SIZE;
+    if !matches!(shape, 0 | FALLOC_FL_ZERO_RANGE) && mode != PUNCH {
         return Err(Errno::EOPNOTSUPP.because("no such mode of fallocate"));
     }
     if !file.is_writable() {
@@ -56,11 +58,19 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
     }
     drop_set_id(cx, &file)?;
     if mode == PUNCH {
-        return inode.punch(offset, end, cx.kernel.now());
+        inode.punch(offset, end, cx.kernel.now())?;
+        file.notify(IN_MODIFY);
+        return Ok(());
     }
-    if mode & FALLOC_FL_KEEP_SIZE == 0 && end > inode.metadata()?.size {
+    let mut extent = Extent::Keep;
+    if mode & FALLOC_FL_KEEP_SIZE == 0 {
         limit::check(cx, end)?;
-        file.truncate(end, cx.kernel.now())?;
+        extent = Extent::Grow;
     }
+    if shape == FALLOC_FL_ZERO_RANGE {
+        inode.punch(offset, end, cx.kernel.now())?;
+    }
+    inode.allocate((offset, end), extent, cx.kernel.now())?;
+    file.notify(IN_MODIFY);
     Ok(())
 }

@@ -101,6 +101,10 @@ flags! {
         FALLOC_FL_INSERT_RANGE = 0x20,
         FALLOC_FL_UNSHARE_RANGE = 0x40,
     }
+    "setxattr(2)": u32 {
+        XATTR_CREATE = 1,
+        XATTR_REPLACE = 2,
+    }
     "splice(2)": u32 {
         SPLICE_F_MOVE = 0x01,
         SPLICE_F_NONBLOCK = 0x02,

@@ -154,6 +154,7 @@ flags! {
         CAP_SYS_RESOURCE = 24,
         CAP_SYS_TTY_CONFIG = 26,
         CAP_MKNOD = 27,
+        CAP_SETFCAP = 31,
         CAP_MAC_OVERRIDE = 32,
         CAP_SYSLOG = 34,
         SECBIT_NOROOT = 1,
