@@ -23,8 +23,8 @@ use crate::io::{Sink, Source};
 use crate::vfs::Follow;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{
-    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, NewAttributes, NewNode,
-    RenameMode, Seek, SetAttributes, Timestamp,
+    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, NewAttributes,
+    NewNode, RenameMode, Seek, SetAttributes, Timestamp,
 };
 use crate::vfs::registry::MountRequest;
 use crate::vfs::xattr::{Namespace, XattrMode};
@@ -537,9 +537,7 @@ impl Inode for Ext2Inode {
         let mut state = self.shared.state();
         state.now = state.now.max(time);
         let name = stored_name(name)?;
-        Ok(state
-            .ext2
-            .set_xattr(self.number, name, value, mode, time)?)
+        Ok(state.ext2.set_xattr(self.number, name, value, mode, time)?)
     }
 
     fn xattr_names(&self, report: &mut dyn FnMut(&[u8])) -> Result<()> {

@@ -27,6 +27,7 @@ fn stat(guest: &Guest, fd: u32) -> (i64, i64, u32) {
 #[test]
 fn holes_are_punched_in_memory_and_cost_nothing() {
     const PUNCH: u32 = 2 | 1;
+    const COLLAPSE: u32 = 8;
     const ZERO_RANGE: u32 = 0x10;
     let world = World::new();
     let guest = world.guest();
@@ -40,10 +41,13 @@ fn holes_are_punched_in_memory_and_cost_nothing() {
     };
     assert_eq!(fallocate(PUNCH, [0, 0], [0, 256]), Ok(0));
     assert_eq!(stat(&guest, fd), (256 << 32, 0, 0o644));
-    assert_eq!(
-        fallocate(ZERO_RANGE, [0, 0], [9, 0]),
-        Err(Errno::EOPNOTSUPP)
-    );
+    for mode in [COLLAPSE, 0x20, PUNCH | ZERO_RANGE] {
+        assert_eq!(fallocate(mode, [0, 0], [9, 0]), Err(Errno::EOPNOTSUPP));
+    }
+    assert_eq!(guest.sys("pwrite64", &[fd, DATA, 9, 0, 0]), Ok(9));
+    assert_eq!(fallocate(ZERO_RANGE, [0, 0], [9, 0]), Ok(0));
+    assert_eq!(stat(&guest, fd), (256 << 32, 8, 0o644));
+    assert_eq!(fallocate(PUNCH, [0, 0], [0, 1]), Ok(0));
     assert_eq!(fallocate(2, [0, 0], [9, 0]), Err(Errno::EOPNOTSUPP));
     assert_eq!(fallocate(1, [0, 512], [9, 0]), Ok(0));
     assert_eq!(stat(&guest, fd).0, 256 << 32);

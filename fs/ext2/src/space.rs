@@ -96,12 +96,7 @@ impl<D: BlockDevice> Ext2<D> {
     ///
     /// # Errors
     /// `ReadOnly`, `NotPermitted`, `IsDirectory`, `Invalid`, `Stale`, and those of the disk.
-    pub fn punch(
-        &mut self,
-        ino: InodeNo,
-        (start, end): (u64, u64),
-        now: Timestamp,
-    ) -> Result<()> {
+    pub fn punch(&mut self, ino: InodeNo, (start, end): (u64, u64), now: Timestamp) -> Result<()> {
         let block_size = wide(self.cache.block_size());
         self.change(|fs| {
             let mut inode = fs.inode(ino)?;

@@ -286,7 +286,13 @@ mod tests {
     #[test]
     fn blocks_that_lie_are_refused() {
         let bytes = encode(&mut [attribute(1, "name", b"value")], 1024).unwrap();
-        for (at, byte) in [(0, 1), (8, 2), (HEADER, 255), (HEADER + 3, 0xFF), (HEADER + 10, 1)] {
+        for (at, byte) in [
+            (0, 1),
+            (8, 2),
+            (HEADER, 255),
+            (HEADER + 3, 0xFF),
+            (HEADER + 10, 1),
+        ] {
             let mut bytes = bytes.clone();
             bytes[at] = byte;
             bytes[HEADER + ENTRY + 4..].fill(0xEE);

@@ -19,7 +19,13 @@ fn file(fs: &mut Ext2<MemDisk>, name: &str) -> InodeNo {
 }
 
 fn set(fs: &mut Ext2<MemDisk>, ino: InodeNo, space: u8, name: &str, value: &[u8]) -> Result<()> {
-    fs.set_xattr(ino, (space, name.as_bytes()), Some(value), XattrMode::Any, NOW)
+    fs.set_xattr(
+        ino,
+        (space, name.as_bytes()),
+        Some(value),
+        XattrMode::Any,
+        NOW,
+    )
 }
 
 fn xattr(space: u8, name: &str, value: &[u8]) -> Xattr {
@@ -56,7 +62,10 @@ fn what_we_set_debugfs_reads_and_the_other_way_round() {
         assert!(debugfs("ea_get /one user.name").contains("second"));
         assert!(debugfs("ea_get /one security.label").contains("secret"));
         let listed = debugfs("ea_list /one");
-        assert!(listed.contains("user.a (0)") && listed.contains("trusted.t (300)"), "{listed}");
+        assert!(
+            listed.contains("user.a (0)") && listed.contains("trusted.t (300)"),
+            "{listed}"
+        );
         if options.contains(&"128") {
             debugfs("ea_set /two user.theirs value");
         }
@@ -87,14 +96,24 @@ fn modes_sizes_and_the_last_attribute() {
     assert_eq!(remove(&mut fs), Err(Error::NoAttribute));
     let replace = fs.set_xattr(one, key, Some(b"x"), XattrMode::Replace, NOW);
     assert_eq!(replace, Err(Error::NoAttribute));
-    fs.set_xattr(one, key, Some(b"x"), XattrMode::Create, NOW).unwrap();
+    fs.set_xattr(one, key, Some(b"x"), XattrMode::Create, NOW)
+        .unwrap();
     let again = fs.set_xattr(one, key, Some(b"y"), XattrMode::Create, NOW);
     assert_eq!(again, Err(Error::Exists));
-    assert_eq!(set(&mut fs, one, USER, "big", &[0; 1000]), Err(Error::NoSpace));
+    assert_eq!(
+        set(&mut fs, one, USER, "big", &[0; 1000]),
+        Err(Error::NoSpace)
+    );
     assert_eq!(fs.xattrs(one).unwrap(), [xattr(USER, "key", b"x")]);
-    assert_eq!((fs.status().nr_free, fs.stat(one).unwrap().nr_sectors), (free - 1, 2));
+    assert_eq!(
+        (fs.status().nr_free, fs.stat(one).unwrap().nr_sectors),
+        (free - 1, 2)
+    );
     remove(&mut fs).unwrap();
-    assert_eq!((fs.status().nr_free, fs.stat(one).unwrap().nr_sectors), (free, 0));
+    assert_eq!(
+        (fs.status().nr_free, fs.stat(one).unwrap().nr_sectors),
+        (free, 0)
+    );
     set(&mut fs, one, USER, "key", b"").unwrap();
     fs.unlink(InodeNo::ROOT, b"one", NOW).unwrap();
     assert_eq!(fs.status().nr_free, free);
@@ -141,7 +160,9 @@ fn random_attributes_are_those_of_a_list() {
         let name = "n".repeat(1 + random.below(9));
         let space = *random.pick(&[USER, TRUSTED, SECURITY]);
         let key = (space, name.as_bytes());
-        let place = model.iter().position(|one| (one.space, &one.name[..]) == key);
+        let place = model
+            .iter()
+            .position(|one| (one.space, &one.name[..]) == key);
         if random.below(3) == 0 {
             let result = fs.set_xattr(link, key, None, XattrMode::Any, NOW);
             assert_eq!(result.is_ok(), place.is_some());

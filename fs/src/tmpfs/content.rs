@@ -230,9 +230,10 @@ impl Content {
                 Seek::Data => at = start + CHUNK_SIZE,
             }
         }
-        let is_data = self.chunks.get(&(at / CHUNK_SIZE)).is_some_and(|chunk| {
-            at % CHUNK_SIZE < occupied(chunk.len())
-        });
+        let is_data = self
+            .chunks
+            .get(&(at / CHUNK_SIZE))
+            .is_some_and(|chunk| at % CHUNK_SIZE < occupied(chunk.len()));
         match what {
             Seek::Data if is_data && at < self.size => Ok(at),
             Seek::Data => Err(Errno::ENXIO.because("no data follows")),

@@ -14,8 +14,8 @@ use super::xattr::Xattrs;
 use super::{Shared, inode_bytes, type_of};
 use crate::io::{Sink, Source};
 use crate::vfs::inode::{
-    DirEntry, Extent, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, Seek, SetAttributes,
-    Timestamp,
+    DirEntry, Extent, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, Seek,
+    SetAttributes, Timestamp,
 };
 use crate::vfs::xattr::XattrMode;
 

@@ -67,7 +67,9 @@ impl Xattrs {
         };
         if let Ok(index) = place {
             let (name, value) = self.0.remove(index);
-            shared.budget.uncharge(Class::Files, bytes_of(&name, &value));
+            shared
+                .budget
+                .uncharge(Class::Files, bytes_of(&name, &value));
         }
         let (Ok(index) | Err(index)) = place;
         self.0.splice(index..index, entry);
@@ -77,7 +79,9 @@ impl Xattrs {
     /// Gives all memory back.
     pub(super) fn clear(&mut self, shared: &Shared) {
         for (name, value) in std::mem::take(&mut self.0) {
-            shared.budget.uncharge(Class::Files, bytes_of(&name, &value));
+            shared
+                .budget
+                .uncharge(Class::Files, bytes_of(&name, &value));
         }
     }
 }

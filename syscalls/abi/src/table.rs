@@ -254,7 +254,7 @@ macro_rules! for_each_syscall {
             (282, now, event::signalfd, (fd: Fd, mask: UserAddr, set_size: usize), full, "signalfd(2)", linux32 = "signalfd"),
             (283, now, timer::timerfd_create, (clock: i32, flags: OpenFlags), full, "timerfd_create(2)", linux32 = "timerfd_create"),
             (284, now, event::eventfd, (count: u32), full, "eventfd(2)", linux32 = "eventfd"),
-            (285, now, file::fallocate, (fd: Fd, mode: u32, offset: i64, len: i64), partial("default mode, KEEP_SIZE and PUNCH_HOLE"), "fallocate(2)", linux32 = "fallocate"),
+            (285, now, file::fallocate, (fd: Fd, mode: u32, offset: i64, len: i64), partial("no COLLAPSE_RANGE and INSERT_RANGE; on Ext2 no space behind the end"), "fallocate(2)", linux32 = "fallocate"),
             (286, now, timer::timerfd_settime64, (fd: Fd, flags: u32, value: UserAddr, old_value: UserAddr), partial("nobody sets the clock, so TFD_TIMER_CANCEL_ON_SET never cancels"), "timerfd_settime(2)", linux32 = "timerfd_settime64"),
             (287, now, timer::timerfd_gettime64, (fd: Fd, value: UserAddr), full, "timerfd_gettime(2)", linux32 = "timerfd_gettime64"),
             (288, may_block, socket::accept4, (fd: Fd, address: UserAddr, len: UserAddr, flags: i32), full, "accept4(2)", linux32 = "accept4"),

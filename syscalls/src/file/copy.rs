@@ -182,7 +182,14 @@ pub(crate) fn copy_file_range(
     flags: u32,
 ) -> Result<usize> {
     let (input, output) = (cx.file(in_fd)?, cx.file(out_fd)?);
-    let (in_start, out_start) = (offset_at(cx, in_offset)?, offset_at(cx, out_offset)?);
+    // Looked at later, as in Linux.
+    let raw = |address: UserAddr| match address.non_null() {
+        Some(address) => cx
+            .copy_in(address)
+            .map(|bytes| Some(u64::from_le_bytes(bytes))),
+        None => Ok(None),
+    };
+    let (in_start, out_start) = (raw(in_offset)?, raw(out_offset)?);
     if flags != 0 {
         return Err(Errno::EINVAL.into());
     }
@@ -204,9 +211,10 @@ pub(crate) fn copy_file_range(
     }
     let mut count = u64::try_from(len).unwrap_or(u64::MAX);
     for start in [from, to] {
-        if i64::try_from(start.saturating_add(count)).is_err() {
+        if start.checked_add(count).is_none() {
             return Err(Errno::EOVERFLOW.because("behind the largest offset"));
         }
+        not_negative(start.cast_signed())?;
     }
     count = count.min(MAX_COPY).min(source.size.saturating_sub(from));
     count = limit::room(cx, to, count)?;

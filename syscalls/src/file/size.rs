@@ -1,8 +1,6 @@
 //! The length of files and the space they take: truncate(2), fallocate(2).
 
-use abi::flags::{
-    FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, IN_MODIFY,
-};
+use abi::flags::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, IN_MODIFY};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::inode::{Extent, FileType};
