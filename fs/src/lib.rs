@@ -29,6 +29,7 @@ pub mod ext2_mount;
 pub mod hostfs;
 pub mod io;
 pub mod memfd;
+pub mod mqueue;
 pub mod notify;
 pub mod procfs;
 pub mod sysfs;

@@ -41,6 +41,8 @@ pub struct Kernel {
     pub fifos: Fifos,
     /// Shared memory, semaphores and messages of System V.
     pub sysv: SysV,
+    /// The POSIX message queues.
+    pub message_queues: fs::mqueue::MessageQueues,
     /// The sockets.
     pub network: net::Network,
     /// Who waits at words of memory.
@@ -113,6 +115,7 @@ impl Kernel {
             terminals: parts.terminals,
             fifos: Fifos::new(parts.vfs.budget()),
             sysv: SysV::default(),
+            message_queues: fs::mqueue::MessageQueues::new(parts.vfs.budget()),
             network: net::Network::new(parts.vfs.budget()),
             futexes: Arc::new(Futexes::new()),
             file_locks: FileLocks::new(),

@@ -14,8 +14,8 @@ use kernel::process::Task;
 use crate::arg::{FromArg, IntoOutcome, Words};
 use crate::context::Cx;
 use crate::{
-    credentials, dir, event, fd, file, futex, inotify, memory, pidfd, pipe, poll, process, signal,
-    socket, system, sysv, time, timer, tty, wasi, xattr,
+    credentials, dir, event, fd, file, futex, inotify, memory, mqueue, pidfd, pipe, poll, process,
+    signal, socket, system, sysv, time, timer, tty, wasi, xattr,
 };
 
 /// Makes system call `number` for `task`; what the shim does with the result is in

@@ -19,6 +19,7 @@ mod file;
 mod futex;
 mod inotify;
 mod memory;
+mod mqueue;
 mod pidfd;
 mod pipe;
 mod poll;

@@ -2,7 +2,8 @@
 
 use abi::limits::{
     EPOLL_MAX_USER_WATCHES, INOTIFY_MAX_INSTANCES, INOTIFY_MAX_QUEUED, INOTIFY_MAX_WATCHES,
-    MOUNT_MAX, NGROUPS_MAX, NR_OPEN, PID_MAX, PIPE_MAX_SIZE,
+    MOUNT_MAX, MQ_MAX_MESSAGES, MQ_MAX_SIZE, MQ_QUEUES_MAX, NGROUPS_MAX, NR_OPEN, PID_MAX,
+    PIPE_MAX_SIZE,
 };
 use abi::{Errno, Result};
 
@@ -42,6 +43,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     fixed!("fs/inotify/max_user_watches", INOTIFY_MAX_WATCHES),
     fixed!("fs/lease-break-time", 45),
     fixed!("fs/mount-max", MOUNT_MAX),
+    fixed!("fs/mqueue/msg_default", MQ_MAX_MESSAGES),
+    fixed!("fs/mqueue/msg_max", MQ_MAX_MESSAGES),
+    fixed!("fs/mqueue/msgsize_default", MQ_MAX_SIZE),
+    fixed!("fs/mqueue/msgsize_max", MQ_MAX_SIZE),
+    fixed!("fs/mqueue/queues_max", MQ_QUEUES_MAX),
     fixed!("fs/nr_open", NR_OPEN),
     fixed!("fs/overflowgid", 65_534),
     fixed!("fs/overflowuid", 65_534),

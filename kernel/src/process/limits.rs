@@ -35,6 +35,8 @@ pub enum Resource {
     AddressSpace = 9,
     /// `RLIMIT_SIGPENDING`: signals that wait for processes of a user.
     PendingSignals = 11,
+    /// `RLIMIT_MSGQUEUE`: bytes of message queues of a user.
+    MessageQueues = 12,
     /// `RLIMIT_NICE`: 20 less the lowest nice value.
     Nice = 13,
     /// `RLIMIT_RTPRIO`: the highest real-time priority.

@@ -42,6 +42,18 @@ pub const OPEN_MAX_HARD: u32 = 4096;
 pub const NR_OPEN: u32 = 1_048_576;
 /// Processes and threads: ids stay below this, `pid_max`.
 pub const PID_MAX: i32 = 32_768;
+/// Messages of a POSIX message queue, `fs.mqueue.msg_max`; also what a queue has by default.
+pub const MQ_MAX_MESSAGES: usize = 10;
+/// The same with `CAP_SYS_RESOURCE`, `HARD_MSGMAX`.
+pub const MQ_MAX_MESSAGES_HARD: usize = 65_536;
+/// Bytes of a message of a POSIX message queue, `fs.mqueue.msgsize_max`; also the default.
+pub const MQ_MAX_SIZE: usize = 8192;
+/// The same with `CAP_SYS_RESOURCE`, `HARD_MSGSIZEMAX`.
+pub const MQ_MAX_SIZE_HARD: usize = 16 << 20;
+/// POSIX message queues, `fs.mqueue.queues_max`.
+pub const MQ_QUEUES_MAX: usize = 256;
+/// Priorities of messages stay below this.
+pub const MQ_PRIO_MAX: u32 = 32_768;
 /// Bytes of a page: what `AT_PAGESZ` says and `mmap2` counts in.
 pub const PAGE_SIZE: usize = 4096;
 /// Bytes of a WebAssembly page.

@@ -9,6 +9,7 @@ use abi::flags::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, O_CLOEXEC};
 use abi::types::{Fd, OpenFlags};
 use abi::{Errno, Result};
 use kernel::fd_table::OnExec;
+use kernel::open_file::OpenFile;
 use kernel::process::{Process, Resource};
 
 pub(crate) use fcntl::fcntl64;
@@ -16,6 +17,7 @@ pub(crate) use ioctl::ioctl;
 pub(crate) use lock::flock;
 
 use crate::context::Cx;
+use crate::mqueue;
 
 /// `RLIMIT_NOFILE`: one more than the highest descriptor.
 pub(crate) fn limit(process: &Process) -> u64 {
@@ -35,8 +37,14 @@ pub(crate) const fn on_exec(flags: u32) -> OnExec {
 pub(crate) fn close(cx: Cx<'_>, fd: Fd) -> Result<()> {
     let process = cx.process();
     let file = process.files().close(fd)?;
-    cx.kernel.file_locks.closed(&file, process.pid);
+    let_go(cx, &file);
     Ok(())
+}
+
+/// The caller has closed a descriptor of `file`: what it held through the file in itself ends.
+fn let_go(cx: Cx<'_>, file: &OpenFile) {
+    cx.kernel.file_locks.closed(file, cx.process().pid);
+    mqueue::closed(cx, file);
 }
 
 /// dup(2).
@@ -66,7 +74,7 @@ fn duplicate_to(cx: Cx<'_>, old_fd: Fd, new_fd: Fd, on_exec: OnExec) -> Result<F
         .files()
         .duplicate_to(old_fd, new_fd, on_exec, limit)?;
     if let Some(file) = replaced {
-        cx.kernel.file_locks.closed(&file, process.pid);
+        let_go(cx, &file);
     }
     Ok(new_fd)
 }
@@ -83,7 +91,7 @@ pub(crate) fn close_range(cx: Cx<'_>, first: u32, last: u32, flags: u32) -> Resu
     }
     let closed = process.files().close_range(first..=last);
     for file in closed {
-        cx.kernel.file_locks.closed(&file, process.pid);
+        let_go(cx, &file);
     }
     Ok(())
 }

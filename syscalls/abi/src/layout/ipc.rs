@@ -1,6 +1,18 @@
 //! System V IPC, in the form of `IPC_64` with times in two words.
 
 layout! {
+    /// `struct mq_attr`.
+    pub struct MqAttr: 32 {
+        /// `O_NONBLOCK`, or nothing.
+        0 => flags: u32,
+        /// Messages that it takes.
+        4 => max_messages: i32,
+        /// Bytes of a message.
+        8 => max_size: i32,
+        /// Messages in it.
+        12 => nr_messages: i32,
+    }
+
     /// `struct ipc64_perm`.
     pub struct IpcPerm: 36 {
         /// What the object is found by.
