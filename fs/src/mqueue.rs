@@ -90,6 +90,8 @@ pub struct NewQueue {
     pub shape: Shape,
     /// Permission bits after the umask.
     pub permissions: u32,
+    /// The user that it counts for: the real one.
+    pub user: u32,
     /// `RLIMIT_MSGQUEUE` in bytes.
     pub limit: u64,
     /// Whether the limits of [`Shape`] and of the number of queues are the high ones
@@ -156,7 +158,7 @@ impl MessageQueues {
         let bytes = new.shape.bytes();
         {
             let mut usage = self.usage.lock();
-            let used = usage.entry(caller.uid).or_default();
+            let used = usage.entry(new.user).or_default();
             let sum = used.saturating_add(bytes);
             if sum > new.limit {
                 return Err(Errno::EMFILE.because("RLIMIT_MSGQUEUE"));
@@ -181,6 +183,7 @@ impl MessageQueues {
                 ctime: new.now,
             },
             shape: new.shape,
+            user: new.user,
             usage: Arc::clone(&self.usage),
             budget: Arc::clone(&self.budget),
             state: Lock::default(),
@@ -254,6 +257,7 @@ struct State {
 pub struct MessageQueue {
     metadata: Metadata,
     shape: Shape,
+    user: u32,
     usage: Usage,
     budget: Arc<Budget>,
     state: Lock<State>,
@@ -379,10 +383,10 @@ impl MessageQueue {
 impl Drop for MessageQueue {
     fn drop(&mut self) {
         let mut usage = self.usage.lock();
-        let left = usage.get(&self.metadata.uid).copied().unwrap_or(0);
+        let left = usage.get(&self.user).copied().unwrap_or(0);
         match left.saturating_sub(self.shape.bytes()) {
-            0 => usage.remove(&self.metadata.uid),
-            left => usage.insert(self.metadata.uid, left),
+            0 => usage.remove(&self.user),
+            left => usage.insert(self.user, left),
         };
     }
 }
@@ -448,6 +452,7 @@ mod tests {
             max_size: 8,
         },
         permissions: 0o600,
+        user: 0,
         limit: 1000,
         is_privileged: false,
         now: Timestamp {
@@ -499,8 +504,8 @@ mod tests {
         let queues = MessageQueues::new(&Budget::unlimited());
         let queue = open(&queues, b"name", Some(NEW)).unwrap();
         let listener = Arc::new(Counter::default());
-        queue.listen(7, Arc::clone(&listener) as _).unwrap();
-        let other = queue.listen(8, Arc::clone(&listener) as _);
+        queue.listen(7, Arc::<Counter>::clone(&listener)).unwrap();
+        let other = queue.listen(8, Arc::<Counter>::clone(&listener));
         assert_eq!(other.unwrap_err().errno, Errno::EBUSY);
         let waiting = queue.begin_wait();
         queue.try_send(1, b"x", (1, 0)).unwrap();
@@ -530,6 +535,20 @@ mod tests {
         assert_eq!(errno(open(&queues, b"one", None)), Errno::ENOENT);
         assert_eq!(errno(open(&queues, b"two", Some(new))), Errno::EMFILE);
         drop(queue);
+        let shape = Shape {
+            max_messages: 11,
+            max_size: 1,
+        };
+        let large = NewQueue {
+            shape,
+            limit: u64::MAX,
+            ..NEW
+        };
+        assert_eq!(errno(open(&queues, b"two", Some(large))), Errno::EINVAL);
+        let new = NewQueue {
+            is_privileged: true,
+            ..large
+        };
         open(&queues, b"two", Some(new)).unwrap();
         for (name, expected) in [
             (&b""[..], Errno::ENOENT),

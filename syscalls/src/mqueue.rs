@@ -53,6 +53,7 @@ pub(crate) fn mq_open(
     let new = (flags & O_CREAT != 0).then(|| NewQueue {
         shape,
         permissions: mode & S_IALLUGO & !process.path_context(cx.kernel).vfs().umask,
+        user: credentials.user.real,
         limit: process.limits.lock().soft(Resource::MessageQueues),
         is_privileged: credentials.has(CAP_SYS_RESOURCE),
         now: cx.kernel.now(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use abi::flags::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE,
     CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
-    CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, ITIMER_PROF, ITIMER_REAL,
-    ITIMER_VIRTUAL, TIMER_ABSTIME,
+    CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, CPUCLOCK_CLOCK_MASK,
+    CPUCLOCK_PERTHREAD_MASK, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, TIMER_ABSTIME,
 };
 use abi::layout::{Itimerval32, Timespec32, Timespec64, Timeval32, Timezone, Tms};
 use abi::limits::HZ;
@@ -37,6 +37,8 @@ pub(crate) enum Clock {
     BootTime,
     /// The time that a process ran.
     Cpu(Arc<Process>),
+    /// The time that a thread ran.
+    Thread(Arc<Task>),
 }
 
 impl Clock {
@@ -49,10 +51,21 @@ impl Clock {
             }
             CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE => Ok(Self::Monotonic),
             CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => Ok(Self::BootTime),
-            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(Self::Cpu(cx.process())),
-            // clock_getcpuclockid(3): the complement of the pid above three bits of kind.
+            CLOCK_PROCESS_CPUTIME_ID => Ok(Self::Cpu(cx.process())),
+            CLOCK_THREAD_CPUTIME_ID => Ok(Self::Thread(Arc::clone(cx.task))),
+            // clock_getcpuclockid(3), pthread_getcpuclockid(3): the complement of the id above three
+            // bits of kind.
             ..0 => {
                 let pid = !(id >> 3);
+                if id & CPUCLOCK_CLOCK_MASK == CPUCLOCK_CLOCK_MASK {
+                    return Err(Errno::EINVAL.because("the clock of a descriptor"));
+                }
+                if id & CPUCLOCK_PERTHREAD_MASK != 0 {
+                    let own = (pid == 0).then(|| Arc::clone(cx.task));
+                    let thread = own.or_else(|| cx.process().thread(pid));
+                    let thread = thread.map(Self::Thread);
+                    return thread.ok_or_else(|| Errno::EINVAL.because("no such thread"));
+                }
                 let process = if pid == 0 {
                     Some(cx.process())
                 } else {
@@ -81,6 +94,7 @@ impl Clock {
             Self::Monotonic => cx.kernel.platform.monotonic_ns(),
             Self::BootTime => cx.kernel.uptime_ns(),
             Self::Cpu(process) => process.cpu_ns(),
+            Self::Thread(thread) => thread.usage().ran_ns,
         }
     }
 }
@@ -321,8 +335,12 @@ pub(crate) fn clock_nanosleep_time64(
         }
         let clock = Clock::new(cx, clock)?;
         let request_ns = Timespec64::from_bytes(&cx.copy_in(request)?).nanoseconds()?;
-        if let Clock::Cpu(process) = clock {
-            return Ok(Until::CpuTime(process, request_ns));
+        match clock {
+            Clock::Cpu(process) => return Ok(Until::CpuTime(process, request_ns)),
+            Clock::Thread(_) => {
+                return Err(Errno::EINVAL.because("no sleeps on the time of a thread"));
+            }
+            _ => {}
         }
         let span_ns = if is_relative {
             request_ns

@@ -63,6 +63,8 @@ fn shown((left_ns, interval_ns): (u64, u64)) -> [u8; 32] {
 pub(crate) fn timer_create(cx: Cx<'_>, clock: i32, event: UserAddr, id: UserAddr) -> Result<()> {
     let kept_by = match Clock::new(cx, clock)? {
         Clock::Cpu(process) if Arc::ptr_eq(&process, &cx.process()) => TimerClock::Cpu,
+        // Looked at where the time of the process is: the same for a process of one thread.
+        Clock::Thread(_) => TimerClock::Cpu,
         Clock::Cpu(_) => return Err(Errno::EINVAL.because("the clock of another process")),
         _ if matches!(clock, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM) => {
             return Err(Errno::EOPNOTSUPP.because("no hardware clock"));

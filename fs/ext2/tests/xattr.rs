@@ -1,7 +1,6 @@
 //! Extended attributes: `debugfs` reads ours, we read its, and `e2fsck -fn` is content.
 
 #![cfg(test)]
-#![expect(clippy::arithmetic_side_effects, reason = "numbers of the tests")]
 
 mod common;
 

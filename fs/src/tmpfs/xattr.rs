@@ -9,9 +9,12 @@ use crate::vfs::xattr::XattrMode;
 /// Bytes of memory that an attribute takes besides its name and value, about.
 const ENTRY_BYTES: u64 = 64;
 
-/// Names and values, sorted by name.
+/// A name and a value.
+type Xattr = (Box<[u8]>, Box<[u8]>);
+
+/// All of a file, sorted by name.
 #[derive(Debug, Default)]
-pub(super) struct Xattrs(Vec<(Box<[u8]>, Box<[u8]>)>);
+pub(super) struct Xattrs(Vec<Xattr>);
 
 /// Bytes of memory for an attribute.
 fn bytes_of(name: &[u8], value: &[u8]) -> u64 {

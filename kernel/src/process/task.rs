@@ -30,7 +30,7 @@ use executor::Executor;
 use executor::sync::Lock;
 
 use self::identity::Identity;
-use super::cpu_time::Stopwatch;
+use super::cpu_time::{CpuTime, Stopwatch};
 use super::fork::Unwound;
 use super::{Pid, Process, RunState, ThreadStart};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
@@ -92,6 +92,8 @@ pub struct Task {
     /// Wakes the driver; there since its first poll.
     driver: OnceLock<Waker>,
     stopwatch: Stopwatch,
+    /// How long this thread ran before it waited last.
+    pub(crate) cpu_time: CpuTime,
     /// What the scheduler knows of it.
     pub(crate) turn: Turn,
     residency: Arc<Residency>,
@@ -208,6 +210,7 @@ impl Task {
             state: Lock::new(state),
             driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
+            cpu_time: CpuTime::default(),
             turn: Turn::default(),
             residency,
             restart_deadline_ns: AtomicU64::new(0),

@@ -308,7 +308,8 @@ impl Job {
         }
         // As in Linux, the flag of the call counts for sockets that are read, not for those written.
         let is_input = matches!(&self.from, End::File(input, _) if Arc::ptr_eq(input, file));
-        !file.is_nonblocking() && !(is_input && self.is_nonblocking && socket_of(file).is_some())
+        let may_not = is_input && self.is_nonblocking && socket_of(file).is_some();
+        !may_not && !file.is_nonblocking()
     }
 
     fn step(&mut self) -> Result<Step> {

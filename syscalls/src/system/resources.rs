@@ -27,7 +27,8 @@ pub(crate) fn usage_of(usage: Usage, peak_bytes: u64) -> Rusage32 {
 pub(crate) fn getrusage(cx: Cx<'_>, who: i32, usage: UserAddr) -> Result<()> {
     let process = cx.process();
     let (used, peak_bytes) = match who {
-        RUSAGE_SELF | RUSAGE_THREAD => (process.usage(), process.peak_resident_bytes()),
+        RUSAGE_THREAD => (cx.task.usage(), process.peak_resident_bytes()),
+        RUSAGE_SELF => (process.usage(), process.peak_resident_bytes()),
         RUSAGE_CHILDREN => (
             process.cpu_time.children(),
             process.peak_memory.children_bytes(),

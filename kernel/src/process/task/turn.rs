@@ -10,7 +10,7 @@ use executor::Slice;
 use super::{Task, entry};
 use crate::call::Outcome;
 use crate::kernel::Kernel;
-use crate::process::{Process, signal_status};
+use crate::process::{Process, Usage, signal_status};
 use crate::scheduler::{Left, Ready};
 use crate::signal::Taken;
 
@@ -153,9 +153,14 @@ impl Task {
         self.executor.end_idle();
         let ran_ns = self.stopwatch.stop(self.executor.coarse_ns());
         let process = self.process();
-        process.cpu_time.add_own(ran_ns);
-        if why == Left::Waits {
-            process.cpu_time.note_wait();
+        if why == Left::Preempted {
+            self.cpu_time.note_preemption();
+        }
+        for cpu_time in [&process.cpu_time, &self.cpu_time] {
+            cpu_time.add_own(ran_ns);
+            if why == Left::Waits {
+                cpu_time.note_wait();
+            }
         }
         if let Some(kernel) = self.kernel.upgrade() {
             kernel.scheduler.left(self, &process, ran_ns, why);
@@ -169,6 +174,7 @@ impl Task {
             let now_ns = self.executor.now_ns();
             let ran_ns = self.stopwatch.stop(now_ns);
             process.cpu_time.add_own(ran_ns);
+            self.cpu_time.add_own(ran_ns);
             self.stopwatch.start(now_ns);
         }
     }
@@ -188,6 +194,15 @@ impl Task {
     /// Whether the guest runs, or its call does that has not waited yet, or waits for its turn.
     pub fn is_runnable(&self) -> bool {
         self.stopwatch.is_running() || self.turn.is_queued()
+    }
+
+    /// What this thread has used, what its guest runs just now included.
+    pub fn usage(&self) -> Usage {
+        let usage = self.cpu_time.own();
+        Usage {
+            ran_ns: usage.ran_ns.saturating_add(self.running_ns()),
+            ..usage
+        }
     }
 
     /// How long the guest has run since it last waited, in nanoseconds.

@@ -1,6 +1,10 @@
 //! Clocks and timers.
 
 flags! {
+    "clock_getcpuclockid(3)": i32 {
+        CPUCLOCK_PERTHREAD_MASK = 4,
+        CPUCLOCK_CLOCK_MASK = 3,
+    }
     "clock_gettime(2)": i32 {
         CLOCK_REALTIME = 0,
         CLOCK_MONOTONIC = 1,
