@@ -105,7 +105,7 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
-const NOT_READ: [&str; 36] = [
+const NOT_READ: [&str; 37] = [
     "mmap2",
     "mprotect",
     "munmap",
@@ -149,10 +149,12 @@ const NOT_READ: [&str; 36] = [
     "semtimedop_time64",
     "msgrcv",
     "msgctl",
+    // The file has no attributes.
+    "flistxattr",
 ];
 
 /// Calls that take the null pointer.
-const NULL_IS_FINE: [&str; 23] = [
+const NULL_IS_FINE: [&str; 28] = [
     "rt_sigaction",
     "rt_sigprocmask",
     "select",
@@ -179,6 +181,13 @@ const NULL_IS_FINE: [&str; 23] = [
     // `EINVAL` for the number of events.
     "epoll_pwait",
     "epoll_pwait2",
+    // `EBADF`: no message queue.
+    "mq_timedsend_time64",
+    "mq_timedreceive_time64",
+    "mq_notify",
+    "mq_getsetattr",
+    // `EINVAL`: neither is a pipe.
+    "splice",
 ];
 
 /// Calls whose address has to be aligned: `EINVAL` comes first.
