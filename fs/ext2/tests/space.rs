@@ -2,7 +2,6 @@
 //! content all along.
 
 #![cfg(test)]
-#![expect(clippy::arithmetic_side_effects, reason = "numbers of the tests")]
 
 mod common;
 
