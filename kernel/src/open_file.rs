@@ -129,14 +129,6 @@ impl OpenFile {
         }
     }
 
-    /// The name of an anonymous description, as `/proc/PID/fd` shows it.
-    pub fn anonymous_name(&self) -> Option<&str> {
-        match &self.identity {
-            Identity::Located(_) => None,
-            Identity::Anonymous(anonymous) => Some(&anonymous.name),
-        }
-    }
-
     /// The type of the file.
     pub const fn file_type(&self) -> FileType {
         self.file_type

@@ -216,11 +216,6 @@ impl<D: BlockDevice> Ext2<D> {
         self.cache.device_mut()
     }
 
-    /// What the block cache did so far.
-    pub const fn cache_statistics(&self) -> fs_block::CacheStatistics {
-        self.cache.statistics()
-    }
-
     /// Bytes that the block cache takes.
     pub const fn cache_bytes(&self) -> usize {
         self.cache.held_bytes()

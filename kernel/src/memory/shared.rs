@@ -271,16 +271,6 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives `child`, which has a copy of the memory, the same shared mappings (fork(2)): right
-    /// after a meeting.
-    ///
-    /// # Errors
-    /// `ENOMEM`
-    pub fn share_with_child(&self, child: &mut Self) -> Result<()> {
-        child.shared = self.shared.for_child()?;
-        Ok(())
-    }
-
     /// Whether any mapping is shared.
     pub fn has_shared(&self) -> bool {
         !self.shared.0.is_empty()

@@ -47,10 +47,6 @@ pub const fn default_disposition(number: u8) -> Disposition {
 pub const HUP: u8 = Signal::SIGHUP.number();
 /// `SIGINT`.
 pub const INT: u8 = Signal::SIGINT.number();
-/// `SIGQUIT`.
-pub const QUIT: u8 = Signal::SIGQUIT.number();
-/// `SIGILL`.
-pub const ILL: u8 = Signal::SIGILL.number();
 /// `SIGABRT`.
 pub const ABRT: u8 = Signal::SIGABRT.number();
 /// `SIGFPE`.
