@@ -19,7 +19,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Poll,
 };
@@ -37,6 +37,9 @@ use crate::{
 /// Polls between two looks at the clock. A look costs a call into JavaScript (tens of
 /// nanoseconds), a poll about as much; a slice overshoots by at most this many polls.
 const POLLS_PER_CLOCK: u32 = 8;
+
+/// In `recent_ns`, above all times.
+const AWAKE: u64 = 1 << 63;
 
 /// `id` of no executor.
 const NOBODY: u64 = 0;
@@ -118,9 +121,9 @@ pub(crate) struct Shared {
     queue: RunQueue<Runnable>,
     pub(crate) timers: Timers,
     /// What the clock showed when it was last looked at, if the Worker did not wait since; else 0.
+    /// With [`AWAKE`] the host has said since the last run that the Worker is awake. One word,
+    /// because in WebAssembly each atomic store costs a full barrier.
     recent_ns: AtomicU64,
-    /// The host has said that the Worker is awake since the last run.
-    is_awake: AtomicBool,
 }
 
 impl Shared {
@@ -168,7 +171,6 @@ impl Executor {
             queue: RunQueue::new(),
             timers: Timers::new(),
             recent_ns: AtomicU64::new(0),
-            is_awake: AtomicBool::new(false),
         });
         Arc::new(Self { shared })
     }
@@ -185,10 +187,14 @@ impl Executor {
         now_ns
     }
 
-    /// The current time, late by a few milliseconds at most.
-    pub fn coarse_ns(&self) -> u64 {
+    /// The current time, late by a few milliseconds at most, from a Worker that runs: says
+    /// [`Executor::end_idle`] too.
+    pub fn awake_ns(&self) -> u64 {
+        self.shared.queue.end_idle();
         let now_ns = self.shared.clock.coarse_ns();
-        self.shared.recent_ns.store(now_ns, Ordering::Relaxed);
+        self.shared
+            .recent_ns
+            .store(now_ns | AWAKE, Ordering::Relaxed);
         now_ns
     }
 
@@ -196,7 +202,7 @@ impl Executor {
     /// waited since ([`Executor::end_idle`]); else the current time. For the own thread: spares a
     /// call into JavaScript.
     pub fn recent_ns(&self) -> u64 {
-        match self.shared.recent_ns.load(Ordering::Relaxed) {
+        match self.shared.recent_ns.load(Ordering::Relaxed) & !AWAKE {
             0 => self.now_ns(),
             recent_ns => recent_ns,
         }
@@ -246,11 +252,11 @@ impl Executor {
             ..
         } = &*self.shared;
         queue.end_idle();
-        if self.shared.is_awake.load(Ordering::Relaxed) {
-            self.shared.is_awake.store(false, Ordering::Relaxed);
-        } else {
-            self.shared.recent_ns.store(0, Ordering::Relaxed);
-        }
+        let recent_ns = match self.shared.recent_ns.load(Ordering::Relaxed) {
+            awake_ns if awake_ns & AWAKE != 0 => awake_ns & !AWAKE,
+            _ => 0,
+        };
+        self.shared.recent_ns.store(recent_ns, Ordering::Relaxed);
         let mut polls_left = slice.polls;
         let mut is_first_batch = true;
         loop {
@@ -349,7 +355,7 @@ impl Executor {
     /// Announces that the host is awake, so that wakes need not notify. [`Executor::run`] does too.
     pub fn end_idle(&self) {
         self.shared.queue.end_idle();
-        self.shared.is_awake.store(true, Ordering::Relaxed);
+        self.shared.recent_ns.fetch_or(AWAKE, Ordering::Relaxed);
     }
 }
 

@@ -34,6 +34,9 @@ use crate::{
 /// one object twice, and those (`poll` with the same file twice) register in a row.
 const DUPLICATE_WINDOW: usize = 8;
 
+/// The key of a registration that has left its queue.
+const GONE: usize = usize::MAX;
+
 /// What a waiter waits for, as bits whose meaning belongs to the object: those of `poll(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest(pub u32);
@@ -226,17 +229,13 @@ impl Registration {
     }
 
     /// Ends the wait after a success: a [`WaitQueue::wake_one`] that came here is used up.
-    pub fn consume(self) {
-        let mut waiters = self.inner.waiters.lock();
-        if let Some(slot) = waiters.slots.get_mut(self.key) {
-            slot.is_notified = false;
-        }
-        drop(waiters);
+    pub fn consume(mut self) {
+        self.leave(true);
+        self.key = GONE;
     }
-}
 
-impl Drop for Registration {
-    fn drop(&mut self) {
+    /// Leaves the queue; a wake-up in turn passes on unless it `is_used`.
+    fn leave(&self, is_used: bool) {
         let (slot, next) = {
             let mut waiters = self.inner.waiters.lock();
             let slot = waiters.remove(self.key);
@@ -244,7 +243,7 @@ impl Drop for Registration {
                 .nr_waiters
                 .store(waiters.slots.len(), Ordering::Relaxed);
             let next = match &slot {
-                Some(slot) if slot.is_notified => waiters.pass_on(slot),
+                Some(slot) if slot.is_notified && !is_used => waiters.pass_on(slot),
                 _ => None,
             };
             (slot, next)
@@ -252,6 +251,14 @@ impl Drop for Registration {
         drop(slot);
         if let Some(waker) = next {
             waker.wake();
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if self.key != GONE {
+            self.leave(false);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel's functions: for the shims of guests (hot), and for the host (control).
 //!
-//! Here are the pod and its Workers; `guest`: what a guest's code does; `process`, `stream`, `file`:
-//! what the host does with the pod.
+//! Here are the pod and its Workers; `guest`: what a guest's code does; `pump`: whose turn is next;
+//! `process`, `stream`, `file`: what the host does with the pod.
 //!
 //! Results that are more than a word come as a *block*: a status word, a length word, and bytes.
 //! The host gives it back with [`release`](block::release).
@@ -10,35 +10,23 @@ pub mod block;
 pub mod file;
 pub mod guest;
 pub mod process;
+pub mod pump;
 pub mod stream;
 
 use std::sync::Arc;
 
 use abi::Errno;
-use executor::{RunState, Slice, WorkerId};
+use executor::{Executor, WorkerId};
 use kernel::memory::frames::{DEFAULT_FRAMES, DEFAULT_STACKS};
-use kernel::scheduler::Dispatch;
 
 use self::block::{block, lent, negated};
 use crate::pod::{self, pod};
 use crate::wire::Reader;
 use crate::{disk, platform};
 
-/// Polls in one call of [`pump`], so that the host can look at its clock.
-const POLLS: u32 = 64;
-/// What [`pump`] says when there is more to do, after the host has looked at its messages.
-const MORE: f64 = -1.0;
-/// What [`pump`] says when a guest runs next, which pumps when it parks or ends.
-const BUSY: f64 = -2.0;
-/// How long guests run, one after the other, before the host looks at its messages; nanoseconds. A
-/// guest that makes no calls runs for a slice of the scheduler's in one go.
-const MACROTASK_NS: u64 = 4_000_000;
-
 thread_local! {
     /// Which Worker this is.
     static WORKER: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
-    /// When the host has looked at its messages last; 0: just now.
-    static LOOKED_NS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// Room for the root image, to be written before [`boot`]; 0 when it is too large.
@@ -107,7 +95,7 @@ pub extern "C" fn make_frames() {
     }
 }
 
-fn own_executor() -> Option<&'static Arc<executor::Executor>> {
+fn own_executor() -> Option<&'static Arc<Executor>> {
     let worker = usize::try_from(WORKER.get()).ok()?;
     pod::kernel()?.executors().get(worker)
 }
@@ -128,47 +116,4 @@ pub extern "C" fn memory_shim() -> u32 {
         0,
         &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private),
     )
-}
-
-/// Runs what is ready on this Worker and gives the next guest its turn; [`MORE`], [`BUSY`], or
-/// milliseconds to the next timer, infinity without one. In the last case the Worker is idle: a
-/// wake-up rings its bell.
-#[unsafe(no_mangle)]
-pub extern "C" fn pump() -> f64 {
-    let (Some(executor), Some(kernel)) = (own_executor(), pod::kernel()) else {
-        return f64::INFINITY;
-    };
-    kernel.frames.leave(executor.worker());
-    match LOOKED_NS.get() {
-        0 => LOOKED_NS.set(executor.now_ns()),
-        looked_ns => {
-            if executor.recent_ns().saturating_sub(looked_ns) > MACROTASK_NS {
-                LOOKED_NS.set(0);
-                return MORE;
-            }
-        }
-    }
-    let has_more = loop {
-        let state = executor.run(Slice::polls(POLLS));
-        match kernel.scheduler.dispatch(kernel, executor.worker()) {
-            // Perhaps only a task that starts it, behind the others: nobody else would pump.
-            Dispatch::Guest if state == RunState::More => break true,
-            Dispatch::Guest => return BUSY,
-            Dispatch::Executor => {}
-            Dispatch::Idle => break state == RunState::More,
-        }
-    };
-    LOOKED_NS.set(0);
-    if has_more || !executor.begin_idle() {
-        return MORE;
-    }
-    match executor.next_deadline_ns() {
-        None => f64::INFINITY,
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_precision_loss,
-            reason = "a duration in nanoseconds as a float for the host's timer"
-        )]
-        Some(deadline) => deadline.saturating_sub(executor.now_ns()) as f64 / 1e6,
-    }
 }

@@ -143,6 +143,14 @@ impl OpenFile {
         }
     }
 
+    /// The same for what is no pipe: of a pipe some questions need no call to be answered.
+    fn other_ops(&self) -> Option<&dyn FileOps> {
+        match &self.backing {
+            Backing::Ops(ops) => Some(&**ops),
+            _ => None,
+        }
+    }
+
     /// The same object, to be kept.
     pub fn shared_ops(&self) -> Option<Arc<dyn FileOps>> {
         match &self.backing {
@@ -280,7 +288,10 @@ impl OpenFile {
 
     /// Woken when [`OpenFile::events`] may have changed; `None`: it never does.
     pub fn wait_queue(&self) -> Option<&WaitQueue> {
-        self.ops()?.wait_queue()
+        match &self.backing {
+            Backing::Pipe(end) => end.wait_queue(),
+            _ => self.other_ops()?.wait_queue(),
+        }
     }
 
     /// Whether `epoll(7)` takes it.
@@ -290,17 +301,17 @@ impl OpenFile {
 
     /// How many bytes a write takes, if it takes all or nothing.
     pub fn message_len(&self) -> Option<usize> {
-        self.ops()?.message_len()
+        self.other_ops()?.message_len()
     }
 
     /// When a read that began at `started_ns` ends although nothing came: `VTIME` of a terminal.
     pub fn read_deadline_ns(&self, started_ns: u64) -> Option<u64> {
-        self.ops()?.read_deadline_ns(started_ns)
+        self.other_ops()?.read_deadline_ns(started_ns)
     }
 
     /// The number of the terminal behind it, if it is one.
     pub fn terminal(&self) -> Option<u64> {
-        self.ops()?.terminal()
+        self.other_ops()?.terminal()
     }
 }
 

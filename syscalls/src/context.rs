@@ -36,7 +36,7 @@ impl Cx<'_> {
     /// # Errors
     /// `EBADF` when it is not open.
     pub fn file(&self, fd: Fd) -> Result<Arc<OpenFile>> {
-        self.process().files().get(fd)
+        self.task.file(fd)
     }
 
     /// The path at `address`, without its NUL.

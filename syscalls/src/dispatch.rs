@@ -31,7 +31,7 @@ pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6
     if meets {
         outcome = memory::meet_again(cx, outcome);
     }
-    task.finish(outcome)
+    task.finish(kernel, outcome)
 }
 
 macro_rules! dispatcher {

@@ -62,7 +62,10 @@ pub extern "C" fn guest_begins(slot: u32) -> u32 {
 /// The result of the call that the guest was parked in.
 #[unsafe(no_mangle)]
 pub extern "C" fn syscall_result(slot: u32) -> u32 {
-    guest_memory::with_task(slot, |task| task.take_result()).unwrap_or(abi::special::DIE)
+    let Some(kernel) = pod::kernel() else {
+        return abi::special::DIE;
+    };
+    guest_memory::with_task(slot, |task| task.take_result(kernel)).unwrap_or(abi::special::DIE)
 }
 
 /// The next signal handler to run, 0 for none; see the loader's shim.

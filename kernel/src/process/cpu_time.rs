@@ -115,7 +115,9 @@ impl Stopwatch {
     /// The guest runs from now on.
     pub(super) fn start(&self, now_ns: u64) {
         self.since_ns.store(now_ns.max(1), Ordering::Relaxed);
-        self.excused_ns.store(0, Ordering::Relaxed);
+        if self.excused_ns.load(Ordering::Relaxed) != 0 {
+            self.excused_ns.store(0, Ordering::Relaxed);
+        }
     }
 
     /// The kernel has worked for it for `ns` nanoseconds.

@@ -102,7 +102,8 @@ impl Task {
             return abi::special::DIE;
         };
         let admitted = kernel.admit_child(&self.process());
-        self.finish(Outcome::Ready(admitted.map(|()| FORK).map_err(Fault::from)))
+        let admitted = admitted.map(|()| FORK).map_err(Fault::from);
+        self.finish(&kernel, Outcome::Ready(admitted))
     }
 
     /// Makes the child; false when the stack is lost, and the process with it.

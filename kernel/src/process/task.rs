@@ -76,7 +76,7 @@ pub struct Task {
     pub slot: Slot,
     memory: Arc<dyn UserMemory>,
     executor: Arc<Executor>,
-    pub(super) kernel: Weak<Kernel>,
+    pub(crate) kernel: Weak<Kernel>,
     /// Whose identity it has: the last one counts; more than one between `vfork` and `exec`.
     identities: Lock<Vec<Identity>>,
     attention: AtomicBool,
@@ -253,30 +253,24 @@ impl Task {
     }
 
     /// Ends a system call on its first try: what the shim gets.
-    pub fn finish(self: &Arc<Self>, outcome: Outcome<u32>) -> u32 {
+    pub fn finish(self: &Arc<Self>, kernel: &Arc<Kernel>, outcome: Outcome<u32>) -> u32 {
         match outcome {
-            Outcome::Ready(answer) => {
-                let code = self.settle(answer);
-                if code == entry::PENDING || code == entry::DIE {
-                    code
-                } else {
-                    self.direct(code)
-                }
-            }
+            Outcome::Ready(answer) => self.settle(kernel, answer),
             Outcome::Pending(call) => {
                 let Some(waker) = self.driver.get() else {
                     return entry::DIE;
                 };
                 let mut call = call;
                 match call.as_mut().poll(&mut Context::from_waker(waker)) {
-                    Poll::Ready(answer) => self.finish(Outcome::Ready(answer)),
+                    Poll::Ready(answer) => self.settle(kernel, answer),
                     Poll::Pending => {
                         self.state.lock().pending = Some(call);
-                        self.clock_out(if self.turn.yields() {
+                        let why = if self.turn.yields() {
                             Left::Preempted
                         } else {
                             Left::Waits
-                        });
+                        };
+                        self.clock_out(kernel, why);
                         entry::PENDING
                     }
                 }
@@ -284,15 +278,10 @@ impl Task {
         }
     }
 
-    /// A code that goes back without parking.
-    const fn direct(&self, code: u32) -> u32 {
-        code
-    }
-
     /// The result of the parked call, or after [`entry::SIGNAL`] the result behind it.
-    pub fn take_result(&self) -> u32 {
+    pub fn take_result(&self, kernel: &Kernel) -> u32 {
         let result = self.state.lock().results.pop().unwrap_or(entry::DIE);
-        if result == entry::DIE || self.has_memory() {
+        if result == entry::DIE || self.has_memory(kernel) {
             result
         } else {
             entry::DIE
@@ -314,7 +303,7 @@ impl Task {
     }
 
     /// Turns an answer into a code, looking at signals when there are any.
-    fn settle(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
+    fn settle(self: &Arc<Self>, kernel: &Arc<Kernel>, answer: Answer<u32>) -> u32 {
         if !self.attention.load(Ordering::Acquire) {
             return match answer {
                 Ok(value) => value,
@@ -324,13 +313,10 @@ impl Task {
                 Err(Fault::Interrupted(_)) => self.after_signal(entry::RESTART),
             };
         }
-        self.settle_with_signals(answer)
+        self.settle_with_signals(kernel, answer)
     }
 
-    fn settle_with_signals(self: &Arc<Self>, answer: Answer<u32>) -> u32 {
-        let Some(kernel) = self.kernel.upgrade() else {
-            return entry::DIE;
-        };
+    fn settle_with_signals(self: &Arc<Self>, kernel: &Arc<Kernel>, answer: Answer<u32>) -> u32 {
         let process = self.process();
         let run_state = kernel.processes.state_of(process.pid);
         if self.is_over()
@@ -345,10 +331,7 @@ impl Task {
         }
         if matches!(run_state, Some(RunState::Stopped(_))) {
             // Another thread has taken the signal.
-            return self.finish(Outcome::Pending(Box::pin(async move {
-                until_continued(kernel, process).await;
-                answer
-            })));
+            return self.stay_stopped(kernel, process, answer);
         }
         let tid = self.tid();
         let mut signals = process.signals.lock();
@@ -407,14 +390,26 @@ impl Task {
                 let nr_continues = signals.nr_continues();
                 drop(signals);
                 if !kernel.stop_process(&process, info.number, nr_continues) {
-                    return self.settle_with_signals(answer);
+                    return self.settle_with_signals(kernel, answer);
                 }
-                self.finish(Outcome::Pending(Box::pin(async move {
-                    until_continued(kernel, process).await;
-                    answer
-                })))
+                self.stay_stopped(kernel, process, answer)
             }
         }
+    }
+
+    /// Answers once `process` has been continued.
+    fn stay_stopped(
+        self: &Arc<Self>,
+        kernel: &Arc<Kernel>,
+        process: Arc<Process>,
+        answer: Answer<u32>,
+    ) -> u32 {
+        let stop = until_continued(Arc::clone(kernel), process);
+        let stopped = Box::pin(async move {
+            stop.await;
+            answer
+        });
+        self.finish(kernel, Outcome::Pending(stopped))
     }
 
     fn after_signal(&self, result: u32) -> u32 {
@@ -428,7 +423,7 @@ impl Task {
         let Some(kernel) = self.kernel.upgrade() else {
             return entry::DIE;
         };
-        if !self.has_memory() {
+        if !self.has_memory(&kernel) {
             return entry::DIE;
         }
         let process = self.process();
@@ -478,7 +473,7 @@ impl Task {
                         continue;
                     }
                     let stop = until_continued(Arc::clone(&kernel), Arc::clone(&process));
-                    if self.park_stopped(Box::pin(stop)) {
+                    if self.park_stopped(&kernel, Box::pin(stop)) {
                         return entry::PENDING;
                     }
                 }
@@ -487,7 +482,7 @@ impl Task {
     }
 
     /// Keeps a stop for the driver to poll; `false` when it is over already.
-    fn park_stopped(&self, mut stop: Stop) -> bool {
+    fn park_stopped(&self, kernel: &Kernel, mut stop: Stop) -> bool {
         let Some(waker) = self.driver.get() else {
             return false;
         };
@@ -499,7 +494,7 @@ impl Task {
             return false;
         }
         self.state.lock().stop = Some(stop);
-        self.clock_out(Left::Waits);
+        self.clock_out(kernel, Left::Waits);
         true
     }
 

@@ -265,32 +265,38 @@ impl Scheduler {
         }
     }
 
-    /// The guest of `task`, who is `process`, has run for `ran_ns` and does not any more.
-    pub(crate) fn left(&self, task: &Task, process: &Arc<Process>, ran_ns: u64, why: Left) {
-        task.turn.charge(ran_ns, process.weight());
-        let Some(worker) = self.worker_of(task) else {
-            return;
-        };
+    /// The guest of `task`, who is `process`, has run for `ran_ns` and could go on.
+    pub(crate) fn preempted(&self, task: &Task, process: &Arc<Process>, ran_ns: u64) {
+        let preempted = Some((task.slot, Arc::clone(process)));
+        if let Some(worker) = self.leave(task, preempted)
+            && ran_ns >= SLICE_NS
+            && !task.turn.set_bound(true)
+        {
+            worker.nr_bound.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The guest of `task` waits, or has ended.
+    pub(crate) fn waits(&self, task: &Task) {
+        if let Some(worker) = self.leave(task, None)
+            && task.turn.set_bound(false)
+        {
+            worker.nr_bound.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Frees the Worker of `task`.
+    fn leave(&self, task: &Task, preempted: Option<(Slot, Arc<Process>)>) -> Option<&Worker> {
+        let worker = self.worker_of(task)?;
         let old = {
             let mut turns = worker.turns.lock();
             if turns.current == Some(task.slot) {
                 turns.current = None;
             }
-            let preempted = (why == Left::Preempted).then(|| (task.slot, Arc::clone(process)));
             std::mem::replace(&mut turns.preempted, preempted)
         };
         drop(old);
-        match why {
-            Left::Preempted if ran_ns < SLICE_NS => {}
-            Left::Preempted if task.turn.set_bound(true) => {}
-            Left::Preempted => {
-                worker.nr_bound.fetch_add(1, Ordering::Relaxed);
-            }
-            Left::Waits if task.turn.set_bound(false) => {
-                worker.nr_bound.fetch_sub(1, Ordering::Relaxed);
-            }
-            Left::Waits => {}
-        }
+        Some(worker)
     }
 
     /// Whoever runs on a Worker has had its turn: for tests, whose guests all run at once.

@@ -31,13 +31,18 @@ pub(crate) struct Turn {
 impl Turn {
     /// Raises the virtual time to `lowest_ns` at least; returns it.
     pub(super) fn raise(&self, lowest_ns: u64) -> u64 {
+        // Mostly it is high enough: a load is cheap, a change in WebAssembly a barrier.
+        let virtual_ns = self.virtual_ns.load(Ordering::Relaxed);
+        if virtual_ns >= lowest_ns {
+            return virtual_ns;
+        }
         self.virtual_ns
             .fetch_max(lowest_ns, Ordering::Relaxed)
             .max(lowest_ns)
     }
 
     /// The guest of a process with `weight` has run for `ran_ns`.
-    pub(super) fn charge(&self, ran_ns: u64, weight: u32) {
+    pub(crate) fn charge(&self, ran_ns: u64, weight: u32) {
         self.virtual_ns
             .store(self.virtual_ns_after(ran_ns, weight), Ordering::Relaxed);
     }
@@ -60,7 +65,11 @@ impl Turn {
 
     /// Returns what it was before.
     pub(super) fn set_bound(&self, is_bound: bool) -> bool {
-        self.is_bound.swap(is_bound, Ordering::Relaxed)
+        let was_bound = self.is_bound();
+        if was_bound != is_bound {
+            self.is_bound.store(is_bound, Ordering::Relaxed);
+        }
+        was_bound
     }
 
     /// Whether its last turn was a whole slice.

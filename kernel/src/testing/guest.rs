@@ -141,7 +141,10 @@ impl TestGuest {
         &self,
         call: impl Fn(&Arc<Task>) -> Outcome<T> + Send + Sync + 'static,
     ) -> Progress {
-        self.call(move |task| task.finish(call(task).map(Into::into)))
+        self.call(move |task| match task.kernel.upgrade() {
+            Some(kernel) => task.finish(&kernel, call(task).map(Into::into)),
+            None => entry::DIE,
+        })
     }
 
     /// A call that does nothing, at whose end signals are looked at.
@@ -165,8 +168,13 @@ impl TestGuest {
         };
         match behind {
             Some(result) => self.deliver(result),
-            None => self.follow(self.task.take_result()),
+            None => self.follow(self.take_result()),
         }
+    }
+
+    fn take_result(&self) -> u32 {
+        let kernel = self.task.kernel.upgrade();
+        kernel.map_or(entry::DIE, |kernel| self.task.take_result(&kernel))
     }
 
     /// Whether it waits in a call.
@@ -182,7 +190,7 @@ impl TestGuest {
                     self.shim.lock().is_parked = true;
                     return Progress::Parked;
                 }
-                entry::SIGNAL => return self.deliver(self.task.take_result()),
+                entry::SIGNAL => return self.deliver(self.take_result()),
                 entry::RESTART => {
                     let call = self.shim.lock().call.clone();
                     answer = call.map_or(entry::DIE, |call| call(&self.task));

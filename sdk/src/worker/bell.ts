@@ -28,11 +28,6 @@ export class Bell {
     this.#index = kernel.exports.doorbell(worker) >>> 2;
   }
 
-  /** How often it has rung. */
-  read(): number {
-    return Atomics.load(this.#words, this.#index);
-  }
-
   /** Calls `wake` once it rings; false: it has rung since it was `seen`, so nobody waits. */
   wait(seen: number, wake: () => void): boolean {
     if (this.#isWaiting || waitAsync === undefined) {

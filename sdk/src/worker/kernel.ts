@@ -16,6 +16,7 @@ export interface KernelExports extends WebAssembly.Exports {
   doorbell(worker: number): number;
   memory_shim(): number;
   pump(): number;
+  rings_seen(): number;
   set_budgets(frames: number, stacks: number): void;
   make_frames(): void;
   guest_begins(slot: number): number;

@@ -7,7 +7,7 @@
 import type { Bell } from "./bell.js";
 import type { Kernel } from "./kernel.js";
 
-/** The kernel's answer when a guest runs next: it pumps when it parks or ends. */
+/** The kernel's answer when a guest runs next, which pumps when it parks or ends. Below it: BUSY - 1 - slot of one to resume. */
 const BUSY = -2;
 /** `setTimeout` takes no more than this, in milliseconds. */
 const MAX_TIMEOUT_MS = 0x7fffffff;
@@ -18,14 +18,16 @@ export class Pump {
   /** Rung by other Workers; a Worker alone has none. */
   readonly #bell: Bell | undefined;
   readonly #hop: (task: () => void) => void;
+  readonly #resume: (slot: number) => void;
   #isRunning = false;
   #isHopping = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(kernel: Kernel, bell: Bell | undefined) {
+  constructor(kernel: Kernel, bell: Bell | undefined, resume: (slot: number) => void) {
     this.#kernel = kernel;
     this.#bell = bell;
+    this.#resume = resume;
     this.#hop = macrotask();
   }
 
@@ -35,22 +37,19 @@ export class Pump {
       return;
     }
     this.#isRunning = true;
-    // Before the executor says that it is idle: a later wake changes the bell.
-    const seen = this.#bell?.read() ?? 0;
     let wait: number;
     try {
       wait = this.#kernel.exports.pump();
     } finally {
       this.#isRunning = false;
     }
-    if (wait === BUSY) {
-      return;
-    }
-    if (wait < 0) {
-      this.#hopAndRun();
-    } else {
-      this.#waitForBell(seen);
+    if (wait < BUSY) {
+      this.#resume(BUSY - 1 - wait);
+    } else if (wait >= 0) {
+      this.#waitForBell();
       this.#waitForTimer(wait);
+    } else if (wait !== BUSY) {
+      this.#hopAndRun();
     }
   }
 
@@ -81,7 +80,8 @@ export class Pump {
     );
   }
 
-  #waitForBell(seen: number): void {
+  #waitForBell(): void {
+    const seen = this.#kernel.exports.rings_seen();
     const isQuiet = this.#bell?.wait(seen, () => this.run()) ?? true;
     if (!isQuiet) {
       this.#hopAndRun();

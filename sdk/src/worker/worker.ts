@@ -84,9 +84,11 @@ export class PoolWorker {
     }
     exports.attach(worker);
     const shim = new WebAssembly.Module(kernel.takeBlock(exports.memory_shim()).bytes as BufferSource);
-    const pump = new Pump(kernel, kernel.isShared ? new Bell(kernel, worker) : undefined);
+    const bell = kernel.isShared ? new Bell(kernel, worker) : undefined;
+    const pump = new Pump(kernel, bell, (slot) => guests.resume(slot));
     this.#pump = pump;
-    this.#guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
+    const guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
+    this.#guests = guests;
     if (message.seat === undefined) {
       exports.set_budgets(options.frames, options.stacks);
     }

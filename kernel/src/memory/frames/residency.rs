@@ -21,7 +21,10 @@ impl Residency {
 
     /// It runs from now on.
     pub fn runs(&self, now_ns: u64) {
-        self.last_ran_ns.store(now_ns, Ordering::Relaxed);
+        // In WebAssembly a store is a barrier, a load is not.
+        if self.last_ran_ns.load(Ordering::Relaxed) != now_ns {
+            self.last_ran_ns.store(now_ns, Ordering::Relaxed);
+        }
     }
 
     /// When it last got the processor.

@@ -44,7 +44,7 @@ impl Task {
             }
             self.stopwatch.start(self.executor.now_ns());
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
-            self.clock_out(Left::Waits);
+            self.clock_out(&kernel, Left::Waits);
             kernel.frames.unseat(self.executor.worker(), self.slot);
             if self.has_next() {
                 if kernel.exec_elsewhere(&self) {
@@ -76,7 +76,11 @@ impl Task {
         }
     }
 
-    fn poll_guest(self: &Arc<Self>, kernel: &Kernel, context: &mut Context<'_>) -> Poll<GuestEnd> {
+    fn poll_guest(
+        self: &Arc<Self>,
+        kernel: &Arc<Kernel>,
+        context: &mut Context<'_>,
+    ) -> Poll<GuestEnd> {
         let (end, call, stop) = {
             let mut state = self.state.lock();
             (
@@ -99,7 +103,7 @@ impl Task {
                 Poll::Pending => self.state.lock().pending = Some(call),
                 Poll::Ready(answer) => {
                     drop(call);
-                    let code = self.settle(answer);
+                    let code = self.settle(kernel, answer);
                     if code != entry::PENDING {
                         self.answer(kernel, code);
                     }

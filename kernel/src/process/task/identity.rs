@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use abi::Result;
+use abi::types::Fd;
+
 use super::Task;
+use crate::open_file::OpenFile;
 use crate::process::{Pid, Process};
 use crate::signal::SignalSet;
 
@@ -16,11 +20,24 @@ pub(super) struct Identity {
 
 impl Task {
     /// Whose identity the guest has now.
-    #[expect(clippy::expect_used, reason = "the first identity is never taken away")]
     pub fn process(&self) -> Arc<Process> {
+        self.with_process(Arc::clone)
+    }
+
+    /// Calls `use_process` with that identity, without counting a reference: the task is locked.
+    #[expect(clippy::expect_used, reason = "the first identity is never taken away")]
+    pub(super) fn with_process<T>(&self, use_process: impl FnOnce(&Arc<Process>) -> T) -> T {
         let identities = self.identities.lock();
         let last = identities.last().expect("a task has an identity");
-        Arc::clone(&last.process)
+        use_process(&last.process)
+    }
+
+    /// The open file behind `fd`.
+    ///
+    /// # Errors
+    /// `EBADF` when it is not open.
+    pub fn file(&self, fd: Fd) -> Result<Arc<OpenFile>> {
+        self.with_process(|process| process.files().get(fd))
     }
 
     /// The pid of that identity, without counting a reference.

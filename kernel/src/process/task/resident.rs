@@ -5,6 +5,7 @@ use std::sync::Arc;
 use abi::{Errno, Result};
 
 use super::{Task, entry};
+use crate::kernel::Kernel;
 use crate::memory::frames::Residency;
 use crate::platform::Level;
 use crate::process::signal_status;
@@ -18,7 +19,10 @@ impl Task {
 
     /// The guest is about to run for the first time: 0, or [`entry::DIE`].
     pub fn runs_first(&self) -> u32 {
-        if self.has_memory() { 0 } else { entry::DIE }
+        match self.kernel.upgrade() {
+            Some(kernel) if self.has_memory(&kernel) => 0,
+            _ => entry::DIE,
+        }
     }
 
     /// Moves the guest's memory into its frame if it is not there: for whoever is to reach it.
@@ -34,10 +38,7 @@ impl Task {
 
     /// The guest runs from now on: whether its memory is there. If it cannot be had, the process
     /// is killed.
-    pub(super) fn has_memory(&self) -> bool {
-        let Some(kernel) = self.kernel.upgrade() else {
-            return false;
-        };
+    pub(super) fn has_memory(&self, kernel: &Kernel) -> bool {
         kernel.frames.enter(self.executor.worker(), self.slot);
         self.residency.runs(self.executor.recent_ns());
         if self.residency.is_resident() {

@@ -32,14 +32,14 @@ impl Task {
             // Somebody's call may reach for its memory, and the frame may be this guest's.
             kernel.frames.leave(self.executor.worker());
             self.executor.run(Slice::polls(POLLS_PER_SAFEPOINT));
-            if !self.has_memory() {
+            if !self.has_memory(&kernel) {
                 return entry::DIE;
             }
         }
         let ran_ns = self.stopwatch.elapsed_ns(now_ns);
         self.check_cpu_time(&kernel, ran_ns);
         if self.attention.load(Ordering::Acquire) {
-            return self.finish(Outcome::Ready(Ok(0)));
+            return self.finish(&kernel, Outcome::Ready(Ok(0)));
         }
         kernel
             .scheduler
@@ -48,7 +48,7 @@ impl Task {
             return 0;
         }
         self.state.lock().results.push(0);
-        self.clock_out(Left::Preempted);
+        self.clock_out(&kernel, Left::Preempted);
         kernel.scheduler.ready(&kernel, self, Ready::Preempted);
         entry::PENDING
     }
@@ -109,7 +109,7 @@ impl Task {
     }
 
     /// A signal came while the guest waited for its turn: a stop or an end happens now.
-    pub(super) fn reconsider(self: &Arc<Self>, kernel: &Kernel) {
+    pub(super) fn reconsider(self: &Arc<Self>, kernel: &Arc<Kernel>) {
         let code = {
             let mut state = self.state.lock();
             match state.results.last() {
@@ -126,7 +126,7 @@ impl Task {
             return;
         };
         kernel.scheduler.withdraw(self);
-        let code = self.settle(Ok(code));
+        let code = self.settle(kernel, Ok(code));
         if code != entry::PENDING {
             self.answer(kernel, code);
         }
@@ -148,23 +148,24 @@ impl Task {
     }
 
     /// The guest runs no more: its time goes to its process.
-    pub(super) fn clock_out(&self, why: Left) {
+    pub(super) fn clock_out(&self, kernel: &Kernel, why: Left) {
         // It ran, so its Worker was awake.
-        self.executor.end_idle();
-        let ran_ns = self.stopwatch.stop(self.executor.coarse_ns());
-        let process = self.process();
-        if why == Left::Preempted {
+        let ran_ns = self.stopwatch.stop(self.executor.awake_ns());
+        if why == Left::Waits {
+            self.cpu_time.note_wait();
+            self.with_process(|process| process.cpu_time.note_wait());
+            kernel.scheduler.waits(self);
+        } else {
             self.cpu_time.note_preemption();
+            kernel.scheduler.preempted(self, &self.process(), ran_ns);
         }
-        for cpu_time in [&process.cpu_time, &self.cpu_time] {
-            cpu_time.add_own(ran_ns);
-            if why == Left::Waits {
-                cpu_time.note_wait();
-            }
-        }
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.scheduler.left(self, &process, ran_ns, why);
-            process.check_cpu_time(&kernel, process.cpu_time.own_ns());
+        // Mostly the clock has not moved on.
+        if ran_ns > 0 {
+            let process = self.process();
+            self.turn.charge(ran_ns, process.weight());
+            self.cpu_time.add_own(ran_ns);
+            process.cpu_time.add_own(ran_ns);
+            process.check_cpu_time(kernel, process.cpu_time.own_ns());
         }
     }
 
