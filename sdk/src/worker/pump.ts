@@ -81,9 +81,7 @@ export class Pump {
   }
 
   #waitForBell(): void {
-    const seen = this.#kernel.exports.rings_seen();
-    const isQuiet = this.#bell?.wait(seen, () => this.run()) ?? true;
-    if (!isQuiet) {
+    if (this.#bell?.wait(this.#kernel.exports.rings_seen(), () => this.run()) === false) {
       this.#hopAndRun();
     }
   }
