@@ -2,8 +2,8 @@
 //!
 //! A task notes when its guest starts to run and adds the difference when it parks, hands over or
 //! ends. What a guest does and what the kernel does for it in a call that does not wait are not told
-//! apart: all of it counts as user time. When a guest parks, the clock may be late by a millisecond:
-//! of two guests that switch all the time the one that runs when it moves on gets that millisecond,
+//! apart: all of it counts as user time. When a guest parks, the clock may be late by a few milliseconds:
+//! of two guests that switch all the time the one that runs when it moves on gets that time,
 //! as with the ticks of a Linux without `CONFIG_VIRT_CPU_ACCOUNTING_GEN`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
