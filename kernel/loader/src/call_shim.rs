@@ -4,18 +4,21 @@
 //! function `i` is now defined, and called without leaving the module. The program's own code cannot
 //! name any other function of the shim, nor an import of it: it was validated before these had indices.
 //!
-//! A *stub* makes the call and looks at the answer with one test; `finish` does the rest, when the
-//! answer is one of the four outcomes of [`abi::special`]:
+//! A *stub* puts the words of the call in their places. `call` makes it, and looks at the answer with
+//! one test; `finish` does the rest, when the answer is one of the four outcomes of [`abi::special`]:
 //!
 //! ```text
-//!   stub ──> kernel.syscall ──> result ──────────────────────────────> guest
-//!                  │ PENDING, SIGNAL, RESTART, DIE                        ^
-//!                  v                                                      │ a result
+//!   stub ──> call ──> kernel.syscall ──> result ─────────────────────> guest
+//!                           │ PENDING, SIGNAL, RESTART, DIE               ^
+//!                           v                                             │ a result
 //!              ┌ check ─ PENDING ──> host.park ──> syscall_result ──┐     │
 //!              │  ^   ├─ SIGNAL ───> syscall_result, deliver ───────┼─> check
 //!              │  │   ├─ RESTART ──> kernel.syscall ────────────────┘
 //!              │  │   └─ DIE ──────> trap
 //! ```
+//!
+//! Stubs are small: V8 inlines them, and `call` into them. It also inlines the less the fewer small
+//! functions a module has, everywhere in it, and most programs have many stubs.
 //!
 //! A handler may leave by a Wasm exception through these frames: all they keep is in locals.
 
@@ -150,18 +153,22 @@ impl Shim {
             .function(self.type_(types::SYSCALL))
             .function(self.nothing_type())
             .function(self.word_to_word_type())
-            .function(self.type_(types::TO_WORD));
+            .function(self.type_(types::TO_WORD))
+            .function(self.type_(types::SYSCALL));
     }
 
-    /// The functions that are no stubs.
-    pub(crate) fn bodies(self) -> [Function; 5] {
-        [
+    /// The functions that are no stubs; the last one is [`Shim::call_index`], with its hint.
+    pub(crate) fn bodies(self) -> ([Function; 6], BranchHint) {
+        let (call, hint) = self.call_body();
+        let bodies = [
             self.deliver(),
             self.finish(),
             self.yield_body(),
             grow(),
             fork_point(),
-        ]
+            call,
+        ];
+        (bodies, hint)
     }
 
     /// The type `() -> ()`.
@@ -195,6 +202,11 @@ impl Shim {
         self.functions.saturating_add(4)
     }
 
+    /// The function that makes a system call: `call(slot, number, a..f) -> result`.
+    pub(crate) const fn call_index(self) -> u32 {
+        self.functions.saturating_add(5)
+    }
+
     const fn deliver_index(self) -> u32 {
         self.functions
     }
@@ -223,10 +235,12 @@ impl Shim {
         code.call(self.finish_index()).local_set(answer).end();
     }
 
-    /// A stub: `result = kernel.syscall(slot, number, a..f)`, and `finish` if that is an outcome.
-    pub(crate) fn stub(self, call: &Call) -> (Function, BranchHint) {
+    /// A stub: `result = call(slot, number, a..f)`.
+    pub(crate) fn stub(self, call: &Call) -> Function {
+        let is_plain = matches!(call.results.as_slice(), [] | [Number::I32]);
         let answer = u32::try_from(call.params.len()).unwrap_or(u32::MAX);
-        let mut body = Function::new([(1, ValType::I32)]);
+        let needs_answer = !is_plain || call.target == Target::Fork;
+        let mut body = Function::new(needs_answer.then_some((1, ValType::I32)));
         let mut code = body.instructions();
         if let Some(more) = words_behind(call) {
             code.global_get(SLOT);
@@ -234,25 +248,21 @@ impl Shim {
             push_words(&mut code, &more);
             code.call(imports::SYSCALL).drop();
         }
-        code.global_get(SLOT);
         if call.target == Target::Fork {
-            word(&mut code, operation::ADMIT);
-            code.i32_const(0).call(imports::FORK);
+            self.fork(&mut code, call, answer);
         } else {
+            code.global_get(SLOT);
             push_call(&mut code, call);
-            code.call(imports::SYSCALL);
+            code.call(self.call_index());
         }
-        code.local_tee(answer);
-        is_outcome(&mut code);
-        let branch = code_offset(&body);
-        let mut code = body.instructions();
-        code.if_(BlockType::Empty).local_get(answer);
-        push_call(&mut code, call);
-        code.call(self.finish_index()).local_set(answer).end();
-        if call.target == Target::Fork {
-            if_answer(&mut code, answer, FORK);
-            code.call(self.fork_point()).local_set(answer).end();
+        if is_plain {
+            if call.results.is_empty() {
+                code.drop();
+            }
+            code.end();
+            return body;
         }
+        code.local_set(answer);
         for result in &call.results {
             match result {
                 Number::I32 => code.local_get(answer),
@@ -262,6 +272,45 @@ impl Shim {
             };
         }
         code.end();
+        body
+    }
+
+    /// Forks, and leaves the result on the stack; `answer` is a local.
+    fn fork(self, code: &mut InstructionSink<'_>, call: &Call, answer: u32) {
+        code.global_get(SLOT);
+        word(code, operation::ADMIT);
+        code.i32_const(0).call(imports::FORK).local_tee(answer);
+        is_outcome(code);
+        code.if_(BlockType::Empty).local_get(answer);
+        push_call(code, call);
+        code.call(self.finish_index()).local_set(answer).end();
+        if_answer(code, answer, FORK);
+        code.call(self.fork_point()).local_set(answer).end();
+        code.local_get(answer);
+    }
+
+    /// `call(slot, number, a..f) -> result`: `kernel.syscall`, and `finish` if that has an outcome.
+    fn call_body(self) -> (Function, BranchHint) {
+        /// In the place of the slot's number.
+        const ANSWER: u32 = 0;
+        let mut body = Function::new([]);
+        let mut code = body.instructions();
+        for local in 0..8 {
+            code.local_get(local);
+        }
+        code.call(imports::SYSCALL).local_tee(ANSWER);
+        is_outcome(&mut code);
+        let branch = code_offset(&body);
+        let mut code = body.instructions();
+        code.if_(BlockType::Empty);
+        for local in 0..8 {
+            code.local_get(local);
+        }
+        code.call(self.finish_index())
+            .return_()
+            .end()
+            .local_get(ANSWER)
+            .end();
         // 0: the branch is not likely to be taken.
         (
             body,

@@ -164,22 +164,17 @@ fn encode(
     }
     let mut code = CodeSection::new();
     let mut hints = BranchHints::new();
-    for (function, call) in (NR_IMPORTED_FUNCTIONS..).zip(calls) {
-        let (body, hint) = shim.stub(call);
-        code.function(&body);
-        hints.function_hints(function, [hint]);
+    for call in calls {
+        code.function(&shim.stub(call));
     }
     if let Some(section) = sections.code.clone() {
         safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
     }
     let atomics = safepoints.atomics.map(Atomics::bodies);
     let atomics = atomics.iter().flatten();
-    for body in shim
-        .bodies()
-        .iter()
-        .chain(&safepoints.bodies())
-        .chain(atomics)
-    {
+    let (bodies, hint) = shim.bodies();
+    hints.function_hints(shim.call_index(), [hint]);
+    for body in bodies.iter().chain(&safepoints.bodies()).chain(atomics) {
         code.function(body);
     }
     if let Some(start) = sections.start {

@@ -4,13 +4,15 @@
  *
  * Pod and native take turns, so that a noisy moment hits both. A pattern is the name of a benchmark
  * or of a group; `*` stands for anything. What fails leaves an empty place and a line below the
- * tables, and the exit status tells. In Node, `safepoints` compares programs with and without these.
+ * tables, and the exit status tells. In Node, `safepoints` compares programs with and without these, and
+ * `fork` a shell with and without its import of fork.
  */
 import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { parseArgs } from "node:util";
 import { measureNative } from "./command.ts";
+import { forkingTable, measureForking } from "./forking.ts";
 import { HOSTS, type HostName, type MeasuringHost, openHost } from "./host.ts";
 import { type Benchmark, benchmarks, select } from "./programs.ts";
 import { type BaselineNumbers, json, type Row, tables } from "./report.ts";
@@ -29,9 +31,10 @@ const { values } = parseArgs({
   },
 });
 
-/** The name of the comparison with and without safepoints, and its rounds for each try. */
+/** The names of the comparisons, and their rounds for each try. */
 const SAFEPOINTS = "safepoints";
-const SAFEPOINT_ROUNDS = 3;
+const FORK = "fork";
+const COMPARISON_ROUNDS = 3;
 
 /** How long one benchmark may take, in milliseconds; some start thousands of Workers. */
 const PATIENCE = 300_000;
@@ -125,18 +128,21 @@ async function main(): Promise<void> {
   const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only).filter(
     ({ workers }) => mode === "pool" || workers === 1,
   );
-  const wantsSafepoints = values.only.length === 0 || values.only.includes(SAFEPOINTS);
-  const withSafepoints = wantsSafepoints && values.in === "node" && mode === "pool";
-  if (chosen.length === 0 && !withSafepoints) {
+  const compared = [SAFEPOINTS, FORK].filter(
+    (name) => (values.only.length === 0 || values.only.includes(name)) && values.in === "node" && mode === "pool",
+  );
+  if (chosen.length === 0 && compared.length === 0) {
     throw new Error(`--only ${values.only.join(" ")}: no such benchmark`);
   }
   const loadBefore = loadavg()[0] ?? Number.NaN;
   await using host = await openHost(hostName(), mode);
   const rows = await measureAll(host, chosen, tries);
   const baselines = await measureBaselines(host, rows, tries);
-  const safepoints = withSafepoints
-    ? await attempt(SAFEPOINTS, () => measureSafepoints(SAFEPOINT_ROUNDS * tries))
+  const rounds = COMPARISON_ROUNDS * tries;
+  const safepoints = compared.includes(SAFEPOINTS)
+    ? await attempt(SAFEPOINTS, () => measureSafepoints(rounds))
     : undefined;
+  const forking = compared.includes(FORK) ? await attempt(FORK, () => measureForking(rounds)) : undefined;
   const processors = cpus();
   const machine = {
     date: new Date().toISOString(),
@@ -155,8 +161,11 @@ async function main(): Promise<void> {
   if (safepoints !== undefined) {
     process.stdout.write(`\n${safepointTable(safepoints)}\n`);
   }
+  if (forking !== undefined) {
+    process.stdout.write(`\n${forkingTable(forking)}\n`);
+  }
   if (values.json !== undefined) {
-    await writeFile(values.json, json(report, safepoints));
+    await writeFile(values.json, json(report, { safepoints, fork: forking }));
   }
   process.exitCode = hasFailed ? 1 : 0;
 }

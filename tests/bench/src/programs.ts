@@ -98,6 +98,7 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
       workers: 2,
     }),
     loop("spawn_wait", "spawn and wait for true", { baseline: "spawn" }),
+    loop("fork_wait", "fork of 2 MiB and wait for its end", { baseline: "spawn" }),
     ...([1, 2] as const).map(
       (workers): Benchmark => ({
         name: `kill_spinner_${workers}`,

@@ -1,6 +1,13 @@
 /** The numbers as tables and as JSON. */
+import type { ComparisonRow } from "./comparison.ts";
 import { type BaselineName, type Benchmark, GROUPS, type Group, type Quantity, type Unit } from "./programs.ts";
 import type { SafepointReport } from "./safepoints.ts";
+
+/** What was compared with something and without it. */
+export interface Comparisons {
+  readonly safepoints: SafepointReport | undefined;
+  readonly fork: readonly ComparisonRow[] | undefined;
+}
 
 /** One row and its number of each try. */
 export interface Row {
@@ -127,7 +134,7 @@ function table(rows: readonly Row[], baselines: BaselineNumbers): string {
 }
 
 /** The same for programs to read, with every try. */
-export function json({ machine, rows, baselines, notes }: Report, safepoints?: SafepointReport): string {
+export function json({ machine, rows, baselines, notes }: Report, comparisons: Comparisons): string {
   const results = rows.map((row) => {
     const { benchmark, quantity, pod, native } = row;
     const values = evaluated(row, baselines);
@@ -144,5 +151,5 @@ export function json({ machine, rows, baselines, notes }: Report, safepoints?: S
       tries: { pod, native },
     };
   });
-  return `${JSON.stringify({ machine, results, baselines, safepoints, notes }, null, 2)}\n`;
+  return `${JSON.stringify({ machine, results, baselines, ...comparisons, notes }, null, 2)}\n`;
 }

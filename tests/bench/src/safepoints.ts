@@ -8,9 +8,7 @@
 import { readFile } from "node:fs/promises";
 import { boot, type Pod } from "shoal/node";
 import { GUEST_FOLDER, TREE } from "./command.ts";
-
-/** Rounds that do not count: the engine's best code is not there yet. */
-const WARM_UP = 4;
+import { type ComparisonRow, compare, comparisonTable, percent, run } from "./comparison.ts";
 
 /** Something that computes. */
 interface Computation {
@@ -47,18 +45,9 @@ const COMPUTATIONS: readonly Computation[] = [
   { name: "sieve", command: `${GUEST_FOLDER}sieve 60` },
 ];
 
-/** Milliseconds of processor time, and how much more it is with safepoints. */
-export interface SafepointRow {
-  readonly name: string;
-  readonly withMs: number;
-  readonly withoutMs: number;
-  /** 0.05 stands for 5 % more. */
-  readonly overhead: number;
-}
-
 /** All rows, and what they are in the geometric mean. */
 export interface SafepointReport {
-  readonly rows: readonly SafepointRow[];
+  readonly rows: readonly ComparisonRow[];
   readonly overhead: number;
 }
 
@@ -73,10 +62,13 @@ export async function measureSafepoints(rounds: number): Promise<SafepointReport
       await pod.files.write("/tmp/program.lua", LUA);
       await run(pod, PREPARE);
     }
-    const rows: SafepointRow[] = [];
+    const rows: ComparisonRow[] = [];
     for (const computation of COMPUTATIONS) {
       process.stderr.write(`shoal: safepoints: ${computation.name}\n`);
-      rows.push(await compare(computation, pods, rounds));
+      const [usual, other] = pods.map((pod) => () => run(pod, computation.command));
+      if (usual !== undefined && other !== undefined) {
+        rows.push(await compare(computation.name, usual, other, rounds));
+      }
     }
     const logarithms = rows.map(({ overhead }) => Math.log1p(overhead));
     const mean = logarithms.reduce((sum, value) => sum + value, 0) / rows.length;
@@ -88,65 +80,7 @@ export async function measureSafepoints(rounds: number): Promise<SafepointReport
   }
 }
 
-async function compare({ name, command }: Computation, pods: readonly Pod[], rounds: number): Promise<SafepointRow> {
-  const times = pods.map((): number[] => []);
-  const outputs = new Set<string>();
-  for (let round = 0; round < WARM_UP + rounds; round += 1) {
-    // The one that goes first changes.
-    const order = round % 2 === 0 ? [0, 1] : [1, 0];
-    for (const which of order) {
-      const pod = pods[which];
-      if (pod === undefined) {
-        continue;
-      }
-      const started = process.cpuUsage();
-      outputs.add(await run(pod, command));
-      const { user, system } = process.cpuUsage(started);
-      if (round >= WARM_UP) {
-        times[which]?.push((user + system) / 1000);
-      }
-    }
-  }
-  if (outputs.size !== 1) {
-    throw new Error(`${name} printed ${outputs.size} different outputs`);
-  }
-  const [withMs, withoutMs] = times.map(median);
-  if (withMs === undefined || withoutMs === undefined) {
-    throw new Error(`${name}: no time`);
-  }
-  return { name, withMs, withoutMs, overhead: withMs / withoutMs - 1 };
-}
-
-/** Runs a command to its end: what it printed. */
-async function run(pod: Pod, command: string): Promise<string> {
-  const child = await pod.run("/bin/sh", ["-c", command]);
-  child.stdio?.stdin.end();
-  const texts = Promise.all([child.stdio?.stdout.bytes(), child.stdio?.stderr.text()]);
-  const [{ shell }, [output, errors]] = [await child.exit, await texts];
-  if (shell !== 0) {
-    throw new Error(`"${command}" ended with status ${shell}: ${errors}`);
-  }
-  return Buffer.from(output ?? []).toString("latin1");
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
-}
-
 /** The report as a table in Markdown. */
 export function safepointTable({ rows, overhead }: SafepointReport): string {
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
-  const ms = (value: number) => `${value.toPrecision(3)} ms`;
-  return [
-    "### Safepoints, processor time",
-    "",
-    "|         |     with |  without |   more |",
-    "|---------|---------:|---------:|-------:|",
-    ...rows.map(
-      ({ name, withMs, withoutMs, overhead }) =>
-        `| ${name.padEnd(7)} | ${ms(withMs).padStart(8)} | ${ms(withoutMs).padStart(8)} | ${percent(overhead).padStart(6)} |`,
-    ),
-    `| geometric mean | | | ${percent(overhead)} |`,
-  ].join("\n");
+  return `${comparisonTable("Safepoints, processor time", rows)}\n| geometric mean | | | ${percent(overhead)} |`;
 }

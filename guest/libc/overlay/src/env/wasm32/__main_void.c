@@ -1,5 +1,5 @@
 /* clang gives main a name for each prototype: __main_void, __main_argc_argv, main (three
- * arguments). crt1.o calls the first; here and in the next file each leads on to the next. The
+ * arguments). libc calls the first; here and in the next file each leads on to the next. The
  * references are strong, so that a main that lies in an archive is linked too. */
 extern int __wasm_argc;
 extern char **__wasm_argv;
