@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use abi::flags::{
     F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
-    MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
-    MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL, MREMAP_MAYMOVE, MS_ASYNC,
-    MS_INVALIDATE, MS_SYNC, O_LARGEFILE, O_RDWR, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP,
-    PROT_READ, PROT_WRITE,
+    MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MCL_CURRENT,
+    MCL_FUTURE, MCL_ONFAULT, MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL,
+    MLOCK_ONFAULT, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, O_LARGEFILE, O_RDWR,
+    PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_WRITE,
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
@@ -444,6 +444,28 @@ pub(crate) fn mincore(cx: Cx<'_>, address: UserAddr, len: usize, vector: UserAdd
 /// mlock(2): memory is never swapped by the kernel itself.
 pub(crate) fn mlock(_cx: Cx<'_>, address: UserAddr, len: usize) -> Result<()> {
     address.0.checked_add(len_of(len)?).ok_or(Errno::EINVAL)?;
+    Ok(())
+}
+
+/// mlock2(2).
+pub(crate) fn mlock2(cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Result<()> {
+    if flags & !MLOCK_ONFAULT != 0 {
+        return Err(Errno::EINVAL.because("mlock2 knows MLOCK_ONFAULT"));
+    }
+    mlock(cx, address, len)
+}
+
+/// mlockall(2).
+pub(crate) fn mlockall(_cx: Cx<'_>, flags: u32) -> Result<()> {
+    const ALL: u32 = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+    if flags & !ALL != 0 || flags & (MCL_CURRENT | MCL_FUTURE) == 0 {
+        return Err(Errno::EINVAL.because("no such way to lock memory"));
+    }
+    Ok(())
+}
+
+/// munlockall(2).
+pub(crate) const fn munlockall(_cx: Cx<'_>) -> Result<()> {
     Ok(())
 }
 

@@ -22,6 +22,15 @@ pub(crate) fn fchmodat(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32) -> Result
     change_mode(cx, &locate(cx, dir, &path, 0)?, mode)
 }
 
+/// fchmodat2(2): as fchmodat(2) with flags; symbolic links have no mode.
+pub(crate) fn fchmodat2(cx: Cx<'_>, dir: Fd, path: UserAddr, mode: u32, flags: u32) -> Result<()> {
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let path = cx.path(path)?;
+    change_mode(cx, &locate(cx, dir, &path, flags)?, mode)
+}
+
 /// fchmod(2).
 pub(crate) fn fchmod(cx: Cx<'_>, fd: Fd, mode: u32) -> Result<()> {
     change_mode(cx, &open_place(cx, fd)?, mode)

@@ -3,6 +3,7 @@
 //! - `io`: reading and writing, at the offset of the description or at one of the caller's
 //! - `copy`: from file to file without the guest's memory; `splice`: through pipes; `seek`: the offset
 //! - `stat`: what there is; `attributes`: changing it; `size`: length and space
+//! - `vector`: reading and writing with flags
 //! - `sync`: what has to be on the disk
 
 mod attributes;
@@ -15,9 +16,11 @@ mod size;
 mod splice;
 mod stat;
 mod sync;
+mod vector;
 
 pub(crate) use attributes::{
-    chmod, chown, fchmod, fchmodat, fchown, fchownat, lchown, open_place, utimensat_time64,
+    chmod, chown, fchmod, fchmodat, fchmodat2, fchown, fchownat, lchown, open_place,
+    utimensat_time64,
 };
 pub(crate) use copy::{copy_file_range, sendfile64};
 pub(crate) use io::{pread64, preadv, pwrite64, pwritev, read, readv, write, writev};
@@ -27,6 +30,7 @@ pub(crate) use size::{fallocate, ftruncate64, truncate64};
 pub(crate) use splice::{splice, tee, vmsplice};
 pub(crate) use stat::{fstat64, fstatat64, fstatfs64, lstat64, stat64, statfs64, statx};
 pub(crate) use sync::{fdatasync, fsync, sync, sync_file_range, syncfs};
+pub(crate) use vector::{preadv2, pwritev2};
 
 use abi::flags::CAP_FSETID;
 use abi::{Errno, Result};

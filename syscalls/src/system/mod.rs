@@ -22,7 +22,7 @@ pub(crate) use policy::{
     sched_setscheduler,
 };
 pub(crate) use prctl::prctl;
-pub(crate) use reach::{kcmp, process_vm_readv, process_vm_writev, unshare};
+pub(crate) use reach::{kcmp, process_madvise, process_vm_readv, process_vm_writev, unshare};
 pub(crate) use resources::{getrlimit, getrusage, prlimit64, setrlimit, usage_of};
 pub(crate) use schedule::{
     getcpu, getpriority, ioprio_get, ioprio_set, sched_getaffinity, sched_setaffinity, sched_yield,

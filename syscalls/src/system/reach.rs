@@ -4,19 +4,22 @@
 use std::sync::Arc;
 
 use abi::flags::{
-    CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID,
-    CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD,
-    CLONE_VM, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM, KCMP_VM,
+    CAP_SYS_NICE, CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
+    CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_SIGHAND, CLONE_SYSVSEM,
+    CLONE_THREAD, CLONE_VM, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM,
+    KCMP_VM, MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED,
 };
 use abi::limits::IOV_MAX;
 use abi::types::{Fd, Pid, UserAddr};
 use abi::{Errno, Result};
+use fs::io::Sink as _;
 use kernel::call::Outcome;
 use kernel::platform::UserMemory;
-use kernel::process::Process;
+use kernel::process::{Process, Stage};
 
+use crate::buffer::UserBuffer;
 use crate::context::Cx;
-use crate::pidfd::check_may_trace;
+use crate::pidfd::{self, check_may_trace};
 
 /// The most that one call moves, in bytes: it lies in the kernel's memory on its way.
 const MAX_TRANSFER: usize = 1 << 20;
@@ -44,6 +47,36 @@ pub(crate) fn unshare(cx: Cx<'_>, flags: u32) -> Result<()> {
         return Err(Errno::EINVAL.because("threads share what a process has"));
     }
     Ok(())
+}
+
+/// process_madvise(2): the advice is as good as none for memory that is always there.
+pub(crate) fn process_madvise(
+    cx: Cx<'_>,
+    pidfd: Fd,
+    iov: UserAddr,
+    nr_iov: u32,
+    advice: i32,
+    flags: u32,
+) -> Result<usize> {
+    if flags != 0 {
+        return Err(Errno::EINVAL.because("process_madvise knows no flags"));
+    }
+    let ranges = UserBuffer::from_iovec(cx, iov, nr_iov)?;
+    let (process, _) = pidfd::of(cx, pidfd)?;
+    if process.stage() != Stage::Alive {
+        return Err(Errno::ESRCH.because("the process has ended"));
+    }
+    if !matches!(
+        advice,
+        MADV_COLD | MADV_PAGEOUT | MADV_WILLNEED | MADV_COLLAPSE
+    ) {
+        return Err(Errno::EINVAL.because("no advice about others"));
+    }
+    check_may_trace(cx, &process)?;
+    if !Arc::ptr_eq(&process, &cx.process()) && !cx.process().credentials().has(CAP_SYS_NICE) {
+        return Err(Errno::EPERM.because("no CAP_SYS_NICE"));
+    }
+    Ok(ranges.remaining())
 }
 
 /// kcmp(2): 0 the same, 1 and 2 an order among those that are not.

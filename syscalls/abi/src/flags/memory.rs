@@ -1,6 +1,9 @@
 //! Mappings.
 
 flags! {
+    "mlock2(2)": u32 {
+        MLOCK_ONFAULT = 1,
+    }
     "mmap(2)": u32 {
         PROT_NONE = 0,
         PROT_READ = 1,
@@ -74,6 +77,7 @@ flags! {
         MADV_PAGEOUT = 21,
         MADV_POPULATE_READ = 22,
         MADV_POPULATE_WRITE = 23,
+        MADV_COLLAPSE = 25,
     }
     "mlockall(2)": u32 {
         MCL_CURRENT = 1,
