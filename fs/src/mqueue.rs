@@ -9,7 +9,6 @@
 //! to the listener.
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,13 +100,16 @@ pub struct NewQueue {
     pub now: Timestamp,
 }
 
-/// Bytes that the queues of each user count.
-type Usage = Arc<Lock<BTreeMap<u32, u64>>>;
+/// Users, and the bytes that their queues count.
+type Usage = Arc<Lock<Vec<(u32, u64)>>>;
+
+/// A name and its queue. There are few, so that they are looked through.
+type Named = (Vec<u8>, Arc<MessageQueue>);
 
 /// The names of a pod.
 #[derive(Debug)]
 pub struct MessageQueues {
-    names: Lock<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
+    names: Lock<Vec<Named>>,
     usage: Usage,
     budget: Arc<Budget>,
     device: u64,
@@ -143,7 +145,7 @@ impl MessageQueues {
     ) -> Result<Arc<MessageQueue>> {
         check_name(name)?;
         let mut names = self.names.lock();
-        if let Some(known) = names.get(name) {
+        if let Some((_, known)) = names.iter().find(|(known, _)| known == name) {
             if is_exclusive {
                 return Err(Errno::EEXIST.into());
             }
@@ -158,12 +160,18 @@ impl MessageQueues {
         let bytes = new.shape.bytes();
         {
             let mut usage = self.usage.lock();
-            let used = usage.entry(new.user).or_default();
+            let known = usage.iter().position(|(user, _)| *user == new.user);
+            let used = known
+                .and_then(|index| usage.get(index))
+                .map_or(0, |(_, used)| *used);
             let sum = used.saturating_add(bytes);
             if sum > new.limit {
                 return Err(Errno::EMFILE.because("RLIMIT_MSGQUEUE"));
             }
-            *used = sum;
+            if let Some(index) = known {
+                usage.swap_remove(index);
+            }
+            usage.push((new.user, sum));
         }
         let queue = Arc::new(MessageQueue {
             metadata: Metadata {
@@ -189,7 +197,7 @@ impl MessageQueues {
             state: Lock::default(),
             queue: WaitQueue::new(),
         });
-        names.insert(name.to_vec(), Arc::clone(&queue));
+        names.push((name.to_vec(), Arc::clone(&queue)));
         Ok(queue)
     }
 
@@ -201,11 +209,13 @@ impl MessageQueues {
         check_name(name)?;
         let removed = {
             let mut names = self.names.lock();
-            let known = names.get(name).ok_or(Errno::ENOENT)?;
-            if !caller.owns(&known.metadata) {
+            let index = names.iter().position(|(known, _)| known == name);
+            let index = index.ok_or(Errno::ENOENT)?;
+            let owner = names.get(index).map(|(_, queue)| queue.metadata);
+            if !owner.is_some_and(|metadata| caller.owns(&metadata)) {
                 return Err(Errno::EPERM.because("the queue of another user"));
             }
-            names.remove(name)
+            names.swap_remove(index)
         };
         drop(removed);
         Ok(())
@@ -245,8 +255,8 @@ struct Message {
 
 #[derive(Default)]
 struct State {
-    /// The next one first.
-    messages: VecDeque<Message>,
+    /// The next one last.
+    messages: Vec<Message>,
     /// Receivers that wait.
     nr_waiting: usize,
     /// The process that registered, and what tells it.
@@ -313,7 +323,7 @@ impl MessageQueue {
                 Class::Pipes,
                 size.saturating_add(MESSAGE_BYTES),
             )?;
-            let place = messages.partition_point(|other| other.priority >= priority);
+            let place = messages.partition_point(|other| other.priority < priority);
             messages.insert(
                 place,
                 Message {
@@ -338,7 +348,7 @@ impl MessageQueue {
     /// # Errors
     /// `WouldBlock` while it is empty.
     pub fn try_receive(&self) -> Try<(u32, Box<[u8]>)> {
-        let message = self.state.lock().messages.pop_front();
+        let message = self.state.lock().messages.pop();
         let Message {
             priority, bytes, ..
         } = message.ok_or(Stall::WouldBlock)?;
@@ -383,11 +393,10 @@ impl MessageQueue {
 impl Drop for MessageQueue {
     fn drop(&mut self) {
         let mut usage = self.usage.lock();
-        let left = usage.get(&self.user).copied().unwrap_or(0);
-        match left.saturating_sub(self.shape.bytes()) {
-            0 => usage.remove(&self.user),
-            left => usage.insert(self.user, left),
-        };
+        if let Some((_, used)) = usage.iter_mut().find(|(user, _)| *user == self.user) {
+            *used = used.saturating_sub(self.shape.bytes());
+        }
+        usage.retain(|(_, used)| *used > 0);
     }
 }
 

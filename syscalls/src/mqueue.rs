@@ -18,6 +18,7 @@ use kernel::Kernel;
 use kernel::call::{Answer, Fault, Outcome, Restart};
 use kernel::fd_table::OnExec;
 use kernel::open_file::{Anonymous, OpenFile};
+use kernel::platform::UserMemory;
 use kernel::poll::{Attempt, wait_on};
 use kernel::process::{Process, Resource, Stage};
 use kernel::signal::SignalInfo;
@@ -135,7 +136,7 @@ pub(crate) fn mq_timedsend_time64(
     len: usize,
     priority: u32,
     timeout: UserAddr,
-) -> Result<Outcome<()>> {
+) -> Result<Outcome<usize>> {
     let deadline_ns = deadline_at(cx, timeout)?;
     check_priority(priority)?;
     let (file, queue) = queue_at(cx, fd)?;
@@ -152,18 +153,12 @@ pub(crate) fn mq_timedsend_time64(
     }
     let process = cx.process();
     let sender = (process.pid, process.credentials().user.real);
-    let exchange = Exchange {
-        file: Arc::clone(&file),
-        attempt: move || queue.try_send(priority, &bytes, sender),
+    let sending = Way::Send {
+        priority,
+        bytes,
+        sender,
     };
-    let wait_queue = file.wait_queue();
-    Ok(wait_on(
-        cx.task,
-        wait_queue,
-        deadline_ns,
-        Restart::Sys,
-        exchange,
-    ))
+    Ok(exchange(cx, file, queue, sending, deadline_ns))
 }
 
 /// mq_timedreceive(2).
@@ -183,53 +178,99 @@ pub(crate) fn mq_timedreceive_time64(
     if len < queue.shape().max_size {
         return Err(Errno::EMSGSIZE.because("less room than mq_msgsize"));
     }
-    let mut waiting: Option<Waiting> = None;
-    let exchange = Exchange {
-        file: Arc::clone(&file),
-        attempt: move || {
-            let result = queue.try_receive();
-            if result.is_err() {
-                waiting.get_or_insert_with(|| queue.begin_wait());
-            }
-            result
-        },
+    let receiving = Way::Receive {
+        memory: Arc::clone(cx.memory()),
+        message,
+        priority,
+        waiting: None,
     };
-    let wait_queue = file.wait_queue();
-    let outcome = wait_on(cx.task, wait_queue, deadline_ns, Restart::Sys, exchange);
-    let memory = Arc::clone(cx.memory());
-    Ok(outcome.then(move |answer| {
-        let (number, bytes) = answer?;
-        if !bytes.is_empty() {
-            not_null(message)?;
-            memory.copy_out(message.0, &bytes)?;
-        }
-        if let Some(priority) = priority.non_null() {
-            memory.copy_out(priority.0, &number.to_le_bytes())?;
-        }
-        Ok(bytes.len())
-    }))
+    Ok(exchange(cx, file, queue, receiving, deadline_ns))
+}
+
+/// Which way a message goes.
+enum Way {
+    /// To the queue, from this process and user.
+    Send {
+        priority: u32,
+        bytes: Vec<u8>,
+        sender: (i32, u32),
+    },
+    /// To the guest's memory, and its priority too unless that is null.
+    Receive {
+        memory: Arc<dyn UserMemory>,
+        message: UserAddr,
+        priority: UserAddr,
+        waiting: Option<Waiting>,
+    },
 }
 
 /// A message on its way.
-struct Exchange<F> {
+struct Exchange {
     file: Arc<OpenFile>,
-    attempt: F,
+    queue: Arc<MessageQueue>,
+    way: Way,
 }
 
-impl<T, F: FnMut() -> Try<T> + Send + 'static> Attempt for Exchange<F> {
-    type Output = T;
+fn exchange(
+    cx: Cx<'_>,
+    file: Arc<OpenFile>,
+    queue: Arc<MessageQueue>,
+    way: Way,
+    deadline_ns: Option<u64>,
+) -> Outcome<usize> {
+    let wait_queue = file.wait_queue().cloned();
+    let exchange = Exchange { file, queue, way };
+    wait_on(
+        cx.task,
+        wait_queue.as_ref(),
+        deadline_ns,
+        Restart::Sys,
+        exchange,
+    )
+}
 
-    fn attempt(&mut self) -> Try<T> {
-        if self.file.is_nonblocking() {
-            return match (self.attempt)() {
-                Err(Stall::WouldBlock) => Err(Errno::EAGAIN.into()),
-                result => result,
-            };
+impl Exchange {
+    /// Sends or receives; returns bytes that the guest got.
+    fn step(&mut self) -> Try<usize> {
+        match &mut self.way {
+            Way::Send {
+                priority,
+                bytes,
+                sender,
+            } => self.queue.try_send(*priority, bytes, *sender).map(|()| 0),
+            Way::Receive {
+                memory,
+                message,
+                priority,
+                waiting,
+            } => {
+                let (number, bytes) = self.queue.try_receive().inspect_err(|_| {
+                    waiting.get_or_insert_with(|| self.queue.begin_wait());
+                })?;
+                if !bytes.is_empty() {
+                    not_null(*message)?;
+                    memory.copy_out(message.0, &bytes)?;
+                }
+                if let Some(priority) = priority.non_null() {
+                    memory.copy_out(priority.0, &number.to_le_bytes())?;
+                }
+                Ok(bytes.len())
+            }
         }
-        (self.attempt)()
+    }
+}
+
+impl Attempt for Exchange {
+    type Output = usize;
+
+    fn attempt(&mut self) -> Try<usize> {
+        match self.step() {
+            Err(Stall::WouldBlock) if self.file.is_nonblocking() => Err(Errno::EAGAIN.into()),
+            result => result,
+        }
     }
 
-    fn settle(&mut self, fault: Fault) -> Answer<T> {
+    fn settle(&mut self, fault: Fault) -> Answer<usize> {
         Err(match fault {
             Fault::TimedOut => Errno::ETIMEDOUT.into(),
             fault => fault,

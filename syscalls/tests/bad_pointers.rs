@@ -105,7 +105,7 @@ fn end_of(guest: &Guest) -> u32 {
 }
 
 /// Calls whose addresses name memory that they do not read, or that fail for another reason first.
-const NOT_READ: [&str; 37] = [
+const NOT_READ: [&str; 38] = [
     "mmap2",
     "mprotect",
     "munmap",
@@ -115,6 +115,7 @@ const NOT_READ: [&str; 37] = [
     "mincore",
     "madvise",
     "mlock",
+    "mlock2",
     "munlock",
     "set_tid_address",
     "set_robust_list",

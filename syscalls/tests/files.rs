@@ -56,6 +56,48 @@ fn holes_are_punched_in_memory_and_cost_nothing() {
 }
 
 #[test]
+fn modes_are_changed_by_descriptor_and_path_with_flags() {
+    const AT_FDCWD: u32 = 0xffff_ff9c;
+    const EMPTY_PATH: u32 = 0x1000;
+    const NOFOLLOW: u32 = 0x100;
+    let world = World::new();
+    let guest = world.guest();
+    let fd = open(&guest, b"/tmp/file");
+    let path = guest.put_string(STRINGS, b"/tmp/link");
+    let target = guest.put_string(STRINGS + 100, b"/tmp/file");
+    assert_eq!(guest.sys("symlink", &[target, path]), Ok(0));
+    let chmod = |dir, path, mode, flags| guest.sys("fchmodat2", &[dir, path, mode, flags]);
+    assert_eq!(chmod(AT_FDCWD, path, 0o600, 0), Ok(0));
+    assert_eq!(stat(&guest, fd).2, 0o600);
+    let empty = guest.put_string(STRINGS + 200, b"");
+    assert_eq!(chmod(fd, empty, 0o640, EMPTY_PATH), Ok(0));
+    assert_eq!(stat(&guest, fd).2, 0o640);
+    let error = |errno| Err::<u32, _>(errno);
+    assert_eq!(chmod(fd, empty, 0o640, 0), error(Errno::ENOENT));
+    assert_eq!(
+        chmod(AT_FDCWD, path, 0o600, NOFOLLOW),
+        error(Errno::EOPNOTSUPP)
+    );
+    assert_eq!(chmod(AT_FDCWD, path, 0o600, 1), error(Errno::EINVAL));
+}
+
+#[test]
+fn advice_about_a_process_is_checked() {
+    const COLD: u32 = 20;
+    const DONTNEED: u32 = 4;
+    let world = World::new();
+    let guest = world.guest();
+    let pid = guest.sys("getpid", &[]).unwrap();
+    let fd = guest.sys("pidfd_open", &[pid, 0]).unwrap();
+    guest.put_words(DATA, &[0x1000, 300, 0x8000, 20]);
+    let advise = |fd, advice, flags| guest.sys("process_madvise", &[fd, DATA, 2, advice, flags]);
+    assert_eq!(advise(fd, COLD, 0), Ok(320));
+    assert_eq!(advise(fd, DONTNEED, 0), Err(Errno::EINVAL));
+    assert_eq!(advise(fd, COLD, 1), Err(Errno::EINVAL));
+    assert_eq!(advise(99, COLD, 0), Err(Errno::EBADF));
+}
+
+#[test]
 fn ordinary_users_take_set_id_bits_away_with_whatever_they_write() {
     let world = World::new();
     let guest = world.guest();

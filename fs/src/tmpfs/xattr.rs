@@ -75,7 +75,9 @@ impl Xattrs {
                 .uncharge(Class::Files, bytes_of(&name, &value));
         }
         let (Ok(index) | Err(index)) = place;
-        self.0.splice(index..index, entry);
+        if let Some(entry) = entry {
+            self.0.insert(index, entry);
+        }
         Ok(())
     }
 

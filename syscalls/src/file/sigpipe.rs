@@ -27,7 +27,8 @@ pub(crate) fn with_sigpipe(cx: Cx<'_>, outcome: Outcome<usize>) -> Outcome<usize
     }
 }
 
-fn raise_sigpipe(kernel: &Kernel, task: &Task, answer: &Answer<usize>) {
+/// Sends `SIGPIPE` if the answer is `EPIPE`.
+pub(super) fn raise_sigpipe(kernel: &Kernel, task: &Task, answer: &Answer<usize>) {
     if !matches!(answer, Err(Fault::Error(error)) if error.errno == Errno::EPIPE) {
         return;
     }

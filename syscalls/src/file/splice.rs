@@ -20,7 +20,8 @@ use kernel::process::Task;
 use kernel::socket::socket_of;
 
 use super::copy::{CHUNK, offset_at, widen};
-use super::{at_once, drop_set_id, limit, with_sigpipe};
+use super::sigpipe::raise_sigpipe;
+use super::{at_once, drop_set_id, limit};
 use crate::buffer::UserBuffer;
 use crate::context::Cx;
 
@@ -53,7 +54,12 @@ struct Job {
     /// Whether pipes are not waited for.
     is_nonblocking: bool,
     now: Timestamp,
+    /// Where the two ends go on: the file, where it began, and whose offset that is.
+    starts: [Option<Start>; 2],
 }
+
+/// The file of an end, its offset at first, and where the guest keeps that; null: nowhere.
+type Start = (Arc<OpenFile>, u64, UserAddr);
 
 /// The pipe of an open file.
 fn end_of(file: &Arc<OpenFile>) -> Option<End> {
@@ -143,10 +149,11 @@ pub(crate) fn splice(
         }
         (None, None) => return Err(Errno::EINVAL.because("neither is a pipe")),
     };
-    let starts = [&from, &to].map(|end| match end {
-        End::File(file, at) => Some((Arc::clone(file), *at)),
+    let start = |end: &End, address| match end {
+        End::File(file, at) => Some((Arc::clone(file), *at, address)),
         _ => None,
-    });
+    };
+    let starts = [start(&from, in_offset), start(&to, out_offset)];
     let job = Job {
         from,
         to,
@@ -155,22 +162,9 @@ pub(crate) fn splice(
         moved: 0,
         is_nonblocking,
         now: cx.kernel.now(),
+        starts,
     };
-    let memory = Arc::clone(cx.memory());
-    let outcome = job.run(cx).then(move |answer| {
-        let moved = answer?;
-        for (start, address) in starts.into_iter().zip([in_offset, out_offset]) {
-            let Some((file, at)) = start else { continue };
-            let at = at.saturating_add(widen(moved));
-            if let Some(address) = address.non_null() {
-                memory.copy_out(address.0, &at.to_le_bytes())?;
-            } else if !file.is_stream() {
-                file.seek(at.cast_signed(), Whence::Start)?;
-            }
-        }
-        Ok(moved)
-    });
-    Ok(with_sigpipe(cx, outcome))
+    Ok(job.run(cx))
 }
 
 /// Where a file that is no pipe starts; a stream starts nowhere.
@@ -212,9 +206,9 @@ pub(crate) fn tee(
         moved: 0,
         is_nonblocking: flags & SPLICE_F_NONBLOCK != 0 || both & O_NONBLOCK != 0,
         now: cx.kernel.now(),
+        starts: [None, None],
     };
-    let outcome = job.run(cx);
-    Ok(with_sigpipe(cx, outcome))
+    Ok(job.run(cx))
 }
 
 /// vmsplice(2): between the guest's memory and a pipe, in the direction that the descriptor has.
@@ -251,37 +245,68 @@ pub(crate) fn vmsplice(
         moved: 0,
         is_nonblocking: flags & SPLICE_F_NONBLOCK != 0,
         now: cx.kernel.now(),
+        starts: [None, None],
     };
-    let outcome = job.run(cx);
-    Ok(with_sigpipe(cx, outcome))
+    Ok(job.run(cx))
 }
 
 impl Job {
     /// Does it, waiting where it has to and may.
     fn run(mut self, cx: Cx<'_>) -> Outcome<usize> {
         match self.next() {
-            Err(error) => Outcome::from(Err(error)),
-            Ok(None) => Outcome::Ready(Ok(self.moved)),
-            Ok(Some(item)) => Outcome::from_future(self.wait(Arc::clone(cx.task), item)),
+            Ok(Some(item)) => {
+                let (kernel, task) = (Arc::clone(cx.kernel), Arc::clone(cx.task));
+                Outcome::from_future(async move {
+                    let result = self.wait(&task, item).await;
+                    self.finish(
+                        Cx {
+                            kernel: &kernel,
+                            task: &task,
+                        },
+                        result,
+                    )
+                })
+            }
+            Ok(None) => Outcome::Ready(self.finish(cx, Ok(()))),
+            Err(error) => Outcome::Ready(self.finish(cx, Err(error.into()))),
         }
     }
 
-    async fn wait(mut self, task: Arc<Task>, mut item: PollItem) -> Answer<usize> {
+    /// Waits for `item`, goes on, and so forth.
+    async fn wait(&mut self, task: &Arc<Task>, mut item: PollItem) -> Answer<()> {
         loop {
-            let ready = match poll_files(&task, vec![item], None, Restart::Sys) {
+            let ready = match poll_files(task, vec![item], None, Restart::Sys) {
                 Outcome::Ready(answer) => answer,
                 Outcome::Pending(future) => future.await,
             };
             match ready {
-                Err(_) if self.moved > 0 => return Ok(self.moved),
+                Err(_) if self.moved > 0 => return Ok(()),
                 Err(fault) => return Err(fault),
                 Ok(_) => {}
             }
             match self.next()? {
-                None => return Ok(self.moved),
+                None => return Ok(()),
                 Some(next) => item = next,
             }
         }
+    }
+
+    /// Leaves the offsets where the bytes end; a writer that nobody reads gets its signal.
+    fn finish(&self, cx: Cx<'_>, result: Answer<()>) -> Answer<usize> {
+        let answer = result.map(|()| self.moved);
+        raise_sigpipe(cx.kernel, cx.task, &answer);
+        let moved = answer?;
+        for (file, at, address) in self.starts.iter().flatten() {
+            let at = at.saturating_add(widen(moved));
+            if address.is_null() {
+                if !file.is_stream() {
+                    file.seek(at.cast_signed(), Whence::Start)?;
+                }
+            } else {
+                cx.copy_out(*address, &at.to_le_bytes())?;
+            }
+        }
+        Ok(moved)
     }
 
     /// Goes on as far as it can; returns what it waits for.
