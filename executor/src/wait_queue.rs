@@ -435,6 +435,21 @@ mod tests {
     }
 
     #[test]
+    fn consumed_registration_leaves_once_and_keeps_its_turn() {
+        let queue = WaitQueue::new();
+        let all = counters::<2>();
+        let a = queue.register(&all[0].1);
+        queue.wake_one();
+        a.consume();
+        // The next one takes the place that is free now, and keeps it.
+        let b = queue.register(&all[1].1);
+        queue.wake_all();
+        assert_eq!(counts(&all), [1, 1]);
+        drop(b);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
     fn cancelled_waiter_passes_its_turn_on() {
         let queue = WaitQueue::new();
         let all = counters::<3>();

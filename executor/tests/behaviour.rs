@@ -197,6 +197,18 @@ fn only_the_first_wake_of_a_sleeping_worker_notifies() {
 }
 
 #[test]
+fn recent_time_is_kept_over_one_run_of_a_worker_that_was_awake() {
+    let (executor, clock, _) = machine();
+    clock.advance_to(100);
+    assert_eq!(executor.awake_ns(), 100);
+    clock.advance_to(105);
+    executor.run(Slice::unlimited());
+    assert_eq!(executor.recent_ns(), 100, "a guest ran until a moment ago");
+    executor.run(Slice::unlimited());
+    assert_eq!(executor.recent_ns(), 105, "it may have waited since");
+}
+
+#[test]
 fn earlier_deadline_notifies_a_sleeping_worker() {
     let (executor, _, pender) = machine();
     let mut cx = std::task::Context::from_waker(Waker::noop());
