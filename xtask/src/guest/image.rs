@@ -89,6 +89,7 @@ fn fill(stage: &Path, files: &Path, programs: &Programs) -> Result<Vec<String>> 
     copy_tree(files, stage)?;
     let bin = stage.join("bin");
     add(&programs.busybox, &bin)?;
+    add(&programs.ash, &bin)?;
     add(&programs.dash, &bin)?;
     add(&programs.bash, &bin)?;
     add(&programs.lua, &stage.join("usr/bin"))?;

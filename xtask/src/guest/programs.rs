@@ -1,4 +1,4 @@
-//! The programs of the image: busybox, dash, bash and lua from Debian's sources, our tests and
+//! The programs of the image: busybox and its ash, dash, bash and lua from Debian's sources, our tests and
 //! benchmarks.
 
 use std::fs;
@@ -25,7 +25,9 @@ pub(crate) struct Programs {
     pub(crate) busybox: PathBuf,
     /// The absolute paths at which busybox wants to be found, one a line.
     pub(crate) busybox_links: PathBuf,
-    /// A shell that forks.
+    /// busybox's shell.
+    pub(crate) ash: PathBuf,
+    /// Debian's shell of scripts.
     pub(crate) dash: PathBuf,
     /// The shell of users.
     pub(crate) bash: PathBuf,
@@ -51,6 +53,9 @@ pub(super) fn build() -> Result<Programs> {
     step("busybox", busybox_print, || {
         busybox(&sysroot, &config, &dir)
     })?;
+    let config = recipes.join("ash.config");
+    let ash_print = print.path(&config)?;
+    step("ash", ash_print, || ash(&sysroot, &config, &dir))?;
     step("dash", print, || dash(&sysroot, &dir))?;
     let patch = recipes.join("bash.patch");
     let bash_print = print.path(&patch)?;
@@ -61,12 +66,14 @@ pub(super) fn build() -> Result<Programs> {
     Ok(Programs {
         busybox: dir.join("busybox"),
         busybox_links: dir.join("busybox.links"),
+        ash: dir.join("ash"),
         dash: dir.join("dash"),
         bash: dir.join("bash"),
         lua: dir.join("lua"),
         tests,
         bench,
         print: busybox_print
+            .with(ash_print)
             .with(bash_print)
             .with(tests_print)
             .with(bench_print),
@@ -91,38 +98,57 @@ fn cross(program: &str, sysroot: &Sysroot, dir: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A copy of Debian's source of `package` to build in.
+/// A copy of Debian's source of `package` to build in, under its own name.
 fn working_copy(package: &str) -> Result<PathBuf> {
-    let work = out().join("build").join(package);
+    working_copy_as(package, package)
+}
+
+/// The same in a folder with another name.
+fn working_copy_as(name: &str, package: &str) -> Result<PathBuf> {
+    let work = out().join("build").join(name);
     clear(&work)?;
     copy_tree(&fetch(package)?, &work)?;
     Ok(work)
 }
 
 fn busybox(sysroot: &Sysroot, changes: &Path, dir: &Path) -> Result<()> {
+    let work = working_copy("busybox")?;
+    configure(sysroot, &work, "defconfig", changes)?;
+    build_busybox(sysroot, &work, &["busybox", "busybox.links"])?;
+    install(sysroot, &work.join("busybox"), &dir.join("busybox"))?;
+    fs::copy(work.join("busybox.links"), dir.join("busybox.links"))
+        .context("cannot copy busybox.links")?;
+    Ok(())
+}
+
+/// busybox's shell by itself: with one applet, the program is that under any name.
+fn ash(sysroot: &Sysroot, changes: &Path, dir: &Path) -> Result<()> {
+    let work = working_copy_as("ash", "busybox")?;
+    configure(sysroot, &work, "allnoconfig", changes)?;
+    build_busybox(sysroot, &work, &["busybox"])?;
+    install(sysroot, &work.join("busybox"), &dir.join("ash"))
+}
+
+/// Writes busybox's `.config`: the one that the goal `base` makes, with `changes`.
+fn configure(sysroot: &Sysroot, work: &Path, base: &str, changes: &Path) -> Result<()> {
+    make(sysroot, work, &[base])?;
+    let path = work.join(".config");
+    let defaults = fs::read_to_string(&path).context("cannot read busybox's .config")?;
+    let changes = fs::read_to_string(changes)
+        .with_context(|| format!("cannot read {}", changes.display()))?;
+    fs::write(&path, merged_config(&defaults, &changes)).context("cannot write .config")?;
+    // Questions about symbols that the changes bring in get their default answers.
+    run(cross("sh", sysroot, work)?.args(["-c", "yes '' | make -s oldconfig"]))
+}
+
+fn build_busybox(sysroot: &Sysroot, work: &Path, goals: &[&str]) -> Result<()> {
     const TOOLS: &[&str] = &[
         "CROSS_COMPILE=wasm32-linux-musl-",
         "CC=wasm32-linux-musl-cc",
         "HOSTCC=gcc",
         "SKIP_STRIP=y",
     ];
-    let work = working_copy("busybox")?;
-    make(sysroot, &work, &["defconfig"])?;
-    let path = work.join(".config");
-    let defaults = fs::read_to_string(&path).context("cannot read busybox's .config")?;
-    let changes = fs::read_to_string(changes).context("cannot read busybox.config")?;
-    fs::write(&path, merged_config(&defaults, &changes)).context("cannot write .config")?;
-    // Questions about symbols that the changes bring in get their default answers.
-    run(cross("sh", sysroot, &work)?.args(["-c", "yes '' | make -s oldconfig"]))?;
-    make(
-        sysroot,
-        &work,
-        &[TOOLS, &["busybox", "busybox.links"]].concat(),
-    )?;
-    install(sysroot, &work.join("busybox"), &dir.join("busybox"))?;
-    fs::copy(work.join("busybox.links"), dir.join("busybox.links"))
-        .context("cannot copy busybox.links")?;
-    Ok(())
+    make(sysroot, work, &[TOOLS, goals].concat())
 }
 
 /// `defaults` with each symbol that `changes` names replaced.
