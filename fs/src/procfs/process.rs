@@ -103,6 +103,7 @@ pub(super) const ENTRIES: &[(&str, Entry)] = &[
         Entry::File(0o400, |source, pid| constant(source, pid, "00000000\n")),
     ),
     ("schedstat", Entry::File(0o444, schedstat)),
+    ("io", Entry::File(0o400, io)),
     ("timerslack_ns", Entry::File(0o444, timer_slack)),
     (
         "uid_map",
@@ -134,6 +135,26 @@ fn schedstat(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
     let switches = p.nr_voluntary_switches;
     let times = switches.saturating_add(p.nr_involuntary_switches);
     Some(format!("{ran_ns} 0 {times}\n").into_bytes())
+}
+
+/// What reaches a disk is not told apart by who caused it.
+fn io(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {
+    const NAMES: [&str; 7] = [
+        "rchar",
+        "wchar",
+        "syscr",
+        "syscw",
+        "read_bytes",
+        "write_bytes",
+        "cancelled_write_bytes",
+    ];
+    let values = source.io(pid)?.into_iter().chain([0; 3]);
+    let lines = NAMES.iter().zip(values);
+    Some(
+        lines
+            .flat_map(|(name, value)| format!("{name}: {value}\n").into_bytes())
+            .collect(),
+    )
 }
 
 fn timer_slack(source: &dyn ProcessSource, pid: u32) -> Option<Vec<u8>> {

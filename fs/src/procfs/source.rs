@@ -40,6 +40,9 @@ pub trait ProcessSource: Send + Sync + fmt::Debug {
     /// The resource limits, as the lines of `/proc/PID/limits`.
     fn limits(&self, pid: u32) -> Option<Vec<u8>>;
 
+    /// Bytes read and written by its calls, and how often those were made.
+    fn io(&self, pid: u32) -> Option<[u64; 4]>;
+
     /// Where `exe`, `cwd` or `root` leads; the inner `None`: nowhere, as for a zombie.
     fn place(&self, pid: u32, which: Place) -> Option<Option<Location>>;
 

@@ -97,6 +97,10 @@ impl ProcessSource for Fake {
         self.exists(pid).map(|()| Vec::new())
     }
 
+    fn io(&self, pid: u32) -> Option<[u64; 4]> {
+        self.exists(pid).map(|()| [1, 2, 3, 4])
+    }
+
     fn place(&self, pid: u32, which: Place) -> Option<Option<Location>> {
         self.exists(pid)?;
         Some(match which {

@@ -120,6 +120,10 @@ impl ProcessSource for ProcessView {
         Some(limits::text(&limits))
     }
 
+    fn io(&self, pid: u32) -> Option<[u64; 4]> {
+        Some(self.process(pid)?.io())
+    }
+
     fn place(&self, pid: u32, which: Place) -> Option<Option<Location>> {
         self.living(pid, |process| match which {
             Place::Executable => process.program.lock().location.clone(),

@@ -14,6 +14,7 @@ mod cpu_alarm;
 mod cpu_time;
 mod credentials;
 mod fork;
+mod io_count;
 mod life;
 mod limits;
 mod paths;
@@ -43,6 +44,7 @@ pub use capabilities::{ALL_CAPABILITIES, Capabilities, bit as capability_bit};
 pub use cpu_alarm::{CpuAlarms, CpuTimer};
 pub use cpu_time::{CpuTime, Usage};
 pub use credentials::{Credentials, Ids};
+pub use io_count::{IoCount, Way};
 pub use life::{Spawn, exit_status, signal_status};
 pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
@@ -134,6 +136,8 @@ pub struct Process {
     pub affinity: AtomicU64,
     /// How long it ran.
     pub cpu_time: CpuTime,
+    /// What its threads that have ended read and wrote.
+    ended_io: IoCount,
     /// How much memory it had at most.
     pub peak_memory: PeakMemory,
     /// What it asked to be told about the time that it runs.
@@ -180,6 +184,7 @@ impl Process {
             real_timer: Lock::new(IntervalTimer::default()),
             affinity: AtomicU64::new(parts.affinity),
             cpu_time: CpuTime::default(),
+            ended_io: IoCount::default(),
             peak_memory: PeakMemory::default(),
             cpu_alarms: CpuAlarms::default(),
             settings: Lock::new(parts.settings),
@@ -285,6 +290,14 @@ impl Process {
             ran_ns: self.cpu_ns(),
             ..self.cpu_time.own()
         }
+    }
+
+    /// What its threads have read and written, as [`IoCount::values`].
+    pub fn io(&self) -> [u64; 4] {
+        let sum = IoCount::default();
+        sum.add(&self.ended_io);
+        self.threads().iter().for_each(|task| sum.add(&task.io));
+        sum.values()
     }
 
     /// Open files, locked.

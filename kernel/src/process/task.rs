@@ -32,7 +32,7 @@ use executor::sync::Lock;
 use self::identity::Identity;
 use super::cpu_time::{CpuTime, Stopwatch};
 use super::fork::Unwound;
-use super::{Pid, Process, RunState, ThreadStart};
+use super::{IoCount, Pid, Process, RunState, ThreadStart};
 use crate::call::{Answer, Fault, Outcome, Restart, Sleeper};
 use crate::exec::Executable;
 use crate::kernel::Kernel;
@@ -94,6 +94,8 @@ pub struct Task {
     stopwatch: Stopwatch,
     /// How long this thread ran before it waited last.
     pub(crate) cpu_time: CpuTime,
+    /// What it read and wrote.
+    pub io: IoCount,
     /// What the scheduler knows of it.
     pub(crate) turn: Turn,
     residency: Arc<Residency>,
@@ -211,6 +213,7 @@ impl Task {
             driver: OnceLock::new(),
             stopwatch: Stopwatch::default(),
             cpu_time: CpuTime::default(),
+            io: IoCount::default(),
             turn: Turn::default(),
             residency,
             restart_deadline_ns: AtomicU64::new(0),
@@ -262,7 +265,10 @@ impl Task {
                 };
                 let mut call = call;
                 match call.as_mut().poll(&mut Context::from_waker(waker)) {
-                    Poll::Ready(answer) => self.settle(kernel, answer),
+                    Poll::Ready(answer) => {
+                        self.io.end(answer.as_ref().ok());
+                        self.settle(kernel, answer)
+                    }
                     Poll::Pending => {
                         self.state.lock().pending = Some(call);
                         let why = if self.turn.yields() {

@@ -185,7 +185,11 @@ impl Kernel {
         let (process, tid) = (task.process(), task.tid());
         let departure = {
             let mut threads = process.threads.lock();
-            threads.leave(tid, tid == process.pid, status)
+            let departure = threads.leave(tid, tid == process.pid, status);
+            if matches!(departure, Departure::OneLess) {
+                process.ended_io.add(&task.io);
+            }
+            departure
         };
         match departure {
             Departure::Last(status) => self.leave(task, status),

@@ -9,10 +9,12 @@ use fs::vfs::inode::{FileType, Timestamp};
 use kernel::call::Outcome;
 use kernel::event::signalfd::as_seen_by;
 use kernel::open_file::OpenFile;
+use kernel::process::Way;
 use kernel::socket::socket_of;
 use kernel::transfer;
 use kernel::tty::TerminalUse;
 
+use super::copy::widen;
 use super::sigpipe::with_sigpipe;
 use super::{at_once, drop_set_id, limit, not_negative};
 use crate::buffer::UserBuffer;
@@ -35,6 +37,26 @@ fn cut_at_fault(file: &OpenFile, buffer: &mut UserBuffer) {
     }
 }
 
+/// Counts what a call moved, now or when it has ended.
+fn counted<T: Copy>(cx: Cx<'_>, way: Way, outcome: Outcome<T>) -> Outcome<T>
+where
+    u64: TryFrom<T>,
+{
+    match &outcome {
+        Outcome::Ready(Ok(moved)) => cx.task.io.note(way, u64::try_from(*moved).unwrap_or(0)),
+        Outcome::Ready(Err(_)) => cx.task.io.note(way, 0),
+        Outcome::Pending(_) => cx.task.io.begin(way),
+    }
+    outcome
+}
+
+/// The same for a call that never waits.
+fn counted_at_once(cx: Cx<'_>, way: Way, result: Result<usize>) -> Result<usize> {
+    let moved = result.as_ref().map_or(0, |moved| widen(*moved));
+    cx.task.io.note(way, moved);
+    result
+}
+
 /// What a read of `fd` reads.
 fn readable(cx: Cx<'_>, fd: Fd) -> Result<Arc<OpenFile>> {
     let file = cx.file(fd)?;
@@ -48,28 +70,28 @@ fn readable(cx: Cx<'_>, fd: Fd) -> Result<Arc<OpenFile>> {
 pub(crate) fn read(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<u32>> {
     let file = readable(cx, fd)?;
     let buffer = UserBuffer::new(cx, buf, count);
-    Ok(read_into(cx, &file, buffer))
+    Ok(counted(cx, Way::Read, read_into(cx, &file, buffer)))
 }
 
 /// readv(2).
 pub(crate) fn readv(cx: Cx<'_>, fd: Fd, iov: UserAddr, nr_iov: u32) -> Result<Outcome<u32>> {
     let file = readable(cx, fd)?;
     let buffer = UserBuffer::from_iovec(cx, iov, nr_iov)?;
-    Ok(read_into(cx, &file, buffer))
+    Ok(counted(cx, Way::Read, read_into(cx, &file, buffer)))
 }
 
 /// write(2): a pipe or terminal takes all bytes, unless a signal comes or it may not wait.
 pub(crate) fn write(cx: Cx<'_>, fd: Fd, buf: UserAddr, count: usize) -> Result<Outcome<usize>> {
     let file = cx.file(fd)?;
     let buffer = UserBuffer::new(cx, buf, count);
-    write_from(cx, &file, buffer)
+    write_from(cx, &file, buffer).map(|outcome| counted(cx, Way::Write, outcome))
 }
 
 /// writev(2).
 pub(crate) fn writev(cx: Cx<'_>, fd: Fd, iov: UserAddr, nr_iov: u32) -> Result<Outcome<usize>> {
     let file = cx.file(fd)?;
     let buffer = UserBuffer::from_iovec(cx, iov, nr_iov)?;
-    write_from(cx, &file, buffer)
+    write_from(cx, &file, buffer).map(|outcome| counted(cx, Way::Write, outcome))
 }
 
 /// pread(2).
@@ -120,7 +142,8 @@ pub(crate) fn pwritev(
 
 fn read_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> Result<usize> {
     cut_at_fault(file, &mut buffer);
-    at_once(file.read_at(offset, &mut buffer, now(cx, file)))
+    let result = at_once(file.read_at(offset, &mut buffer, now(cx, file)));
+    counted_at_once(cx, Way::Read, result)
 }
 
 fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) -> Result<usize> {
@@ -129,7 +152,8 @@ fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) ->
         limit::cut(cx, file, Some(offset), &mut buffer)?;
         drop_set_id(cx, file)?;
     }
-    at_once(file.write_at(offset, &mut buffer, now(cx, file)))
+    let result = at_once(file.write_at(offset, &mut buffer, now(cx, file)));
+    counted_at_once(cx, Way::Write, result)
 }
 
 fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Outcome<u32> {

@@ -103,6 +103,7 @@ impl Task {
                 Poll::Pending => self.state.lock().pending = Some(call),
                 Poll::Ready(answer) => {
                     drop(call);
+                    self.io.end(answer.as_ref().ok());
                     let code = self.settle(kernel, answer);
                     if code != entry::PENDING {
                         self.answer(kernel, code);
