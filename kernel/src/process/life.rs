@@ -76,17 +76,21 @@ impl Kernel {
         let process = self
             .processes
             .add(INIT, |pid| Process::new(pid, now, parts))?;
-        let started = self.start_spawned(&process, &spawn.path, spawn.argv, &spawn.envp, spawn.cwd);
-        if let Err(error) = started {
-            process.files().close_all();
-            self.processes.end(process.pid, exit_status(127));
-            self.processes.remove(process.pid);
-            return Err(error);
-        }
+        // Before it runs: on another Worker it may be over at once.
         self.processes.new_session(process.pid)?;
         self.processes.set_terminal(process.pid, spawn.terminal);
         if let Some(terminal) = spawn.terminal {
             self.terminals.attach(terminal, process.pid);
+        }
+        let started = self.start_spawned(&process, &spawn.path, spawn.argv, &spawn.envp, spawn.cwd);
+        if let Err(error) = started {
+            if let Some(terminal) = spawn.terminal {
+                self.terminals.detach(terminal, process.pid);
+            }
+            process.files().close_all();
+            self.processes.end(process.pid, exit_status(127));
+            self.processes.remove(process.pid);
+            return Err(error);
         }
         Ok(process)
     }
