@@ -16,7 +16,7 @@ use std::{
     cell::Cell,
     fmt,
     marker::PhantomData,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -218,6 +218,15 @@ impl Executor {
         let (runnable, task) = async_task::spawn(future, move |runnable| shared.schedule(runnable));
         runnable.schedule();
         JoinHandle::new(task)
+    }
+
+    /// The same for what seldom runs: each type of future that [`spawn`](Self::spawn) sees is another
+    /// kilobyte of code, this one is one for all.
+    pub fn spawn_boxed(
+        self: &Arc<Self>,
+        future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> JoinHandle<()> {
+        self.spawn(future)
     }
 
     /// Marks the current thread as this executor's own until the guard is dropped.

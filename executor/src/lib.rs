@@ -32,6 +32,7 @@ mod executor;
 mod loom;
 mod pender;
 pub mod run_queue;
+pub mod sorted;
 pub mod sync;
 mod task;
 mod timer;

@@ -5,13 +5,13 @@
 //! heap keeps the stale entries and needs compaction to stay in bounds.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
+use crate::sorted::SortedMap;
 use crate::{
     executor::Shared,
     loom::{AtomicU64, Ordering},
@@ -27,7 +27,7 @@ pub(crate) struct Timers {
 
 #[derive(Default)]
 struct Tree {
-    wakers: BTreeMap<TimerKey, Waker>,
+    wakers: SortedMap<TimerKey, Waker>,
     next_seq: u64,
 }
 

@@ -1,6 +1,5 @@
 //! From a number to a handler: made from the table.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use abi::Errno;
@@ -59,7 +58,7 @@ macro_rules! dispatcher {
 abi::for_each_syscall!(dispatcher);
 
 /// What the log has named already.
-static NAMED: Lock<BTreeSet<String>> = Lock::new(BTreeSet::new());
+static NAMED: Lock<Vec<String>> = Lock::new(Vec::new());
 
 /// How many names are kept: a guest that tries all numbers fills neither memory nor the log.
 const MAX_NAMED: usize = 500;
@@ -79,7 +78,7 @@ fn unknown(cx: Cx<'_>, number: u32) -> Outcome<u32> {
     let mut named = NAMED.lock();
     if named.len() < MAX_NAMED && !named.contains(&what) {
         let message = format!("pid {}: {what}", cx.task.pid());
-        named.insert(what);
+        named.push(what);
         drop(named);
         cx.kernel.log(Level::Warning, &message);
     }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Error, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use self::inode::HostInode;
@@ -196,7 +197,7 @@ struct Shared {
     /// The inodes that somebody holds, by the host's device and inode number.
     inodes: Lock<HashMap<(u64, u64), Weak<HostInode>>>,
     /// Our device number for each of the host's.
-    devices: Lock<HashMap<u64, u64>>,
+    devices: Lock<SortedMap<u64, u64>>,
 }
 
 impl HostFs {
@@ -210,7 +211,7 @@ impl HostFs {
             options,
             names: Lock::new(()),
             inodes: Lock::new(HashMap::new()),
-            devices: Lock::new(HashMap::new()),
+            devices: Lock::default(),
         });
         let stat = shared.files.lstat(path).map_err(from_host)?;
         let root = shared.inode(path, &stat)?;
@@ -276,8 +277,7 @@ impl Shared {
         *self
             .devices
             .lock()
-            .entry(device)
-            .or_insert_with(unnamed_device)
+            .get_or_insert_with(device, unnamed_device)
     }
 
     fn check_writable(&self) -> Result<()> {

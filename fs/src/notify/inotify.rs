@@ -1,8 +1,7 @@
 //! `inotify(7)`: the file from which events are read.
 
 use std::any::Any;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
@@ -11,6 +10,7 @@ use abi::flags::{FIONREAD, IN_ALL_EVENTS, IN_MASK_ADD, IN_MASK_CREATE, IN_Q_OVER
 use abi::layout::InotifyEvent;
 use abi::limits::INOTIFY_MAX_QUEUED;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 
@@ -85,7 +85,7 @@ pub struct Inotify {
 struct State {
     events: VecDeque<Told>,
     /// Files by watch descriptor.
-    watches: BTreeMap<i32, FileId>,
+    watches: SortedMap<i32, FileId>,
     last_number: i32,
 }
 
@@ -144,8 +144,8 @@ impl Inotify {
         loop {
             state.last_number = state.last_number.wrapping_add(1).max(1);
             let number = state.last_number;
-            if let Entry::Vacant(place) = state.watches.entry(number) {
-                place.insert(id);
+            if !state.watches.contains_key(&number) {
+                state.watches.insert(number, id);
                 return number;
             }
         }

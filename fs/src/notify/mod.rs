@@ -13,7 +13,6 @@
 
 pub mod inotify;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -23,6 +22,7 @@ use abi::flags::{
 };
 use abi::limits::{INOTIFY_MAX_INSTANCES, INOTIFY_MAX_WATCHES};
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use self::inotify::{Inotify, Told};
@@ -46,7 +46,7 @@ pub struct Notify {
 
 #[derive(Debug, Default)]
 struct Table {
-    watches: HashMap<FileId, Vec<Watch>>,
+    watches: SortedMap<FileId, Vec<Watch>>,
     /// Watched files without a name that somebody still holds: they end with the last of these.
     nameless: Vec<(FileId, Weak<dyn Inode>)>,
     nr_watches: usize,
@@ -207,7 +207,7 @@ impl Notify {
         let kept = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
         self.change(|table, _| {
             let is_full = table.nr_watches >= INOTIFY_MAX_WATCHES;
-            let watches = table.watches.entry(id).or_default();
+            let watches = table.watches.get_or_insert_with(id, Vec::new);
             let of_instance = |watch: &&mut Watch| watch.instance.as_ptr() == Arc::as_ptr(instance);
             if let Some(watch) = watches.iter_mut().find(of_instance) {
                 if mask & IN_MASK_CREATE != 0 {

@@ -3,7 +3,6 @@
 //! A mount shows a directory of a file system (its root, or any directory for a bind mount) at a
 //! name of another mount. All mounts of a file system share its dentries.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -14,6 +13,7 @@ use abi::flags::{
 };
 use abi::limits::MOUNT_MAX;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 
 use super::dentry::{Dentry, Tree};
 use super::device::{major, minor};
@@ -195,7 +195,7 @@ pub(super) struct MountTable {
     /// In the order in which they were mounted; the first is the root.
     list: Vec<Arc<Mount>>,
     /// The mount on a name, by the id of the name's mount and the address of its dentry.
-    by_point: HashMap<(u64, usize), Arc<Mount>>,
+    by_point: SortedMap<(u64, usize), Arc<Mount>>,
 }
 
 fn key(mount: &Mount, dentry: &Arc<Dentry>) -> (u64, usize) {

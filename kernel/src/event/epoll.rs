@@ -21,7 +21,7 @@
 mod nesting;
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -34,6 +34,7 @@ use abi::layout::EpollEvent;
 use abi::limits::EPOLL_MAX_USER_WATCHES;
 use abi::types::Fd;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::{Interest, Registration, Turn, WaitQueue};
 use fs::io::{Stall, Try};
@@ -66,7 +67,7 @@ pub struct Epoll {
 struct Core {
     /// Held while the ready list is gone through, so that each call sees each item once.
     scan: Lock<()>,
-    items: Lock<BTreeMap<Key, Entry>>,
+    items: Lock<SortedMap<Key, Entry>>,
     ready: Lock<VecDeque<Arc<Item>>>,
     queue: WaitQueue,
     /// The epolls that watch this one.

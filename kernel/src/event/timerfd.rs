@@ -145,12 +145,12 @@ impl TimerFd {
             let deadline_ns = u64::try_from(expires_ns).unwrap_or(0);
             let own = Weak::clone(&self.own);
             let executor = Arc::clone(&self.executor);
-            self.executor.spawn(async move {
+            self.executor.spawn_boxed(Box::pin(async move {
                 executor.sleep_until(deadline_ns).await;
                 if let Some(timer) = own.upgrade() {
                     timer.queue.wake_for(Events::IN.wakes());
                 }
-            })
+            }))
         });
         std::mem::replace(&mut state.sleeper, sleeper)
     }

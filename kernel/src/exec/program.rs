@@ -1,11 +1,11 @@
 //! Loaded modules, kept as long as their file does not change.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use abi::limits::BINPRM_BUF_SIZE;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use fs::budget::{Budget, Charge, Class, Reclaim};
 use fs::io::VecSink;
@@ -53,8 +53,8 @@ type Key = (u64, u64, u64);
 /// short.
 #[derive(Debug)]
 pub struct ProgramCache {
-    by_file: Lock<HashMap<Key, u128>>,
-    by_contents: Lock<HashMap<u128, Arc<LoadedProgram>>>,
+    by_file: Lock<SortedMap<Key, u128>>,
+    by_contents: Lock<SortedMap<u128, Arc<LoadedProgram>>>,
     next_id: AtomicU32,
     options: Options,
     platform: Arc<dyn Platform>,
@@ -71,8 +71,8 @@ impl ProgramCache {
     /// An empty cache whose programs are loaded with `options`, into the memory of `budget`.
     pub fn new(options: Options, platform: Arc<dyn Platform>, budget: &Arc<Budget>) -> Self {
         Self {
-            by_file: Lock::new(HashMap::new()),
-            by_contents: Lock::new(HashMap::new()),
+            by_file: Lock::new(SortedMap::new()),
+            by_contents: Lock::new(SortedMap::new()),
             next_id: AtomicU32::new(1),
             options,
             platform,

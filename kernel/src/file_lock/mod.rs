@@ -9,10 +9,10 @@
 
 pub mod record;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Stall, Try};
@@ -61,7 +61,7 @@ struct FileEntry {
 
 #[derive(Debug, Default)]
 struct State {
-    files: HashMap<FileKey, FileEntry>,
+    files: SortedMap<FileKey, FileEntry>,
     waiters: Waiters,
 }
 
@@ -140,7 +140,10 @@ impl FileLocks {
     fn try_flock(&self, key: FileKey, id: u64, kind: LockKind) -> Try<()> {
         let (result, gave_up) = {
             let mut state = self.state.lock();
-            let flocks = &mut state.files.entry(key).or_default().flocks;
+            let flocks = &mut state
+                .files
+                .get_or_insert_with(key, FileEntry::default)
+                .flocks;
             if flocks.contains(&(id, kind)) {
                 return Ok(());
             }
@@ -265,7 +268,7 @@ impl FileLocks {
         let has_changed = {
             let mut state = self.state.lock();
             let mut has_changed = false;
-            for (&key, entry) in &mut state.files {
+            for (&key, entry) in state.files.iter_mut() {
                 if is_meant(key) {
                     has_changed |= entry.records.drop_all(owner);
                 }
@@ -314,7 +317,10 @@ impl RecordRequest {
     fn try_set(&self) -> Try<()> {
         let has_changed = {
             let mut state = self.locks.state.lock();
-            let records = &mut state.files.entry(self.key).or_default().records;
+            let records = &mut state
+                .files
+                .get_or_insert_with(self.key, FileEntry::default)
+                .records;
             if let Some(kind) = self.kind
                 && let Some(conflict) = records.conflict(self.owner, kind, self.range)
             {

@@ -10,10 +10,10 @@
 //! | writing | at once | waits for a reader | `ENXIO` |
 //! | both | at once | at once | at once |
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::budget::Budget;
@@ -27,7 +27,7 @@ pub type FifoKey = (u64, u64);
 /// The named pipes that are open now.
 #[derive(Debug)]
 pub struct Fifos {
-    pipes: Lock<HashMap<FifoKey, Weak<Pipe>>>,
+    pipes: Lock<SortedMap<FifoKey, Weak<Pipe>>>,
     budget: Arc<Budget>,
 }
 
@@ -53,7 +53,7 @@ impl Fifos {
     pub fn new(budget: &Arc<Budget>) -> Self {
         Self {
             budget: Arc::clone(budget),
-            pipes: Lock::new(HashMap::new()),
+            pipes: Lock::new(SortedMap::new()),
         }
     }
 

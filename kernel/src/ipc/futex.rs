@@ -11,11 +11,12 @@
 //!
 //! Lock order: the table of queues is a leaf, but for the wait queues of the waiters.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Stall, Try};
@@ -68,7 +69,7 @@ struct Waiter {
 /// All queues.
 #[derive(Default)]
 pub struct Futexes {
-    queues: Lock<BTreeMap<Key, VecDeque<Arc<Waiter>>>>,
+    queues: Lock<SortedMap<Key, VecDeque<Arc<Waiter>>>>,
 }
 
 impl fmt::Debug for Futexes {
@@ -104,8 +105,7 @@ impl Futexes {
         });
         let mut queues = self.queues.lock();
         queues
-            .entry(key)
-            .or_default()
+            .get_or_insert_with(key, VecDeque::new)
             .push_back(Arc::clone(&waiter));
         drop(queues);
         Waiting {
@@ -134,7 +134,7 @@ impl Futexes {
                     *waiter.key.lock() = to;
                 }
                 if !moved.is_empty() {
-                    queues.entry(to).or_default().extend(moved);
+                    queues.get_or_insert_with(to, VecDeque::new).extend(moved);
                 }
             }
             woken
@@ -163,7 +163,7 @@ impl Futexes {
 
 /// Takes up to `count` waiters with a bit of `bits` out of the queue of `key`.
 fn take(
-    queues: &mut BTreeMap<Key, VecDeque<Arc<Waiter>>>,
+    queues: &mut SortedMap<Key, VecDeque<Arc<Waiter>>>,
     key: Key,
     count: u32,
     bits: u32,

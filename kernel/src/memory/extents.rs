@@ -1,10 +1,10 @@
 //! Which addresses were ever used: what a linear memory really has, as it never shrinks.
 
-use std::collections::BTreeMap;
+use executor::sorted::SortedMap;
 
 /// Ranges of addresses that do not touch each other, by start: their end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Extents(BTreeMap<u32, u32>);
+pub(super) struct Extents(SortedMap<u32, u32>);
 
 impl Extents {
     /// How many bytes of `[start, end)` are in no range.

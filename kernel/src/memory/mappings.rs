@@ -164,7 +164,7 @@ impl AddressSpace {
 
     fn find_gap(&self, len: u32) -> Option<u32> {
         let mut at = self.mmap_base;
-        for (&start, &mapped) in &self.mappings {
+        for (&start, &mapped) in self.mappings.iter() {
             if start.saturating_sub(at) >= len && start > at {
                 return Some(at);
             }

@@ -30,10 +30,10 @@ pub use fs::budget::{Budget, Charge, Class};
 pub use shared::{Backing, SharedCount};
 pub use usage::MemoryUsage;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use fs::procfs::source::{MemoryArea, MemoryUse};
 
 use self::extents::Extents;
@@ -70,7 +70,7 @@ pub struct AddressSpace {
     /// Highest break there ever was.
     brk_high_water: u32,
     /// Mappings by start address: length in bytes.
-    mappings: BTreeMap<u32, u32>,
+    mappings: SortedMap<u32, u32>,
     /// Those that are copies of a file which others may have too.
     shared: SharedMappings,
     /// No address at or above this one; 0 stands for 4 GiB.
@@ -170,7 +170,7 @@ impl AddressSpace {
             mmap_base,
             high_water: mmap_base,
             brk_high_water: heap_base,
-            mappings: BTreeMap::new(),
+            mappings: SortedMap::new(),
             shared: SharedMappings::default(),
             limit: max_pages
                 .unwrap_or(65536)

@@ -10,11 +10,11 @@
 //!  memory of A ── differs from A's twin? ──> file ── version is new? ──> memory of B, B's twin
 //! ```
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use fs::io::VecSink;
 use fs::memfd::MemFile;
 use fs::vfs::inode::{Inode, Timestamp};
@@ -201,7 +201,7 @@ impl Drop for Shared {
 
 /// The shared mappings of a process, by start address.
 #[derive(Debug, Default)]
-pub(super) struct SharedMappings(BTreeMap<u32, Shared>);
+pub(super) struct SharedMappings(SortedMap<u32, Shared>);
 
 impl SharedMappings {
     /// Forgets what lies in `[start, end)`.
@@ -289,10 +289,10 @@ impl AddressSpace {
     /// have. A file that cannot be read or written now is left for the next time.
     pub fn sync_shared(&mut self, memory: &dyn UserMemory, now: Timestamp) {
         // Two mappings may be of one file.
-        for (&start, shared) in &mut self.shared.0 {
+        for (&start, shared) in self.shared.0.iter_mut() {
             let _later = shared.give_changes(memory, start, now);
         }
-        for (&start, shared) in &mut self.shared.0 {
+        for (&start, shared) in self.shared.0.iter_mut() {
             let _later = shared.take_changes(memory, start);
         }
     }

@@ -7,13 +7,13 @@
 //! # References
 //! timer_create(2), timer_getoverrun(2); Linux v6.12 kernel/time/posix-timers.c. Deviates: none.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::flags::SI_TIMER;
 use abi::limits::SIGPENDING_MAX;
 use abi::{Errno, Result};
 use executor::JoinHandle;
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use super::{Pid, Process};
@@ -80,7 +80,7 @@ pub struct PosixTimers {
 
 #[derive(Debug, Default)]
 struct Table {
-    timers: BTreeMap<i32, Timer>,
+    timers: SortedMap<i32, Timer>,
     next_id: i32,
 }
 
@@ -219,7 +219,7 @@ impl Process {
         let sleeping = Arc::clone(&executor);
         let process = Arc::downgrade(self);
         let kernel = Arc::clone(kernel);
-        Some(executor.spawn(async move {
+        Some(executor.spawn_boxed(Box::pin(async move {
             loop {
                 sleeping.sleep_until(next_ns).await;
                 let Some(process) = process.upgrade() else {
@@ -231,7 +231,7 @@ impl Process {
                 let earliest_ns = kernel.platform.monotonic_ns().saturating_add(MIN_PERIOD_NS);
                 next_ns = after_ns.max(earliest_ns);
             }
-        }))
+        })))
     }
 
     /// Sends what is due; when the timer expires next, if it does.

@@ -8,11 +8,11 @@ mod groups;
 mod state;
 mod wait;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use abi::limits::PID_MAX;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 pub(super) use self::state::Orphan;
@@ -63,17 +63,17 @@ pub struct Relations {
 
 #[derive(Debug, Default)]
 struct Tree {
-    entries: BTreeMap<Pid, Entry>,
+    entries: SortedMap<Pid, Entry>,
     /// The threads that are not the first of their process, and that process.
-    threads: BTreeMap<Pid, Pid>,
+    threads: SortedMap<Pid, Pid>,
     last_pid: Pid,
     /// Processes and threads ever made.
     nr_born: u64,
     /// How many processes have an id as their group or their session: no new one may get it.
-    holders: BTreeMap<Pid, usize>,
+    holders: SortedMap<Pid, usize>,
     /// Parents and those of their children that ended, stopped or went on: a parent with thousands
     /// of children asks for these often.
-    news: BTreeSet<(Pid, Pid)>,
+    news: SortedMap<(Pid, Pid), ()>,
     /// Stopped processes: without any, an exit need not look for groups that it orphans.
     nr_stopped: usize,
 }
@@ -289,7 +289,7 @@ impl Tree {
 
     /// A process has `id` as its group or session now.
     fn hold(&mut self, id: Pid) {
-        let holders = self.holders.entry(id).or_default();
+        let holders = self.holders.get_or_insert_with(id, usize::default);
         *holders = holders.saturating_add(1);
     }
 

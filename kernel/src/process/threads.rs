@@ -8,10 +8,10 @@
 //! of a process are on one Worker. A *doomed* task makes no more calls: whatever it waits in ends,
 //! and its shim traps. Its process goes on without it, or has ended.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use kernel_loader::ThreadEntry;
 
 use super::robust;
@@ -36,7 +36,7 @@ pub struct ThreadStart {
 /// The threads of a process that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    tasks: BTreeMap<Pid, Weak<Task>>,
+    tasks: SortedMap<Pid, Weak<Task>>,
     /// With what the first thread has ended, if it has: the process's status once all have.
     first_status: Option<i32>,
 }
@@ -243,7 +243,7 @@ impl Kernel {
             task.take_first_id();
         }
         *process.threads.lock() = Threads {
-            tasks: BTreeMap::from([(process.pid, Arc::downgrade(task))]),
+            tasks: SortedMap::from_iter([(process.pid, Arc::downgrade(task))]),
             first_status: None,
         };
         task.set_clear_child_tid(0);

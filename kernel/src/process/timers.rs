@@ -63,7 +63,7 @@ impl Process {
             let sleeping = Arc::clone(&executor);
             let process = Arc::downgrade(self);
             let kernel = Arc::clone(kernel);
-            executor.spawn(async move {
+            executor.spawn_boxed(Box::pin(async move {
                 let mut next = expires_ns;
                 loop {
                     sleeping.sleep_until(next).await;
@@ -83,7 +83,7 @@ impl Process {
                     let Some(after) = after else { return };
                     next = after;
                 }
-            })
+            }))
         });
         self.replace_sleeper(sleeper);
         old

@@ -176,7 +176,7 @@ impl Scheduler {
         worker.turns.lock().enqueue(task, Ready::Start);
         if !worker.executor.is_current() {
             // Wakes the Worker, which then looks at its queue.
-            worker.executor.spawn(async {}).detach();
+            worker.executor.spawn_boxed(Box::pin(async {})).detach();
         }
     }
 

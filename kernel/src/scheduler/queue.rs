@@ -1,6 +1,6 @@
 //! [`ReadyQueue`]: who waits for a turn on one Worker, by virtual time.
 
-use std::collections::BTreeMap;
+use executor::sorted::SortedMap;
 
 /// A place in the queue; equal times leave in the order in which they came.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -12,14 +12,14 @@ struct Key {
 /// Items ordered by virtual time.
 #[derive(Debug)]
 pub(super) struct ReadyQueue<T> {
-    items: BTreeMap<Key, T>,
+    items: SortedMap<Key, T>,
     next_seq: u64,
 }
 
 impl<T> Default for ReadyQueue<T> {
     fn default() -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: SortedMap::new(),
             next_seq: 0,
         }
     }

@@ -1,11 +1,10 @@
 //! The signals of a process: its actions, what is pending, and what each of its threads blocks.
 
-use std::collections::BTreeMap;
-
 use abi::flags::{SA_RESETHAND, SIG_DFL, SIG_IGN, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use abi::layout::{SigInfo, SigStack};
 use abi::limits::MINSIGSTKSZ;
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 
 use super::pending::Pending;
 use super::thread::ThreadSignals;
@@ -144,7 +143,7 @@ pub struct SignalState {
     actions: [Action; COUNT],
     /// For whichever thread takes them.
     shared: Pending,
-    threads: BTreeMap<Pid, ThreadSignals>,
+    threads: SortedMap<Pid, ThreadSignals>,
     /// What a thread that has ended may still change to no effect.
     nobody: ThreadSignals,
     /// Counts the signals that end a stop.
@@ -159,7 +158,7 @@ impl Default for SignalState {
         Self {
             actions: [Action::default(); COUNT],
             shared: Pending::default(),
-            threads: BTreeMap::from([(FIRST, ThreadSignals::default())]),
+            threads: SortedMap::from_iter([(FIRST, ThreadSignals::default())]),
             nobody: ThreadSignals::default(),
             nr_continues: 0,
         }
@@ -398,7 +397,7 @@ impl SignalState {
         let mut own = self.threads.remove(&tid).unwrap_or_default();
         own.alt_stack = AltStack::default();
         own.saved_mask = None;
-        self.threads = BTreeMap::from([(pid, own)]);
+        self.threads = SortedMap::from_iter([(pid, own)]);
     }
 
     /// What a child that `tid` makes starts with: everything but what is pending.
@@ -413,7 +412,7 @@ impl SignalState {
         Self {
             actions: self.actions,
             shared: Pending::default(),
-            threads: BTreeMap::from([(FIRST, own.unwrap_or_default())]),
+            threads: SortedMap::from_iter([(FIRST, own.unwrap_or_default())]),
             nobody: ThreadSignals::default(),
             nr_continues: self.nr_continues,
         }

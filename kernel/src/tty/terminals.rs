@@ -1,9 +1,9 @@
 //! All terminals of the pod, by device number.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use fs::vfs::device::make_device;
 
@@ -14,7 +14,7 @@ use crate::process::Pid;
 /// The terminals that exist now; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Terminals {
-    by_id: Arc<Lock<BTreeMap<u64, Arc<Tty>>>>,
+    by_id: Arc<Lock<SortedMap<u64, Arc<Tty>>>>,
 }
 
 impl Terminals {

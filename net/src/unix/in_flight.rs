@@ -1,10 +1,10 @@
 //! Open files in messages that nobody has received yet.
 
-use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use super::UnixNetwork;
@@ -25,7 +25,7 @@ pub(super) struct Flight {
 pub(super) struct InFlight {
     nr_files: AtomicUsize,
     /// Those that are sockets, by the number of the open file: only they can make a circle.
-    pub(super) sockets: Lock<HashMap<u64, Flight>>,
+    pub(super) sockets: Lock<SortedMap<u64, Flight>>,
     /// What is to be closed.
     dying: Lock<Dying>,
     /// When to look for circles next: with so many sockets in messages.
@@ -50,7 +50,7 @@ impl InFlight {
         self.nr_files.fetch_add(1, Ordering::Relaxed);
         let Some(socket) = file.socket() else { return };
         let mut sockets = self.sockets.lock();
-        let flight = sockets.entry(file.id()).or_insert_with(|| Flight {
+        let flight = sockets.get_or_insert_with(file.id(), || Flight {
             socket: socket.number(),
             file: Arc::downgrade(file),
             count: 0,

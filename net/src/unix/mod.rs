@@ -27,13 +27,14 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use abi::flags::{AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM};
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::budget::Budget;
@@ -94,7 +95,7 @@ type AbstractNames = HashMap<(Kind, Box<[u8]>), Weak<UnixSocket>>;
 pub struct UnixNetwork {
     budget: Arc<Budget>,
     /// All of them, by number.
-    sockets: Lock<BTreeMap<u64, Weak<UnixSocket>>>,
+    sockets: Lock<SortedMap<u64, Weak<UnixSocket>>>,
     /// Those with a name that is no path; each type has names of its own.
     abstract_names: Lock<AbstractNames>,
     /// Those with a path, by device and inode.

@@ -1,9 +1,8 @@
 //! System V semaphores: sets of counters that are changed together or not at all.
 
-use std::collections::BTreeMap;
-
 use abi::flags::{IPC_NOWAIT, SEM_UNDO, SEMVMX};
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Stall, Try};
@@ -52,7 +51,7 @@ pub struct SemaphoreSet {
 struct State {
     semaphores: Vec<Semaphore>,
     /// What is added for each process that ends, by semaphore.
-    undo: BTreeMap<i32, Vec<i32>>,
+    undo: SortedMap<i32, Vec<i32>>,
     waits: Vec<(u64, Wait)>,
     next_wait: u64,
     operated_at: i64,
@@ -73,7 +72,7 @@ impl SemaphoreSet {
             permissions: Lock::new(permissions),
             state: Lock::new(State {
                 semaphores: vec![Semaphore::default(); count],
-                undo: BTreeMap::new(),
+                undo: SortedMap::new(),
                 waits: Vec::new(),
                 next_wait: 0,
                 operated_at: 0,

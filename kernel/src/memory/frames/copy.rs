@@ -4,10 +4,10 @@
 //! the parent's frame: the parent is moved out, the child gets what it had, is moved out itself, and
 //! the parent comes back, all before it runs on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use super::FrameId;
@@ -50,7 +50,7 @@ impl FramePool {
         let guest = |frame| Guest {
             frame,
             task: Arc::downgrade(child),
-            others: BTreeMap::new(),
+            others: SortedMap::new(),
             has_stacks,
             residency: Arc::clone(child.residency()),
             space,

@@ -1,8 +1,8 @@
 //! The guests of a Worker and the threads of each.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use super::stored::Stored;
@@ -19,7 +19,7 @@ pub(super) struct Guest {
     pub(super) frame: FrameId,
     pub(super) task: Weak<Task>,
     /// Its other threads.
-    pub(super) others: BTreeMap<Slot, Weak<Task>>,
+    pub(super) others: SortedMap<Slot, Weak<Task>>,
     /// It has or had other threads, whose stacks may be anywhere.
     pub(super) has_stacks: bool,
     pub(super) residency: Arc<Residency>,
@@ -49,9 +49,9 @@ impl Guest {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) table: Table,
-    pub(super) guests: BTreeMap<Slot, Guest>,
+    pub(super) guests: SortedMap<Slot, Guest>,
     /// Threads that are not the first of their guest, and the name of that.
-    pub(super) threads: BTreeMap<Slot, Slot>,
+    pub(super) threads: SortedMap<Slot, Slot>,
     pub(super) nr_moved_out: u64,
     pub(super) nr_moved_in: u64,
 }

@@ -1,11 +1,11 @@
 //! Seats: which frame a guest gets when it starts, and what becomes of the frame when it has ended.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use abi::{Errno, Result};
 use executor::WorkerId;
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use fs::budget::Class;
 
@@ -67,7 +67,7 @@ impl FramePool {
         let guest = Guest {
             frame,
             task: Arc::downgrade(task),
-            others: BTreeMap::new(),
+            others: SortedMap::new(),
             has_stacks: false,
             residency,
             space,

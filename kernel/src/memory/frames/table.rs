@@ -1,6 +1,6 @@
 //! Which frames a Worker has and who is in them: the policy, without memories.
 
-use std::collections::BTreeMap;
+use executor::sorted::SortedMap;
 
 use super::FrameId;
 use crate::platform::Slot;
@@ -20,7 +20,7 @@ pub(super) type Urgency = (bool, u64);
 /// The frames of one Worker.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    frames: BTreeMap<FrameId, Frame>,
+    frames: SortedMap<FrameId, Frame>,
     /// Frames without occupants; the one that was used last is last.
     idle: Vec<FrameId>,
 }

@@ -72,7 +72,7 @@ impl ProcessTable {
         entry.continue_unreported = report && is_running;
         let parent = entry.parent;
         tree.note_change(before, state);
-        tree.news.insert((parent, pid));
+        tree.news.insert((parent, pid), ());
         tree.entries
             .get(&parent)
             .map(|entry| Arc::clone(&entry.process))
@@ -91,12 +91,12 @@ impl ProcessTable {
         let children = std::mem::take(&mut entry.children);
         tree.note_change(before, RunState::Zombie(status));
         tree.threads.retain(|_, process| *process != pid);
-        tree.news.insert((parent, pid));
+        tree.news.insert((parent, pid), ());
         let reaper = tree.reaper_above(parent);
         let mut orphans = Vec::new();
         for &orphan in &children {
-            if tree.news.remove(&(pid, orphan)) {
-                tree.news.insert((reaper, orphan));
+            if tree.news.remove(&(pid, orphan)).is_some() {
+                tree.news.insert((reaper, orphan), ());
             }
             if let Some(child) = tree.entries.get_mut(&orphan) {
                 child.parent = reaper;

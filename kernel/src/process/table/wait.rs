@@ -81,7 +81,7 @@ impl ProcessTable {
                     all.iter().filter(counts).count()
                 };
                 let news = tree.news.range((parent, 0)..=(parent, Pid::MAX));
-                news.map(|&(_, child)| child).collect()
+                news.map(|(&(_, child), ())| child).collect()
             }
             WaitFor::Group(_) => all.to_vec(),
         };
