@@ -39,9 +39,6 @@ pub extern "C" fn allocate_image(len: u32) -> u32 {
 /// reason when it fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn boot(address: u32, len: u32) -> u32 {
-    std::panic::set_hook(Box::new(|panic| {
-        crate::imports::log(0, &format!("kernel panic: {panic}"))
-    }));
     let mut reader = Reader(lent(address, len));
     let mut words = [0; 2];
     for word in &mut words {

@@ -3,7 +3,9 @@
 //! The TypeScript side is `sdk/src/worker/imports.ts`; names and order of arguments agree.
 
 use kernel::process::ThreadStart;
-use kernel_loader::ThreadEntry;
+use kernel_loader::{Refusal, Seams, ThreadEntry};
+
+use crate::exports::block::take_block;
 
 #[cfg(target_family = "wasm")]
 mod host {
@@ -42,6 +44,14 @@ mod host {
         pub(super) safe fn make_frame() -> i32;
         pub(super) safe fn drop_frame(frame: u32);
         pub(super) safe fn ring(worker: u32);
+        pub(super) safe fn validate(address: u32, len: u32) -> u32;
+        pub(super) safe fn write_fork(
+            address: u32,
+            len: u32,
+            fork_point: u32,
+            kernel_fork: u32,
+            slot: u32,
+        ) -> u32;
         pub(super) safe fn files(
             operation: u32,
             path: u32,
@@ -108,6 +118,18 @@ mod host {
     }
     pub(super) fn drop_frame(_frame: u32) {}
     pub(super) fn ring(_worker: u32) {}
+    pub(super) fn validate(_address: u32, _len: u32) -> u32 {
+        0
+    }
+    pub(super) fn write_fork(
+        _address: u32,
+        _len: u32,
+        _fork_point: u32,
+        _kernel_fork: u32,
+        _slot: u32,
+    ) -> u32 {
+        0
+    }
     pub(super) fn files(
         _operation: u32,
         _path: u32,
@@ -120,6 +142,11 @@ mod host {
         -38.0
     }
 }
+
+/// How the pass for fork has ended, in the first word of its block (`jspi-glue/fork`): with a module,
+/// with none because the program's tables change, or else with a reason.
+const WRITTEN: i32 = 1;
+const CANNOT_FORK: i32 = 0;
 
 /// Address and length of a slice, as the host takes them.
 fn parts(bytes: &[u8]) -> (u32, u32) {
@@ -257,6 +284,38 @@ pub(crate) fn drop_frame(frame: u32) {
 /// `Atomics.waitAsync` is missing.
 pub(crate) fn ring(worker: u32) {
     host::ring(worker);
+}
+
+/// Whether the engine takes a module.
+///
+/// # Errors
+/// Its words for what is wrong.
+pub(crate) fn validate(module: &[u8]) -> Result<(), String> {
+    let (address, len) = parts(module);
+    match take_block(host::validate(address, len)) {
+        None => Ok(()),
+        Some((_, why)) => Err(String::from_utf8_lossy(&why).into_owned()),
+    }
+}
+
+/// The pass for fork, in a module of its own that the host loads when it is first needed.
+///
+/// # Errors
+/// That of [`kernel_loader::write_fork`], or the pass could not be loaded or run.
+pub(crate) fn write_fork(guest: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, Refusal> {
+    let Seams {
+        fork_point,
+        kernel_fork,
+        slot,
+    } = seams;
+    let (address, len) = parts(guest);
+    let block = host::write_fork(address, len, fork_point, kernel_fork, slot);
+    match take_block(block) {
+        None => Err(Refusal::new("no memory for the pass for fork")),
+        Some((WRITTEN, guest)) => Ok(Some(guest)),
+        Some((CANNOT_FORK, _)) => Ok(None),
+        Some((_, why)) => Err(Refusal::new(String::from_utf8_lossy(&why))),
+    }
 }
 
 /// One operation on the machine's files; see [`crate::host_files`].

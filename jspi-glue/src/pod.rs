@@ -1,9 +1,9 @@
 //! The one kernel of the module: made at boot by the first Worker, used by all.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use abi::{Errno, Result};
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::{Executor, WorkerId};
 use fs::budget::{Budget, Limits};
@@ -47,7 +47,7 @@ pub(crate) struct Pod {
     /// Streams of processes without a terminal.
     pub(crate) streams: Streams,
     /// The host's ends of terminals, by stream number.
-    screens: Lock<BTreeMap<u32, Arc<Screen>>>,
+    screens: Lock<SortedMap<u32, Arc<Screen>>>,
     /// How programs are loaded.
     pub(crate) loader: Options,
     /// The root file system's disk.
@@ -179,6 +179,8 @@ pub(crate) fn loader_options(mode: u32) -> Options {
             shared: IS_SHARED,
         },
         import_number: abi::linux32_number,
+        validate: crate::imports::validate,
+        write_fork: crate::imports::write_fork,
     }
 }
 

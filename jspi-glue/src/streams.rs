@@ -3,10 +3,11 @@
 //! Input is a queue that the host fills; it learns how much was read and so paces itself. Output
 //! goes to the host at once; a writer waits while [`MAX_UNSEEN`] bytes have not been seen there.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abi::Errno;
+use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::io::{Sink, Source, Stall, Try};
@@ -166,7 +167,7 @@ pub(crate) enum Stream {
 
 /// The streams of a pod.
 #[derive(Debug, Default)]
-pub(crate) struct Streams(Lock<BTreeMap<u32, Stream>>);
+pub(crate) struct Streams(Lock<SortedMap<u32, Stream>>);
 
 impl Streams {
     /// Makes input stream `stream`.

@@ -1,5 +1,5 @@
-//! What the host lends to the kernel and what the kernel leaves for the host: bytes in the kernel's
-//! memory.
+//! What the host lends to the kernel, and what kernel and host leave for each other: bytes in the
+//! kernel's memory.
 
 use std::alloc::{Layout, alloc, dealloc};
 
@@ -68,6 +68,19 @@ pub(super) fn block(status: i32, bytes: &[u8]) -> u32 {
     // SAFETY: as above; the contents start behind the head.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target.wrapping_add(8), bytes.len()) };
     address
+}
+
+/// Takes a block that the host has left, with the status word in front; `None` when it left none.
+pub(crate) fn take_block(address: u32) -> Option<(i32, Vec<u8>)> {
+    if address == 0 {
+        return None;
+    }
+    let (status, len) = lent(address, 8).split_at_checked(4)?;
+    let status = i32::from_le_bytes(status.try_into().ok()?);
+    let len = u32::from_le_bytes(len.try_into().ok()?);
+    let bytes = lent(address.checked_add(8)?, len).to_vec();
+    release(address, len.checked_add(8)?);
+    Some((status, bytes))
 }
 
 pub(super) fn answer(result: Result<Vec<u8>>) -> u32 {

@@ -12,11 +12,11 @@
 
 use abi::special::{ATOMIC_NOTIFY, ATOMIC_WAIT};
 use wasm_encoder::{
-    Function, FunctionSection, Instruction, InstructionSink, MemArg, MemArgTarget, TypeSection,
-    ValType,
+    Function, FunctionSection, InstructionSink, MemArg, MemArgTarget, TypeSection, ValType,
 };
 
 use crate::call_shim::Shim;
+use crate::instruction::Op;
 use crate::module::Module;
 
 /// A function that a new thread is entered at, by the export's name and its number of parameters.
@@ -175,14 +175,11 @@ impl Atomics {
 
     /// The function that is to be called instead of an instruction, and the constant offset that
     /// its last parameter gets; `None` for all other instructions.
-    pub(crate) fn replacement(self, instruction: &Instruction<'_>) -> Option<(u32, u32)> {
-        let (operation, place) = match instruction {
-            Instruction::MemoryAtomicWait32(place) => (0, place),
-            Instruction::MemoryAtomicWait64(place) => (1, place),
-            Instruction::MemoryAtomicNotify(place) => (2, place),
-            _ => return None,
+    pub(crate) fn replacement(self, op: Op<'_>) -> Option<(u32, u32)> {
+        let Op::Atomic { operation, offset } = op else {
+            return None;
         };
-        let offset = u32::try_from(place.offset).unwrap_or(u32::MAX);
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
         Some((self.functions.saturating_add(operation), offset))
     }
 }
@@ -242,6 +239,8 @@ mod tests {
                 shared: false,
             },
             import_number: |_| None,
+            validate: crate::validate,
+            write_fork: crate::write_fork,
         };
         let program = crate::load(&wat::parse_str(text).unwrap(), &options).unwrap();
         wasmparser::Validator::new_with_features(WasmFeatures::all())

@@ -4,8 +4,7 @@
 //! counts where it branches back does not. That needs every branch to the loop to be a `br` or a
 //! `br_if` that carries no values, outside of loops that are written by [`unroll`](crate::unroll).
 
-use wasm_encoder::{BlockType, Catch, Instruction};
-
+use crate::instruction::{Instruction, Op};
 use crate::unroll::Body;
 
 /// What a label of the code names.
@@ -37,53 +36,32 @@ impl BackEdges {
                     *kind = Label::Plain;
                 }
             };
-            match instruction {
-                Instruction::Loop(kind) => {
+            match instruction.op {
+                Op::Loop { has_params, .. } => {
                     let body = Body::of(code.get(at..).unwrap_or_default());
                     if let Some(body) = body {
                         unrolled_end = at.saturating_add(body.len());
                     }
-                    // A type by index may have parameters, which each branch would carry.
-                    let has_none = !matches!(kind, BlockType::FunctionType(_));
                     open.push(Some(loops.len()));
-                    loops.push(if has_none && body.is_none() {
+                    // Each branch would carry parameters.
+                    loops.push(if !has_params && body.is_none() {
                         Label::Back
                     } else {
                         Label::Plain
                     });
                 }
-                Instruction::Block(_) | Instruction::If(_) | Instruction::Try(_) => open.push(None),
-                Instruction::TryTable(_, catches) => {
-                    for catch in catches.iter() {
-                        let (Catch::One { label, .. }
-                        | Catch::OneRef { label, .. }
-                        | Catch::All { label }
-                        | Catch::AllRef { label }) = catch;
-                        keep_at_head(&open, *label);
-                    }
+                Op::Block | Op::Try => open.push(None),
+                Op::TryTable(labels) => {
+                    labels.for_each(|label| keep_at_head(&open, label));
                     open.push(None);
                 }
-                Instruction::End | Instruction::Delegate(_) => {
+                Op::End | Op::Delegate => {
                     open.pop();
                 }
-                Instruction::Br(label) | Instruction::BrIf(label) if at < unrolled_end => {
-                    keep_at_head(&open, *label);
+                Op::Br(label) | Op::BrIf(label) if at < unrolled_end => {
+                    keep_at_head(&open, label);
                 }
-                Instruction::BrTable(labels, default) => {
-                    for label in labels.iter().chain([default]) {
-                        keep_at_head(&open, *label);
-                    }
-                }
-                Instruction::BrOnNull(label)
-                | Instruction::BrOnNonNull(label)
-                | Instruction::BrOnCast {
-                    relative_depth: label,
-                    ..
-                }
-                | Instruction::BrOnCastFail {
-                    relative_depth: label,
-                    ..
-                } => keep_at_head(&open, *label),
+                Op::BrTable(labels) => labels.for_each(|label| keep_at_head(&open, label)),
                 _ => {}
             }
         }

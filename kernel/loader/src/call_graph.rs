@@ -18,10 +18,10 @@
 //! call the next one twice. So a function also gets a safepoint if, with all that it calls, more
 //! than [`MAX_COST`] instructions may come by none.
 
-use wasmparser::Operator;
-
 use crate::indirect::{hubs, taken_outside_code};
+use crate::instruction::{Code, Op};
 use crate::module::Module;
+use crate::refusal::Refusal;
 
 /// Instructions that may run without a safepoint, those of loops counted once.
 const MAX_COST: u64 = 1 << 20;
@@ -48,7 +48,7 @@ pub(crate) struct Verdict {
 
 impl Plan {
     /// Reads the code of `module`, which is valid.
-    pub(crate) fn of(module: &Module<'_>) -> wasmparser::Result<Self> {
+    pub(crate) fn of(module: &Module<'_>) -> Result<Self, Refusal> {
         let graph = Graph::of(module)?;
         let nodes = graph.search();
         let (functions, hubs) = nodes.split_at(graph.nr_functions.min(nodes.len()));
@@ -123,7 +123,7 @@ struct Graph {
 }
 
 impl Graph {
-    fn of(module: &Module<'_>) -> wasmparser::Result<Self> {
+    fn of(module: &Module<'_>) -> Result<Self, Refusal> {
         let (hub_of_type, nr_hubs) = hubs(&module.types);
         let mut graph = Self {
             nr_functions: module.functions.len(),
@@ -142,21 +142,18 @@ impl Graph {
             &mut |function| take(module, function, &mut is_taken),
         )?;
         for body in module.sections.code.clone().into_iter().flatten() {
-            let mut operators = body?.get_operators_reader()?;
+            let mut code = Code::of(&body?)?;
             let mut size = 0_u64;
-            while !operators.eof() {
+            while let Some(instruction) = code.next()? {
                 size = size.saturating_add(1);
-                match operators.read()? {
-                    Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                        graph.edges.extend(defined(module, function_index));
+                match instruction.op {
+                    Op::Call(function) | Op::ReturnCall(function) => {
+                        graph.edges.extend(defined(module, function));
                     }
-                    Operator::CallIndirect { type_index, .. }
-                    | Operator::ReturnCallIndirect { type_index, .. } => {
+                    Op::CallIndirect { type_index, .. } => {
                         graph.edges.extend(graph.hub(type_index));
                     }
-                    Operator::RefFunc { function_index } => {
-                        take(module, function_index, &mut is_taken);
-                    }
+                    Op::RefFunc(function) => take(module, function, &mut is_taken),
                     _ => {}
                 }
             }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use wasmparser::{DataKind, Operator, Parser, Payload};
+use wasmparser::{DataKind, Parser, Payload};
+
+use crate::instruction::Code;
 
 /// Address of each active segment of memory 0, and where its bytes are in `module`.
 ///
@@ -22,13 +24,10 @@ pub fn data_segments(module: &[u8]) -> Vec<(u32, Range<usize>)> {
             else {
                 continue;
             };
-            let mut operators = offset_expr.get_operators_reader();
-            if let (Ok(Operator::I32Const { value }), Ok(Operator::End)) =
-                (operators.read(), operators.read())
-            {
+            if let Some(address) = Code::of_constant(&offset_expr).constant() {
                 let end = usize::try_from(data.range.end).unwrap_or(usize::MAX);
                 let bytes = end.saturating_sub(data.data.len())..end;
-                segments.push((value.cast_unsigned(), bytes));
+                segments.push((address, bytes));
             }
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use wasmparser::{
-    ConstExpr, ElementItems, ElementSectionReader, FuncType, Global, Operator, TableInit,
-    TableSectionReader,
+    ConstExpr, ElementItems, ElementSectionReader, FuncType, Global, TableInit, TableSectionReader,
 };
+
+use crate::instruction::{Code, Op};
 
 /// Numbers the types so that equal ones have the same number; and how many numbers there are.
 pub(crate) fn hubs(types: &[FuncType]) -> (Vec<usize>, usize) {
@@ -31,11 +32,11 @@ pub(crate) fn taken_outside_code(
     take: &mut dyn FnMut(u32),
 ) -> wasmparser::Result<()> {
     for global in globals {
-        taken_in(&global.init_expr, take)?;
+        taken_in(&global.init_expr, take);
     }
     for table in tables.cloned().into_iter().flatten() {
         if let TableInit::Expr(expression) = table?.init {
-            taken_in(&expression, take)?;
+            taken_in(&expression, take);
         }
     }
     for segment in elements.cloned().into_iter().flatten() {
@@ -47,7 +48,7 @@ pub(crate) fn taken_outside_code(
             }
             ElementItems::Expressions(_, expressions) => {
                 for expression in expressions {
-                    taken_in(&expression?, take)?;
+                    taken_in(&expression?, take);
                 }
             }
         }
@@ -56,12 +57,11 @@ pub(crate) fn taken_outside_code(
 }
 
 /// The same for one expression.
-fn taken_in(expression: &ConstExpr<'_>, take: &mut dyn FnMut(u32)) -> wasmparser::Result<()> {
-    let mut operators = expression.get_operators_reader();
-    while !operators.eof() {
-        if let Operator::RefFunc { function_index } = operators.read()? {
-            take(function_index);
+fn taken_in(expression: &ConstExpr<'_>, take: &mut dyn FnMut(u32)) {
+    let mut code = Code::of_constant(expression);
+    while let Ok(Some(instruction)) = code.next() {
+        if let Op::RefFunc(function) = instruction.op {
+            take(function);
         }
     }
-    Ok(())
 }

@@ -33,7 +33,7 @@
 //! again: see `fork`.
 //!
 //! A program can name nothing but its own memory, tables, globals and functions, and the stubs of its
-//! imports: its indices are moved behind those of the shim's imports, and it was validated before.
+//! imports: its indices are moved behind those of the shim's imports, and it was validated before, by the engine.
 //!
 //! Key types: [`Options`], [`Program`], [`Refusal`]. Neighbours: `kernel::exec` caches programs by
 //! contents, the glue crate compiles and instantiates them.
@@ -45,9 +45,11 @@ mod back_edges;
 mod call_graph;
 mod call_shim;
 mod data;
+mod features;
 mod fork;
 mod imports;
 mod indirect;
+mod instruction;
 mod memory_shim;
 mod module;
 mod names;
@@ -58,6 +60,8 @@ mod unroll;
 
 pub use atomics::ThreadEntry;
 pub use data::data_segments;
+pub use features::validate;
+pub use fork::{Seams, write as write_fork};
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
 
@@ -99,6 +103,9 @@ pub enum Interruption {
     Absent,
 }
 
+/// The type of [`write_fork`].
+pub type ForkPass = fn(&[u8], Seams) -> Result<Option<Vec<u8>>, Refusal>;
+
 /// What the loader has to know of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -114,6 +121,11 @@ pub struct Options {
     /// [`abi::special::INDIRECT`] says that the number is the import's first argument. Imports
     /// without a number answer `ENOSYS`, by way of [`abi::special::UNKNOWN_BASE`].
     pub import_number: fn(&str) -> Option<u32>,
+    /// Says whether a module is valid, and why not: the engine that will run it. Where there is
+    /// none, [`validate`].
+    pub validate: fn(&[u8]) -> Result<(), String>,
+    /// The pass for programs that fork, [`write_fork`]: few do, so a page loads it when one comes.
+    pub write_fork: ForkPass,
 }
 
 /// Where a program keeps its stack.
@@ -181,6 +193,7 @@ fn check_wasi(module: &module::Module<'_>) -> Result<(), Refusal> {
 /// A [`Refusal`] that says why the file cannot be executed: `ENOEXEC`.
 pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let module = module::Module::read(bytes)?;
+    (options.validate)(bytes).map_err(|why| Refusal::invalid(&why))?;
     let mut imports = imports::resolve(&module, options.import_number)?;
     let mut layout = names::Layout::of(&module)?;
     if imports.is_wasi {
@@ -192,7 +205,7 @@ pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
         |calls: &[imports::Call]| rewrite::rewrite(&module, &layout, calls, options.interruption);
     let (mut guest, seams) = write(&imports.calls)?;
     if forks {
-        guest = match fork::write(&guest, seams)? {
+        guest = match (options.write_fork)(&guest, seams)? {
             Some(guest) => guest,
             None => {
                 imports.refuse_fork();

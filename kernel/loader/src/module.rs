@@ -1,30 +1,19 @@
-//! A guest module, validated and taken apart into its sections.
+//! A guest module, taken apart into its sections.
 //!
-//! [`Module`] proves that the bytes are a valid module of our feature set with exactly one memory,
-//! function imports only (besides that memory), and functions of numbers at its border.
+//! [`Module`] proves that the bytes have the form of a module with exactly one memory of 32 bits, function
+//! imports only (besides that memory), and functions of numbers at its border. The engine then says
+//! whether it is valid.
 
 use wasmparser::{
     CodeSectionReader, DataSectionReader, ElementSectionReader, Export, ExportSectionReader,
     ExternalKind, FuncType, FunctionSectionReader, Global, GlobalSectionReader, Import,
     NameSectionReader, Parser, Payload, RefType, TableSectionReader, TableType, TagSectionReader,
-    TypeRef, TypeSectionReader, Validator, WasmFeatures,
+    TypeRef, TypeSectionReader,
 };
 
 use crate::MemoryLimits;
+use crate::features::FEATURES;
 use crate::refusal::{Refusal, check_header};
-
-/// What a guest may use: WebAssembly 3 without garbage collection and 64-bit memories, and the
-/// older exceptions that today's compilers still emit.
-///
-/// Several memories pass validation, to be refused by name.
-pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM2
-    .union(WasmFeatures::TAIL_CALL)
-    .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::MULTI_MEMORY)
-    .union(WasmFeatures::RELAXED_SIMD)
-    .union(WasmFeatures::THREADS)
-    .union(WasmFeatures::EXCEPTIONS)
-    .union(WasmFeatures::LEGACY_EXCEPTIONS);
 
 /// A function import.
 #[derive(Clone, Copy, Debug)]
@@ -93,16 +82,13 @@ impl<'a> Module<'a> {
     /// Validates `bytes` and takes them apart.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
         check_header(bytes)?;
-        Validator::new_with_features(FEATURES)
-            .validate_all(bytes)
-            .map_err(|error| Refusal::invalid(&error))?;
         let mut parts = Parts::default();
         let mut parser = Parser::new(0);
         parser.set_features(FEATURES);
         for payload in parser.parse_all(bytes) {
             payload
                 .and_then(|payload| parts.take(payload, bytes))
-                .map_err(|error| Refusal::invalid(&error))?;
+                .map_err(|error| Refusal::malformed(&error))?;
         }
         parts.finish()
     }
@@ -221,6 +207,9 @@ impl<'a> Parts<'a> {
             )));
         }
         let memory = match memories.as_slice() {
+            [memory] if memory.memory64 => {
+                return Err(Refusal::new("its memory has 64-bit addresses"));
+            }
             [memory] => MemoryLimits {
                 min_pages: memory.initial,
                 max_pages: memory.maximum,
@@ -229,6 +218,9 @@ impl<'a> Parts<'a> {
             [] => return Err(Refusal::new("it has no memory")),
             _ => return Err(Refusal::new("it has more than one memory")),
         };
+        if self.tables.iter().any(|table| table.table64) {
+            return Err(Refusal::new("a table of it has 64-bit indices"));
+        }
         Ok(Module {
             types: self.types,
             imports,

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
-use wasmparser::{ConstExpr, DataKind, ExternalKind, Global, Name, Operator, ValType};
+use wasmparser::{DataKind, ExternalKind, Global, Name, ValType};
 
 use crate::atomics::ThreadEntry;
+use crate::instruction::Code;
 use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::{Entry, StackInfo};
@@ -209,7 +210,7 @@ fn data_extent(module: &Module<'_>) -> (u32, u32) {
         let DataKind::Active { offset_expr, .. } = segment.kind else {
             continue;
         };
-        let Some(start) = constant_of(&offset_expr) else {
+        let Some(start) = Code::of_constant(&offset_expr).constant() else {
             continue;
         };
         let len = u32::try_from(segment.data.len()).unwrap_or(u32::MAX);
@@ -220,14 +221,5 @@ fn data_extent(module: &Module<'_>) -> (u32, u32) {
 }
 
 fn i32_constant(global: &Global<'_>) -> Option<u32> {
-    constant_of(&global.init_expr)
-}
-
-/// The value of `i32.const value`; `None` for any other expression.
-fn constant_of(expression: &ConstExpr<'_>) -> Option<u32> {
-    let mut operators = expression.get_operators_reader();
-    match (operators.read().ok()?, operators.read().ok()?) {
-        (Operator::I32Const { value }, Operator::End) => Some(value.cast_unsigned()),
-        _ => None,
-    }
+    Code::of_constant(&global.init_expr).constant()
 }

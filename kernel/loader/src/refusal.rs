@@ -11,14 +11,19 @@ pub struct Refusal {
 
 impl Refusal {
     /// Refuses for `reason`.
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
+    pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
         }
     }
 
-    /// Refuses what the parser or validator has found wrong.
-    pub(crate) fn invalid(error: &wasmparser::Error) -> Self {
+    /// Refuses what the engine has found wrong.
+    pub(crate) fn invalid(why: &str) -> Self {
+        Self::new(format!("an invalid WebAssembly module: {why}"))
+    }
+
+    /// Refuses what the parser has found wrong.
+    pub(crate) fn malformed(error: &wasmparser::Error) -> Self {
         let message = error.message();
         let at = error.offset();
         if message.starts_with("unexpected end") {
@@ -26,9 +31,13 @@ impl Refusal {
                 "a truncated WebAssembly module (it ends at byte {at})"
             ));
         }
-        Self::new(format!(
-            "an invalid WebAssembly module: {message} (at byte {at})"
-        ))
+        Self::invalid(&format!("{message} (at byte {at})"))
+    }
+}
+
+impl From<wasmparser::Error> for Refusal {
+    fn from(error: wasmparser::Error) -> Self {
+        Self::malformed(&error)
     }
 }
 

@@ -10,13 +10,11 @@
 //! A start function is called by a new `_start` before the program's own: within the process, where
 //! it may wait, and where a trap ends that process as any trap does.
 
-use std::convert::Infallible;
-
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    BranchHints, CodeSection, DataCountSection, DataSection, ElementSection, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, ImportSection, MemoryType,
-    TableSection, TagSection, TypeSection,
+    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
+    Encode as _, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
+    ImportSection, InstructionSink, MemoryType, TableSection, TagSection, TypeSection,
 };
 
 use crate::atomics::Atomics;
@@ -24,6 +22,7 @@ use crate::call_graph::Plan;
 use crate::call_shim::{KERNEL_FORK, NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, SLOT, Shim};
 use crate::fork::Seams;
 use crate::imports::Call;
+use crate::instruction::{Code, Instruction, Op};
 use crate::module::Module;
 use crate::names::Layout;
 use crate::refusal::Refusal;
@@ -37,15 +36,60 @@ pub(crate) const MAX_PAGES: u64 = 65536;
 pub(crate) struct Rewriter;
 
 impl Reencode for Rewriter {
-    type Error = Infallible;
+    type Error = Refusal;
 
-    fn function_index(&mut self, function: u32) -> Result<u32, Error<Infallible>> {
+    fn function_index(&mut self, function: u32) -> Result<u32, Error<Refusal>> {
         Ok(moved_function(function))
     }
 
-    fn global_index(&mut self, global: u32) -> Result<u32, Error<Infallible>> {
-        Ok(global.saturating_add(NR_IMPORTED_GLOBALS))
+    fn global_index(&mut self, global: u32) -> Result<u32, Error<Refusal>> {
+        Ok(moved_global(global))
     }
+
+    fn const_expr(
+        &mut self,
+        expression: wasmparser::ConstExpr<'_>,
+    ) -> Result<ConstExpr, Error<Refusal>> {
+        let mut code = Code::of_constant(&expression);
+        let mut bytes = Vec::new();
+        while let Some(instruction) = code.next().map_err(Error::UserError)? {
+            match instruction.op {
+                // The section writes it.
+                Op::End => break,
+                Op::RefFunc(function) => {
+                    InstructionSink::new(&mut bytes).ref_func(moved_function(function));
+                }
+                Op::GlobalGet(global) => {
+                    InstructionSink::new(&mut bytes).global_get(moved_global(global));
+                }
+                _ => bytes.extend(instruction.bytes),
+            }
+        }
+        Ok(ConstExpr::raw(bytes))
+    }
+}
+
+impl Rewriter {
+    /// Appends an instruction of the program to a function.
+    pub(crate) fn write(instruction: &Instruction<'_>, function: &mut Function) {
+        let index = match instruction.op {
+            Op::Call(function) | Op::ReturnCall(function) | Op::RefFunc(function) => {
+                moved_function(function)
+            }
+            Op::GlobalGet(global) | Op::GlobalSet(global) => moved_global(global),
+            _ => return instruction.copy(function),
+        };
+        // One byte, then the index.
+        function.raw(instruction.bytes.iter().take(1).copied());
+        let mut encoded = Vec::new();
+        index.encode(&mut encoded);
+        function.raw(encoded);
+    }
+}
+
+/// Where a global of the program is now.
+const fn moved_global(global: u32) -> u32 {
+    global.saturating_add(NR_IMPORTED_GLOBALS)
 }
 
 /// Where a function of the program is now. A valid module has far fewer; a name section may say
@@ -61,8 +105,10 @@ pub(crate) fn rewrite(
     calls: &[Call],
     interruption: Interruption,
 ) -> Result<(Vec<u8>, Seams), Refusal> {
-    encode(module, layout, calls, interruption)
-        .map_err(|error| Refusal::new(format!("it could not be rewritten: {error}")))
+    encode(module, layout, calls, interruption).map_err(|error| match error {
+        Error::UserError(refusal) => refusal,
+        other => Refusal::new(format!("it could not be rewritten: {other}")),
+    })
 }
 
 fn encode(
@@ -70,9 +116,9 @@ fn encode(
     layout: &Layout,
     calls: &[Call],
     interruption: Interruption,
-) -> Result<(Vec<u8>, Seams), Error<Infallible>> {
+) -> Result<(Vec<u8>, Seams), Error<Refusal>> {
     let plan = match interruption {
-        Interruption::Countdown => Some(Plan::of(module)?),
+        Interruption::Countdown => Some(Plan::of(module).map_err(Error::UserError)?),
         Interruption::Absent => None,
     };
     let mut out = wasm_encoder::Module::new();
@@ -222,7 +268,7 @@ fn exports(
     module: &Module<'_>,
     layout: &Layout,
     entry: u32,
-) -> Result<ExportSection, Error<Infallible>> {
+) -> Result<ExportSection, Error<Refusal>> {
     let mut exports = ExportSection::new();
     if let Some(section) = module.sections.exports.clone() {
         for export in section {

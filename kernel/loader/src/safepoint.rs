@@ -9,18 +9,18 @@
 //! small loop share ([`unroll`](crate::unroll)). What takes long by itself, as `memory.fill` of
 //! megabytes, counts by its length.
 
-use std::convert::Infallible;
-
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
     BlockType, BranchHint, BranchHints, CodeSection, ConstExpr, Function, GlobalSection,
-    GlobalType, Instruction, ValType,
+    GlobalType, ValType,
 };
 
 use crate::atomics::Atomics;
 use crate::back_edges::{BackEdges, Label, target};
 use crate::call_graph::{Plan, Verdict};
 use crate::call_shim::Shim;
+use crate::instruction::{Code, Instruction, Op};
+use crate::refusal::Refusal;
 use crate::rewrite::Rewriter;
 use crate::unroll::Body;
 
@@ -94,7 +94,7 @@ impl Safepoints {
         plan: Option<&Plan>,
         code: &mut CodeSection,
         hints: &mut BranchHints,
-    ) -> Result<(), Error<Infallible>> {
+    ) -> Result<(), Error<Refusal>> {
         for ((position, index), body) in (0_usize..).zip(self.first_body..).zip(section) {
             let body = body?;
             let mut writer = Writer {
@@ -124,11 +124,11 @@ struct Writer<'p> {
 }
 
 impl Writer<'_> {
-    fn write(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), Error<Infallible>> {
-        let mut reader = body.get_operators_reader()?;
+    fn write(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), Error<Refusal>> {
+        let mut reader = Code::of(body)?;
         let mut code = Vec::new();
-        while !reader.eof() {
-            code.push(Rewriter.parse_instruction(&mut reader)?);
+        while let Some(instruction) = reader.next().map_err(Error::UserError)? {
+            code.push(instruction);
         }
         if self.verdict.is_marked {
             self.count_down();
@@ -141,22 +141,20 @@ impl Writer<'_> {
         while let [instruction, behind @ ..] = rest {
             let unrolled = self.plan.and_then(|_| Body::of(rest));
             rest = behind;
-            match instruction {
-                Instruction::MemoryGrow(_) => self.call_grow(),
-                Instruction::MemorySize(_) => {
+            match instruction.op {
+                Op::MemoryGrow => self.call_grow(),
+                Op::MemorySize => {
                     self.function.instructions().i32_const(0);
                     self.call_grow();
                 }
-                _ if self.call_atomic(instruction) => {}
-                _ if self.plan.is_none() => {
-                    self.function.instruction(instruction);
-                }
-                Instruction::Loop(_) => {
+                op if self.call_atomic(op) => {}
+                _ if self.plan.is_none() => self.copy(instruction),
+                Op::Loop { .. } => {
                     let label = back_edges.label(nr_loops);
                     nr_loops = nr_loops.saturating_add(1);
                     if label == Label::Back {
                         open.push(Some(label));
-                        self.function.instruction(instruction);
+                        self.copy(instruction);
                     } else if let Some(body) = unrolled {
                         body.start(&mut self.function);
                         self.count_down();
@@ -164,15 +162,15 @@ impl Writer<'_> {
                         rest = rest.get(body.len()..).unwrap_or_default();
                     } else {
                         open.push(None);
-                        self.function.instruction(instruction);
+                        self.copy(instruction);
                         self.count_down();
                     }
                 }
-                Instruction::Br(label) if target(&open, *label).is_some() => {
+                Op::Br(label) if target(&open, label).is_some() => {
                     self.count_down();
-                    self.function.instruction(instruction);
+                    self.copy(instruction);
                 }
-                Instruction::BrIf(label) if target(&open, *label).is_some() => {
+                Op::BrIf(label) if target(&open, label).is_some() => {
                     self.function.instructions().if_(BlockType::Empty);
                     self.count_down();
                     self.function
@@ -180,36 +178,36 @@ impl Writer<'_> {
                         .br(label.saturating_add(1))
                         .end();
                 }
-                Instruction::CallIndirect { type_index, .. }
-                | Instruction::ReturnCallIndirect { type_index, .. } => {
+                Op::CallIndirect { type_index, .. } => {
                     if self
                         .plan
-                        .is_some_and(|plan| plan.is_type_marked(*type_index))
+                        .is_some_and(|plan| plan.is_type_marked(type_index))
                     {
                         self.count_down();
                     }
-                    self.function.instruction(instruction);
+                    self.copy(instruction);
                 }
-                _ => {
-                    match instruction {
-                        Instruction::Block(_)
-                        | Instruction::If(_)
-                        | Instruction::Try(_)
-                        | Instruction::TryTable(..) => open.push(None),
-                        Instruction::End | Instruction::Delegate(_) => {
+                op => {
+                    match op {
+                        Op::Block | Op::Try | Op::TryTable(_) => open.push(None),
+                        Op::End | Op::Delegate => {
                             open.pop();
+                        }
+                        Op::Bulk => {
+                            let count_bulk = self.safepoints.function.saturating_add(1);
+                            self.function.instructions().call(count_bulk);
                         }
                         _ => {}
                     }
-                    if is_bulk(instruction) {
-                        let count_bulk = self.safepoints.function.saturating_add(1);
-                        self.function.instructions().call(count_bulk);
-                    }
-                    self.function.instruction(instruction);
+                    self.copy(instruction);
                 }
             }
         }
         Ok(())
+    }
+
+    fn copy(&mut self, instruction: &Instruction<'_>) {
+        Rewriter::write(instruction, &mut self.function);
     }
 
     /// Counts down, and calls below zero; needs nothing of the operand stack and leaves it alone.
@@ -240,9 +238,9 @@ impl Writer<'_> {
     }
 
     /// Writes the call that stands for an atomic wait or notification; false for all others.
-    fn call_atomic(&mut self, instruction: &Instruction<'_>) -> bool {
+    fn call_atomic(&mut self, op: Op<'_>) -> bool {
         let atomics = self.safepoints.atomics;
-        let replaced = atomics.and_then(|atomics| atomics.replacement(instruction));
+        let replaced = atomics.and_then(|atomics| atomics.replacement(op));
         let Some((function, offset)) = replaced else {
             return false;
         };
@@ -257,18 +255,4 @@ impl Writer<'_> {
             .instructions()
             .call(self.safepoints.shim.grow());
     }
-}
-
-/// Whether an instruction takes as long as the number on top of the stack says.
-const fn is_bulk(instruction: &Instruction<'_>) -> bool {
-    matches!(
-        instruction,
-        Instruction::MemoryFill(_)
-            | Instruction::MemoryCopy { .. }
-            | Instruction::MemoryInit { .. }
-            | Instruction::TableFill(_)
-            | Instruction::TableCopy { .. }
-            | Instruction::TableInit { .. }
-            | Instruction::TableGrow(_)
-    )
 }

@@ -16,7 +16,10 @@
 //! own check for interrupts at each turn gets rarer, too. And a loop that ends after a few turns comes by
 //! no safepoint at all: the function's cost covers these turns.
 
-use wasm_encoder::{BlockType, Function, Instruction};
+use wasm_encoder::{BlockType, Function};
+
+use crate::instruction::{Instruction, Op};
+use crate::rewrite::Rewriter;
 
 /// How often a body is written.
 const COPIES: usize = 4;
@@ -35,15 +38,18 @@ pub(crate) struct Body<'i, 'a>(&'i [Instruction<'a>]);
 impl<'i, 'a> Body<'i, 'a> {
     /// The body of the loop that `code` starts with, if that is small and calls nothing.
     pub(crate) fn of(code: &'i [Instruction<'a>]) -> Option<Self> {
-        let [Instruction::Loop(BlockType::Empty), rest @ ..] = code else {
+        let [first, rest @ ..] = code else {
             return None;
         };
+        if !matches!(first.op, Op::Loop { is_empty: true, .. }) {
+            return None;
+        }
         let mut depth = 0_u32;
         for (at, instruction) in rest.iter().take(MAX_LEN).enumerate() {
-            match instruction {
-                Instruction::End if depth == 0 => return rest.get(..at).map(Self),
-                Instruction::End => depth = depth.saturating_sub(1),
-                Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
+            match instruction.op {
+                Op::End if depth == 0 => return rest.get(..at).map(Self),
+                Op::End => depth = depth.saturating_sub(1),
+                Op::Block => depth = depth.saturating_add(1),
                 other if is_unfit(other) => return None,
                 _ => {}
             }
@@ -89,52 +95,40 @@ impl<'i, 'a> Body<'i, 'a> {
             // A branch to the loop now leaves the copy, and names as many blocks. One to the blocks
             // around the loop leaves two more.
             let target = |label: u32| label.saturating_add(if label > depth { 2 } else { 0 });
-            match instruction {
-                Instruction::Block(_) | Instruction::If(_) => depth = depth.saturating_add(1),
-                Instruction::End => depth = depth.saturating_sub(1),
-                Instruction::Br(label) => {
-                    function.instructions().br(target(*label));
+            match instruction.op {
+                Op::Block => depth = depth.saturating_add(1),
+                Op::End => depth = depth.saturating_sub(1),
+                Op::Br(label) => {
+                    function.instructions().br(target(label));
                     continue;
                 }
-                Instruction::BrIf(label) => {
-                    function.instructions().br_if(target(*label));
+                Op::BrIf(label) => {
+                    function.instructions().br_if(target(label));
                     continue;
                 }
                 _ => {}
             }
-            function.instruction(instruction);
+            Rewriter::write(instruction, function);
         }
     }
 }
 
 /// Whether a loop with this instruction is left as it is: it is not an innermost one, takes long
 /// by itself, or has labels of a kind that this module does not know.
-const fn is_unfit(instruction: &Instruction<'_>) -> bool {
+const fn is_unfit(op: Op<'_>) -> bool {
     matches!(
-        instruction,
-        Instruction::Loop(_)
-            | Instruction::BrTable(..)
-            | Instruction::Call(_)
-            | Instruction::CallIndirect { .. }
-            | Instruction::ReturnCall(_)
-            | Instruction::ReturnCallIndirect { .. }
-            | Instruction::Try(_)
-            | Instruction::TryTable(..)
-            | Instruction::Catch(_)
-            | Instruction::CatchAll
-            | Instruction::Delegate(_)
-            | Instruction::Rethrow(_)
-            | Instruction::Throw(_)
-            | Instruction::ThrowRef
-            | Instruction::MemoryGrow(_)
-            | Instruction::MemorySize(_)
-            | Instruction::MemoryFill(_)
-            | Instruction::MemoryCopy { .. }
-            | Instruction::MemoryInit { .. }
-            | Instruction::TableFill(_)
-            | Instruction::TableCopy { .. }
-            | Instruction::TableInit { .. }
-            | Instruction::TableGrow(_)
-            | Instruction::TypedSelectMulti(_)
+        op,
+        Op::Loop { .. }
+            | Op::BrTable(_)
+            | Op::Call(_)
+            | Op::CallIndirect { .. }
+            | Op::ReturnCall(_)
+            | Op::Try
+            | Op::TryTable(_)
+            | Op::Exception
+            | Op::Delegate
+            | Op::MemoryGrow
+            | Op::MemorySize
+            | Op::Bulk
     )
 }

@@ -22,6 +22,8 @@ fn try_load(text: &str) -> Result<Program, Refusal> {
             "write" => Some(1),
             _ => None,
         },
+        validate: kernel_loader::validate,
+        write_fork: kernel_loader::write_fork,
     };
     let bytes = wat::parse_str(text).expect("the text is right");
     kernel_loader::load(&bytes, &options)

@@ -19,6 +19,8 @@ fn options(copy: Copy) -> Options {
             shared: false,
         },
         import_number: |_| None,
+        validate: kernel_loader::validate,
+        write_fork: kernel_loader::write_fork,
     }
 }
 

@@ -45,7 +45,7 @@ fn memories_must_be_one() {
         &format!(r#"(import "kernel" "memory" (memory 1)) (memory 1) {START}"#),
         "more than one memory",
     );
-    refused(&format!("(memory i64 1) {START}"), "invalid");
+    refused(&format!("(memory i64 1) {START}"), "64-bit");
 }
 
 #[test]

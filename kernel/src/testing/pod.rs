@@ -87,6 +87,8 @@ impl TestPod {
                     shared: false,
                 },
                 import_number: abi::linux32_number,
+                validate: kernel_loader::validate,
+                write_fork: kernel_loader::write_fork,
             },
             terminals,
             vfs: Arc::new(vfs),

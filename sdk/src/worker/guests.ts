@@ -8,6 +8,7 @@
  */
 import { promising, suspending } from "./jspi.js";
 import type { Kernel } from "./kernel.js";
+import type { Panics } from "./panics.js";
 
 const ENOMEM = 12;
 const ENOEXEC = 8;
@@ -35,6 +36,7 @@ export class Guests {
   readonly #copyInJavaScript: boolean;
   readonly #park: WebAssembly.ImportValue;
   readonly #pump: () => void;
+  readonly #panics: Panics;
   readonly #programs = new Map<number, WebAssembly.Module>();
   /** The memories of frames, by the index of the first helper in the kernel's function table. */
   readonly #frames = new Map<number, WebAssembly.Memory>();
@@ -42,11 +44,18 @@ export class Guests {
   readonly #freeBases: number[] = [];
   readonly #guests: (Guest | undefined)[] = [];
 
-  constructor(kernel: Kernel, memoryShim: WebAssembly.Module, copyInJavaScript: boolean, pump: () => void) {
+  constructor(
+    kernel: Kernel,
+    memoryShim: WebAssembly.Module,
+    copyInJavaScript: boolean,
+    pump: () => void,
+    panics: Panics,
+  ) {
     this.#kernel = kernel;
     this.#memoryShim = memoryShim;
     this.#copyInJavaScript = copyInJavaScript;
     this.#pump = pump;
+    this.#panics = panics;
     this.#park = suspending((slot) => {
       const parked = new Promise<number>((resolve) => {
         const guest = this.#guests[slot];
@@ -142,7 +151,11 @@ export class Guests {
       try {
         promising(guest.start as (...args: never[]) => unknown)(...args).then(
           () => this.#ended(slot, undefined),
-          (reason: unknown) => this.#ended(slot, describe(reason)),
+          (reason: unknown) => {
+            // The guest's own trap, or one in a call that it made.
+            this.#panics.note(reason);
+            this.#ended(slot, describe(reason));
+          },
         );
       } catch (reason) {
         // The engine has no room for one more stack.

@@ -1,16 +1,22 @@
 /** The host's functions that the kernel imports; `jspi-glue/src/imports.rs` is the other side. */
 import type { LogLevel, WorkerMessage } from "../protocol.js";
 import { hasWaitAsync, ring } from "./bell.js";
+import type { ForkPass } from "./fork.js";
 import type { Guests } from "./guests.js";
 import type { Kernel } from "./kernel.js";
+import type { Panics } from "./panics.js";
 
+const ENOEXEC = 8;
 const ENOSYS = 38;
+const encoder = new TextEncoder();
 const LEVELS: readonly LogLevel[] = ["error", "warning", "info"];
 
 /** What the imports need of a Worker; `kernel` and `guests` are there once it has started. */
 export interface ImportContext {
   readonly epoch: number;
   readonly files: HostFiles | undefined;
+  readonly forkPass: ForkPass;
+  readonly panics: Panics;
   post(message: WorkerMessage, transfer?: Transferable[]): void;
   kernel(): Kernel;
   guests(): Guests;
@@ -85,7 +91,11 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     resume_guest: (slot: number) => guests().resume(slot),
     end_guest: (slot: number) => guests().end(slot),
     stack_pointer: (slot: number) => guests().stackPointer(slot),
-    make_frame: () => guests().makeFrame(),
+    make_frame() {
+      // The first import that every Worker's kernel calls, before any guest runs.
+      context.panics.learn();
+      return guests().makeFrame();
+    },
     drop_frame: (frame: number) => guests().dropFrame(frame),
     ring(worker: number) {
       if (hasWaitAsync) {
@@ -93,6 +103,24 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
       } else {
         post({ type: "ring", worker });
       }
+    },
+    /** 0, or a block with the engine's words for what is wrong with a module. */
+    validate(address: number, length: number) {
+      const bytes = kernel().copy(address, length);
+      try {
+        if (WebAssembly.validate(bytes)) {
+          return 0;
+        }
+        // Only what compiles modules says why.
+        new WebAssembly.Module(bytes);
+        return 0;
+      } catch (error) {
+        return kernel().leaveBlock(-ENOEXEC, encoder.encode(error instanceof Error ? error.message : String(error)));
+      }
+    },
+    write_fork(address: number, length: number, forkPoint: number, kernelFork: number, slot: number) {
+      const { status, bytes } = context.forkPass.write(kernel().view(address, length), forkPoint, kernelFork, slot);
+      return kernel().leaveBlock(status, bytes);
     },
     files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {
       if (context.files === undefined) {

@@ -90,6 +90,18 @@ export class Kernel {
     }
   }
 
+  /** Leaves a block for the kernel, as calls leave one for the host; 0 when there is no memory. */
+  leaveBlock(status: number, bytes: Uint8Array): number {
+    const address = this.exports.allocate(bytes.length + 8) >>> 0;
+    if (address !== 0) {
+      const head = new DataView(this.memory.buffer, address, 8);
+      head.setInt32(0, status, true);
+      head.setUint32(4, bytes.length, true);
+      this.view(address + 8, bytes.length).set(bytes);
+    }
+    return address;
+  }
+
   /** Takes the block that a call has left: a status word, a length, and bytes. */
   takeBlock(address: number): { status: number; bytes: Uint8Array } {
     if (address === 0) {

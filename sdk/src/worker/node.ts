@@ -1,4 +1,5 @@
 /** The entry of a Worker in Node. */
+import { readFileSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import type { HostMessage } from "../protocol.js";
 import { hostFiles } from "./node_files.js";
@@ -11,5 +12,6 @@ const port = parentPort;
 const worker = new PoolWorker({
   post: (message, transfer) => port.postMessage(message, (transfer ?? []) as never[]),
   files: hostFiles(),
+  loadForkPass: () => readFileSync(new URL("../host/shoal_fork.wasm", import.meta.url)),
 });
 port.on("message", (message: HostMessage) => worker.handle(message));

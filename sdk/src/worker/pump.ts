@@ -6,6 +6,7 @@
  */
 import type { Bell } from "./bell.js";
 import type { Kernel } from "./kernel.js";
+import type { Panics } from "./panics.js";
 
 /** The kernel's answer when a guest runs next, which pumps when it parks or ends. Below it: BUSY - 1 - slot of one to resume. */
 const BUSY = -2;
@@ -19,15 +20,17 @@ export class Pump {
   readonly #bell: Bell | undefined;
   readonly #hop: (task: () => void) => void;
   readonly #resume: (slot: number) => void;
+  readonly #panics: Panics;
   #isRunning = false;
   #isHopping = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(kernel: Kernel, bell: Bell | undefined, resume: (slot: number) => void) {
+  constructor(kernel: Kernel, bell: Bell | undefined, resume: (slot: number) => void, panics: Panics) {
     this.#kernel = kernel;
     this.#bell = bell;
     this.#resume = resume;
+    this.#panics = panics;
     this.#hop = macrotask();
   }
 
@@ -40,6 +43,9 @@ export class Pump {
     let wait: number;
     try {
       wait = this.#kernel.exports.pump();
+    } catch (error) {
+      this.#panics.note(error);
+      throw error;
     } finally {
       this.#isRunning = false;
     }

@@ -2,10 +2,12 @@
 import { Errno } from "../generated/abi.js";
 import type { BootMessage, FileRequest, HostMessage, KernelOptions, Reply, WorkerMessage } from "../protocol.js";
 import { Bell } from "./bell.js";
+import { ForkPass } from "./fork.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";
 import { Kernel, type KernelExports, OutOfMemory, Writer } from "./kernel.js";
+import { Panics } from "./panics.js";
 import { Pump } from "./pump.js";
 import { makeSeats, takeSeat } from "./threads.js";
 
@@ -21,6 +23,8 @@ const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xff
 export interface WorkerHost {
   post(message: WorkerMessage, transfer?: Transferable[]): void;
   readonly files?: HostFiles;
+  /** The bytes of `shoal_fork.wasm`, at once: the kernel waits for them. */
+  loadForkPass(): BufferSource;
 }
 
 /** What was asked for cannot be booted. */
@@ -29,6 +33,7 @@ class BootError extends Error {}
 /** Handles messages of the host, the first of which boots. */
 export class PoolWorker {
   readonly #host: WorkerHost;
+  readonly #panics = new Panics((message) => this.#host.post({ type: "log", level: "error", message }));
   #kernel: Kernel | undefined;
   #guests: Guests | undefined;
   #pump: Pump | undefined;
@@ -51,6 +56,7 @@ export class PoolWorker {
       this.#dispatch(message);
     } catch (error) {
       if (!(error instanceof OutOfMemory && "id" in message)) {
+        this.#panics.note(error);
         throw error;
       }
       this.#reply(message.id, -Errno.ENOMEM);
@@ -70,6 +76,8 @@ export class PoolWorker {
     const host = hostImports({
       epoch: options.epoch,
       files: this.#host.files,
+      forkPass: new ForkPass(() => this.#host.loadForkPass()),
+      panics: this.#panics,
       post: (reply, transfer) => this.#host.post(reply, transfer),
       kernel: () => this.#expectKernel(),
       guests: () => this.#expectGuests(),
@@ -85,9 +93,9 @@ export class PoolWorker {
     exports.attach(worker);
     const shim = new WebAssembly.Module(kernel.takeBlock(exports.memory_shim()).bytes as BufferSource);
     const bell = kernel.isShared ? new Bell(kernel, worker) : undefined;
-    const pump = new Pump(kernel, bell, (slot) => guests.resume(slot));
+    const pump = new Pump(kernel, bell, (slot) => guests.resume(slot), this.#panics);
     this.#pump = pump;
-    const guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run());
+    const guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run(), this.#panics);
     this.#guests = guests;
     if (message.seat === undefined) {
       exports.set_budgets(options.frames, options.stacks);

@@ -8,6 +8,8 @@ export type Isolation = "isolated" | "not isolated";
 /** A server that runs; disposing it ends it. */
 export interface Site extends AsyncDisposable {
   readonly url: string;
+  /** The paths that were asked for so far, by the page and its Workers. */
+  readonly requests: readonly string[];
 }
 
 const PAGE = fileURLToPath(new URL("../../../examples/web-demo", import.meta.url));
@@ -16,7 +18,19 @@ const PAGE = fileURLToPath(new URL("../../../examples/web-demo", import.meta.url
 export async function serve(isolation: Isolation = "isolated"): Promise<Site> {
   // The page's own configuration reads this when it is loaded, that is within this call.
   process.env.SHOAL_NO_ISOLATION = isolation === "isolated" ? "0" : "1";
+  const requests: string[] = [];
   const server = await createServer({
+    plugins: [
+      {
+        name: "requests",
+        configureServer: ({ middlewares }) => {
+          middlewares.use((request, _response, next) => {
+            requests.push(new URL(request.url ?? "/", "http://site").pathname);
+            next();
+          });
+        },
+      },
+    ],
     root: PAGE,
     logLevel: "error",
     server: { host: "127.0.0.1", port: 0, watch: null },
@@ -26,5 +40,5 @@ export async function serve(isolation: Isolation = "isolated"): Promise<Site> {
   if (url === undefined) {
     throw new Error("the server has no address");
   }
-  return { url, [Symbol.asyncDispose]: () => server.close() };
+  return { url, requests, [Symbol.asyncDispose]: () => server.close() };
 }

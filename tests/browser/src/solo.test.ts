@@ -46,6 +46,14 @@ describe.each(["chromium", "firefox"] as const)("the page in %s without isolatio
     expect(output).toBe("648A6A6FFFFDAA0BADB23B8BAF90B6168DD16B3A  -");
   });
 
+  test("loads the pass for fork when a program that forks comes, and not before", async () => {
+    const passes = () => site.requests.filter((path) => path.endsWith("/shoal_fork.wasm")).length;
+    expect(await terminal.command("ls /bin | sort | head -n 1")).toBe("arch");
+    expect(passes()).toBe(0);
+    expect(await terminal.command("dash -c '(echo child; exit 3); echo $?' | tr '\\n' ' '")).toBe("child 3");
+    expect(passes()).toBe(1);
+  });
+
   test("Control-C ends a loop of the shell that makes no call", async () => {
     await terminal.waitForPrompt();
     await terminal.type("while :; do :; done\n");

@@ -4,6 +4,9 @@
 //! Threads on `wasm32-unknown-unknown` need a standard library with atomics, which nobody ships:
 //! it is built here from its sources. Debian ships none without atomics for this compiler either.
 //!
+//! `shoal_fork.wasm` is the loader's pass for programs that fork, which both kernels' hosts load when the
+//! first such program comes. It is built as the solo kernel is, in the same folder.
+//!
 //! # What a Worker has to do with the module
 //! Both import their memory as `env.memory`. In the pool the first instance runs on the module's own
 //! stack. Each later one, before any other call, sets `__stack_pointer` to the end of a stack of its
@@ -45,6 +48,8 @@ enum Variant {
     Pool,
     /// One Worker, a private memory.
     Solo,
+    /// No kernel: the pass for fork.
+    Fork,
 }
 
 impl Variant {
@@ -53,6 +58,7 @@ impl Variant {
         match self {
             Self::Pool => "shoal_kernel.wasm",
             Self::Solo => "shoal_kernel_solo.wasm",
+            Self::Fork => "shoal_fork.wasm",
         }
     }
 
@@ -61,6 +67,15 @@ impl Variant {
         match self {
             Self::Pool => "kernel",
             Self::Solo => "kernel-solo",
+            Self::Fork => "kernel-fork",
+        }
+    }
+
+    /// The crate that it is made of, and cargo's name of the result.
+    const fn package(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pool | Self::Solo => ("jspi-glue", "jspi_glue.wasm"),
+            Self::Fork => ("jspi-glue-fork", "jspi_glue_fork.wasm"),
         }
     }
 
@@ -68,7 +83,7 @@ impl Variant {
     fn folder(self) -> PathBuf {
         target().join(match self {
             Self::Pool => "kernel-build",
-            Self::Solo => "kernel-build-solo",
+            Self::Solo | Self::Fork => "kernel-build-solo",
         })
     }
 }
@@ -77,12 +92,17 @@ impl Variant {
 fn rustflags(variant: Variant) -> String {
     let features = match variant {
         Variant::Pool => "+atomics,+bulk-memory,+mutable-globals",
-        Variant::Solo => "+bulk-memory,+mutable-globals",
+        Variant::Solo | Variant::Fork => "+bulk-memory,+mutable-globals",
     };
     // `{:?}` names a variant and leaves its fields out: most of that code is nobody's reading.
     let mut flags = vec![
         format!("-Ctarget-feature={features}"),
         "-Zfmt-debug=shallow".to_owned(),
+        // A panic is a trap: the host says that it was one, and where in the module. Texts and places of
+        // panics are 20 KB over the wire.
+        "-Zlocation-detail=none".to_owned(),
+        "-Cpanic=immediate-abort".to_owned(),
+        "-Zunstable-options".to_owned(),
     ];
     let mut link = |argument: String| flags.push(format!("-Clink-arg={argument}"));
     if variant == Variant::Pool {
@@ -91,6 +111,8 @@ fn rustflags(variant: Variant) -> String {
             .iter()
             .for_each(|name| link(format!("--export={name}")));
     }
+    // Indices as short as they can be: the linker would leave five bytes for each.
+    link("--compress-relocations".to_owned());
     link("--import-memory".to_owned());
     link(format!("--max-memory={MAX_MEMORY}"));
     link("-zstack-size=".to_owned() + &STACK.to_string());
@@ -110,7 +132,10 @@ pub(super) fn build() -> Result<()> {
     step("build the kernels", || {
         let toolchain = Toolchain::find()?;
         std::thread::scope(|scope| {
-            let solo = scope.spawn(|| build_variant(&toolchain, Variant::Solo));
+            let solo = scope.spawn(|| {
+                build_variant(&toolchain, Variant::Solo)?;
+                build_variant(&toolchain, Variant::Fork)
+            });
             let pool = build_variant(&toolchain, Variant::Pool);
             let solo = solo.join().map_err(|_| anyhow!("the build has panicked"));
             pool.and(solo.flatten())
@@ -120,10 +145,11 @@ pub(super) fn build() -> Result<()> {
 
 fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
     let folder = variant.folder();
+    let (package, file) = variant.package();
     let mut cargo = toolchain.cargo();
     // The crate is an `rlib` too, which native tests need and which would switch LTO off.
     cargo
-        .args(["rustc", "--quiet", "--package", "jspi-glue", "--lib"])
+        .args(["rustc", "--quiet", "--package", package, "--lib"])
         .args(["--crate-type", "cdylib", "--profile", variant.profile()])
         .args(["--target", TRIPLE, "-Zbuild-std=std,panic_abort"])
         // No backtraces: these crates would take a third of the time.
@@ -133,10 +159,7 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
         .env("RUSTFLAGS", rustflags(variant))
         .current_dir(root());
     run_logged(variant.profile(), &mut cargo)?;
-    let module = folder
-        .join(TRIPLE)
-        .join(variant.profile())
-        .join("jspi_glue.wasm");
+    let module = folder.join(TRIPLE).join(variant.profile()).join(file);
     install(&module, variant)
 }
 

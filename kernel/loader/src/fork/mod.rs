@@ -57,23 +57,26 @@ const MIN_LIMIT: usize = 4 << 20;
 
 /// What the rest of the loader tells of the module that it has written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seams {
+pub struct Seams {
     /// The function by which the shim forks, which this pass writes.
-    pub(crate) fork_point: u32,
+    pub fork_point: u32,
     /// The import `kernel.fork`.
-    pub(crate) kernel_fork: u32,
+    pub kernel_fork: u32,
     /// The global with the number of the process's slot.
-    pub(crate) slot: u32,
+    pub slot: u32,
 }
 
 /// Writes `bytes` anew so that it can fork; `None` when it cannot: its tables change.
-pub(crate) fn write(bytes: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, Refusal> {
+///
+/// # Errors
+/// A [`Refusal`]: the functions would be too large.
+pub fn write(bytes: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, Refusal> {
     let failed = |error: Error<Infallible>| {
         Refusal::new(format!("it could not be rewritten for fork: {error}"))
     };
-    let guest = Guest::read(bytes).map_err(|error| Refusal::invalid(&error))?;
+    let guest = Guest::read(bytes).map_err(|error| Refusal::malformed(&error))?;
     let changes = guest.changes_tables();
-    if changes.map_err(|error| Refusal::invalid(&error))? {
+    if changes.map_err(|error| Refusal::malformed(&error))? {
         return Ok(None);
     }
     let limit = bytes.len().saturating_mul(MAX_GROWTH).max(MIN_LIMIT);

@@ -8,7 +8,8 @@ use wasmparser::{
     TypeRef, ValidPayload, Validator, ValidatorResources,
 };
 
-use crate::module::{FEATURES, Sections, function_types};
+use crate::features::FEATURES;
+use crate::module::{Sections, function_types};
 
 /// A defined function: what checks it, and its code.
 pub(super) struct Body<'a> {

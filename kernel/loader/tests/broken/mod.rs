@@ -13,6 +13,8 @@ pub(crate) fn options() -> Options {
             shared: false,
         },
         import_number: |name| (name == "read").then_some(3),
+        validate: kernel_loader::validate,
+        write_fork: kernel_loader::write_fork,
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) fn options() -> Options {
             "indirect" => Some(INDIRECT),
             _ => None,
         },
+        validate: kernel_loader::validate,
+        write_fork: kernel_loader::write_fork,
     }
 }
 
