@@ -72,10 +72,10 @@ mod tests {
     fn the_count_follows_a_vector() {
         let before = used_bytes();
         let mut bytes = vec![0_u8; 1 << 24];
-        assert!(used_bytes() >= before + (1 << 24));
+        // Other tests allocate and free too, but not 8 MiB.
+        assert!(used_bytes() >= before + (1 << 23));
         bytes.truncate(1);
         bytes.shrink_to_fit();
-        // Other tests allocate too, but not 8 MiB.
         assert!(used_bytes() < before + (1 << 23));
     }
 }
