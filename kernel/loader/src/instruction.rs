@@ -4,7 +4,7 @@
 //! instruction where it ends: a decoder for that is two kilobytes of the kernel, one that takes
 //! everything apart was fifty (ADR 0024).
 //!
-//! The engine knows more instructions than the loader: what is not listed in [`skip`] is refused. That
+//! The engine knows more instructions than the loader: what [`Code`] does not list is refused. That
 //! leaves out calls of references, which would come by no safepoint, and whatever is invented later.
 
 use wasm_encoder::Function;

@@ -10,10 +10,10 @@ export interface Outcome {
 }
 
 interface PassExports extends WebAssembly.Exports {
-  input(length: number): number;
-  write(forkPoint: number, kernelFork: number, slot: number): number;
-  output(): number;
-  output_len(): number;
+  fork_input(length: number): number;
+  fork_write(forkPoint: number, kernelFork: number, slot: number): number;
+  fork_output(): number;
+  fork_output_len(): number;
 }
 
 const REFUSED = -1;
@@ -37,10 +37,10 @@ export class ForkPass {
       // An instance for each guest: its memory goes with it.
       const memory = new WebAssembly.Memory(MEMORY);
       const pass = new WebAssembly.Instance(this.#module, { env: { memory } }).exports as PassExports;
-      const address = pass.input(guest.length) >>> 0;
+      const address = pass.fork_input(guest.length) >>> 0;
       new Uint8Array(memory.buffer, address, guest.length).set(guest);
-      const status = pass.write(forkPoint, kernelFork, slot);
-      return { status, bytes: new Uint8Array(memory.buffer, pass.output() >>> 0, pass.output_len() >>> 0) };
+      const status = pass.fork_write(forkPoint, kernelFork, slot);
+      return { status, bytes: new Uint8Array(memory.buffer, pass.fork_output() >>> 0, pass.fork_output_len() >>> 0) };
     } catch (error) {
       const reason = `the pass for programs that fork has failed: ${error instanceof Error ? error.message : error}`;
       return { status: REFUSED, bytes: new TextEncoder().encode(reason) };
