@@ -22,6 +22,8 @@ function mix(seed: number): string {
     done
     wait
     cat pattern.* pipe.*
+    # An instance goes a moment after its process was waited for.
+    until grep -q '^pod guests 2 ' /proc/shoal/pool; do sleep 0.01; done
     grep -h '^pod' /proc/shoal/pool >&2`;
 }
 
