@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "test code")]
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
+mod options;
 mod world;
 
 use abi::special::{DIE, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};

@@ -4,27 +4,18 @@
 
 #![expect(clippy::expect_used, reason = "test code")]
 
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program, Refusal};
+mod options;
+
+use kernel_loader::{Program, Refusal};
 use wasmparser::{Operator, Parser, Payload, Validator, WasmFeatures};
 
 /// Loads a module written as text.
 fn try_load(text: &str) -> Result<Program, Refusal> {
-    let options = Options {
-        copy: Copy::MultiMemory,
-        interruption: Interruption::Countdown,
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: Some(4),
-            shared: false,
-        },
-        import_number: |name| match name {
-            "fork" => Some(57),
-            "write" => Some(1),
-            _ => None,
-        },
-        validate: kernel_loader::validate,
-        write_fork: kernel_loader::write_fork,
-    };
+    let options = options::options(|name| match name {
+        "fork" => Some(57),
+        "write" => Some(1),
+        _ => None,
+    });
     let bytes = wat::parse_str(text).expect("the text is right");
     kernel_loader::load(&bytes, &options)
 }

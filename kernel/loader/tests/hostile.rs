@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a limit on real time")]
 
 mod broken;
+mod options;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -4,7 +4,9 @@
 #![expect(clippy::indexing_slicing, reason = "test code")]
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing, memory_shim};
+mod options;
+
+use kernel_loader::{Copy, Options, Sharing, memory_shim};
 use wasmi::{Caller, Engine, Instance, Linker, Memory, MemoryType, Module, Store, Val};
 
 const PAGE: usize = 65536;
@@ -12,15 +14,7 @@ const PAGE: usize = 65536;
 fn options(copy: Copy) -> Options {
     Options {
         copy,
-        interruption: Interruption::Countdown,
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: Some(4),
-            shared: false,
-        },
-        import_number: |_| None,
-        validate: kernel_loader::validate,
-        write_fork: kernel_loader::write_fork,
+        ..options::options(|_| None)
     }
 }
 

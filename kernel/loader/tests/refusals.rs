@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "test code")]
 
 mod broken;
+mod options;
 
 use broken::{numbers_from, options, validate};
 use kernel_loader::load;

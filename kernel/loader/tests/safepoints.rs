@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
 
+mod options;
 mod world;
 
 use abi::special::{DIE, PENDING, SIGNAL};

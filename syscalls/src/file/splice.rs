@@ -155,14 +155,8 @@ pub(crate) fn splice(
     };
     let starts = [start(&from, in_offset), start(&to, out_offset)];
     let job = Job {
-        from,
-        to,
-        take: Take::Move,
-        left,
-        moved: 0,
-        is_nonblocking,
-        now: cx.kernel.now(),
         starts,
+        ..Job::new(cx, Take::Move, (from, to), left, is_nonblocking)
     };
     Ok(job.run(cx))
 }
@@ -198,17 +192,8 @@ pub(crate) fn tee(
         return Err(Errno::EINVAL.because("a pipe into itself"));
     }
     let both = input.flags() | output.flags();
-    let job = Job {
-        from,
-        to,
-        take: Take::Copy,
-        left: len,
-        moved: 0,
-        is_nonblocking: flags & SPLICE_F_NONBLOCK != 0 || both & O_NONBLOCK != 0,
-        now: cx.kernel.now(),
-        starts: [None, None],
-    };
-    Ok(job.run(cx))
+    let is_nonblocking = flags & SPLICE_F_NONBLOCK != 0 || both & O_NONBLOCK != 0;
+    Ok(Job::new(cx, Take::Copy, (from, to), len, is_nonblocking).run(cx))
 }
 
 /// vmsplice(2): between the guest's memory and a pipe, in the direction that the descriptor has.
@@ -232,25 +217,36 @@ pub(crate) fn vmsplice(
         return Ok(Outcome::Ready(Ok(0)));
     }
     let pipe = end_of(&file).ok_or_else(|| Errno::EBADF.because("not a pipe"))?;
-    let (from, to) = if is_writer {
+    let ends = if is_writer {
         (End::User(buffer), pipe)
     } else {
         (pipe, End::User(buffer))
     };
-    let job = Job {
-        from,
-        to,
-        take: Take::Move,
-        left,
-        moved: 0,
-        is_nonblocking: flags & SPLICE_F_NONBLOCK != 0,
-        now: cx.kernel.now(),
-        starts: [None, None],
-    };
-    Ok(job.run(cx))
+    let is_nonblocking = flags & SPLICE_F_NONBLOCK != 0;
+    Ok(Job::new(cx, Take::Move, ends, left, is_nonblocking).run(cx))
 }
 
 impl Job {
+    /// Moves or copies up to `left` bytes between ends whose offsets are nobody's.
+    fn new(
+        cx: Cx<'_>,
+        take: Take,
+        (from, to): (End, End),
+        left: usize,
+        is_nonblocking: bool,
+    ) -> Self {
+        Self {
+            from,
+            to,
+            take,
+            left,
+            moved: 0,
+            is_nonblocking,
+            now: cx.kernel.now(),
+            starts: [None, None],
+        }
+    }
+
     /// Does it, waiting where it has to and may.
     fn run(mut self, cx: Cx<'_>) -> Outcome<usize> {
         match self.next() {

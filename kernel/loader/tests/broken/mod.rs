@@ -1,21 +1,10 @@
 //! What the tests of bad modules share: how they load, and how modules are broken at random.
 
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
+use kernel_loader::{Options, Program};
 
 /// One known call, and a memory of the kernel's own.
 pub(crate) fn options() -> Options {
-    Options {
-        copy: Copy::MultiMemory,
-        interruption: Interruption::Countdown,
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: None,
-            shared: false,
-        },
-        import_number: |name| (name == "read").then_some(3),
-        validate: kernel_loader::validate,
-        write_fork: kernel_loader::write_fork,
-    }
+    crate::options::options(|name| (name == "read").then_some(3))
 }
 
 /// Checks that the guest is a valid module.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use abi::special::INDIRECT;
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Program};
+use kernel_loader::{Options, Program};
 use wasmi::{
     Caller, Engine, Global, Instance, Linker, Memory, MemoryType, Module, Mutability, Store, Val,
 };
@@ -52,26 +52,15 @@ impl Script {
 
 /// The numbers of some calls.
 pub(crate) fn options() -> Options {
-    Options {
-        copy: Copy::MultiMemory,
-        interruption: Interruption::Countdown,
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: Some(4),
-            shared: false,
-        },
-        import_number: |name| match name {
-            "read" => Some(3),
-            "write" => Some(4),
-            "fork" => Some(57),
-            "pread64" => Some(180),
-            "clone4" => Some(0x700),
-            "indirect" => Some(INDIRECT),
-            _ => None,
-        },
-        validate: kernel_loader::validate,
-        write_fork: kernel_loader::write_fork,
-    }
+    crate::options::options(|name| match name {
+        "read" => Some(3),
+        "write" => Some(4),
+        "fork" => Some(57),
+        "pread64" => Some(180),
+        "clone4" => Some(0x700),
+        "indirect" => Some(INDIRECT),
+        _ => None,
+    })
 }
 
 /// Loads a module written as text, and checks that the output is valid.
