@@ -52,6 +52,7 @@ mod host {
             kernel_fork: u32,
             slot: u32,
         ) -> u32;
+        pub(super) safe fn translate_wali(address: u32, len: u32) -> u32;
         pub(super) safe fn files(
             operation: u32,
             path: u32,
@@ -128,6 +129,9 @@ mod host {
         _kernel_fork: u32,
         _slot: u32,
     ) -> u32 {
+        0
+    }
+    pub(super) fn translate_wali(_address: u32, _len: u32) -> u32 {
         0
     }
     pub(super) fn files(
@@ -310,12 +314,26 @@ pub(crate) fn write_fork(guest: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, 
     } = seams;
     let (address, len) = parts(guest);
     let block = host::write_fork(address, len, fork_point, kernel_fork, slot);
+    written(block)
+}
+
+/// What a pass has left in a block: a guest, or none.
+fn written(block: u32) -> Result<Option<Vec<u8>>, Refusal> {
     match take_block(block) {
-        None => Err(Refusal::new("no memory for the pass for fork")),
+        None => Err(Refusal::new("no memory for a pass of the loader")),
         Some((WRITTEN, guest)) => Ok(Some(guest)),
         Some((CANNOT_FORK, _)) => Ok(None),
         Some((_, why)) => Err(Refusal::new(String::from_utf8_lossy(&why))),
     }
+}
+
+/// The pass for WALI, in a module of its own that the host loads when it is first needed.
+///
+/// # Errors
+/// That of [`kernel_loader::translate_wali`], or the pass could not be loaded or run.
+pub(crate) fn translate_wali(program: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let (address, len) = parts(program);
+    written(host::translate_wali(address, len)).map(Option::unwrap_or_default)
 }
 
 /// One operation on the machine's files; see [`crate::host_files`].

@@ -181,6 +181,7 @@ pub(crate) fn loader_options(mode: u32) -> Options {
         import_number: abi::linux32_number,
         validate: crate::imports::validate,
         write_fork: crate::imports::write_fork,
+        translate_wali: crate::imports::translate_wali,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 10] = [
+const TYPESCRIPT: [&str; 11] = [
     "sdk",
     "examples/web-demo",
     "tests/bash",
@@ -19,6 +19,7 @@ const TYPESCRIPT: [&str; 10] = [
     "tests/node",
     "tests/rust",
     "tests/wasi",
+    "tests/wali",
 ];
 
 /// A check that looks at the sources and runs nothing of them.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sdk/src/generated/abi.ts` | names and numbers for the hosts |
 //! | `docs/linux-coverage.md` | readers: which calls there are |
+//! | `docs/wali-coverage.md` | readers: which of them programs for WALI have |
 
 mod typescript;
 
@@ -20,9 +21,12 @@ use crate::tree;
 pub(crate) fn generate(only_check: bool) -> Result<()> {
     let mut coverage = String::new();
     abi::coverage::write_page(&mut coverage).context("cannot write the coverage page")?;
+    let mut wali = String::new();
+    abi::wali::coverage::write_page(&mut wali).context("cannot write the page for WALI")?;
     let files = [
         ("sdk/src/generated/abi.ts", typescript::page()),
         ("docs/linux-coverage.md", coverage),
+        ("docs/wali-coverage.md", wali),
     ];
     for (name, contents) in files {
         update(&tree::root().join(name), name, &contents, only_check)?;

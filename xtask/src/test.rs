@@ -140,6 +140,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         reports.add_workspace("tests/bash");
         reports.add_workspace("tests/busybox");
         reports.add_workspace("tests/wasi");
+        reports.add_workspace("tests/wali");
         reports.add_workspace("tests/node");
         reports.add_check("Rust programs", guest::rust_tests);
         reports.add_workspace("tests/rust");

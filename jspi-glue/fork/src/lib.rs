@@ -5,12 +5,12 @@
 //! it refuses the program and harms nobody else.
 //!
 //! ```text
-//!   fork_input(len) ──> an address, where the host puts the guest
-//!   fork_write(fork_point, kernel_fork, slot) ──> WRITTEN, CANNOT_FORK or REFUSED
-//!   fork_output(), fork_output_len() ──> the new guest, or the reason
+//!   pass_input(len) ──> an address, where the host puts the guest
+//!   pass_write(fork_point, kernel_fork, slot) ──> WRITTEN, CANNOT_FORK or REFUSED
+//!   pass_output(), pass_output_len() ──> the new guest, or the reason
 //! ```
 //! Natively the names are those of symbols, and `write` would be libc's.
-//! `sdk/src/worker/fork.ts` is the other side. Measured: `docs/adr/0024-size-over-the-wire.md`.
+//! `sdk/src/worker/pass.ts` is the other side. Measured: `docs/adr/0024-size-over-the-wire.md`.
 
 #![expect(unsafe_code, reason = "exports have names that must be unique")]
 
@@ -32,14 +32,14 @@ thread_local! {
 
 /// Room for a guest of `len` bytes: its address.
 #[unsafe(no_mangle)]
-pub extern "C" fn fork_input(len: u32) -> u32 {
+pub extern "C" fn pass_input(len: u32) -> u32 {
     BYTES.set(vec![0; usize::try_from(len).unwrap_or(0)]);
-    fork_output()
+    pass_output()
 }
 
 /// Writes the guest anew; the parameters are those of [`Seams`].
 #[unsafe(no_mangle)]
-pub extern "C" fn fork_write(fork_point: u32, kernel_fork: u32, slot: u32) -> i32 {
+pub extern "C" fn pass_write(fork_point: u32, kernel_fork: u32, slot: u32) -> i32 {
     let seams = Seams {
         fork_point,
         kernel_fork,
@@ -56,13 +56,13 @@ pub extern "C" fn fork_write(fork_point: u32, kernel_fork: u32, slot: u32) -> i3
 
 /// Where the output is.
 #[unsafe(no_mangle)]
-pub extern "C" fn fork_output() -> u32 {
+pub extern "C" fn pass_output() -> u32 {
     BYTES.with_borrow(|bytes| address(bytes))
 }
 
 /// How many bytes it has.
 #[unsafe(no_mangle)]
-pub extern "C" fn fork_output_len() -> u32 {
+pub extern "C" fn pass_output_len() -> u32 {
     BYTES.with_borrow(|bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX))
 }
 

@@ -241,6 +241,7 @@ mod tests {
             import_number: |_| None,
             validate: crate::validate,
             write_fork: crate::write_fork,
+            translate_wali: crate::translate_wali,
         };
         let program = crate::load(&wat::parse_str(text).unwrap(), &options).unwrap();
         wasmparser::Validator::new_with_features(WasmFeatures::all())

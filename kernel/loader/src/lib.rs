@@ -29,6 +29,8 @@
 //! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
 //! there from time to time: so it can be stopped, killed, and handle signals.
 //!
+//! A program for `wali` is translated to linux32 before: see `wali`.
+//!
 //! A program that imports fork(2) is written once more, so that its stack can be saved and built
 //! again: see `fork`.
 //!
@@ -57,6 +59,7 @@ mod refusal;
 mod rewrite;
 mod safepoint;
 mod unroll;
+mod wali;
 
 pub use atomics::ThreadEntry;
 pub use data::data_segments;
@@ -64,6 +67,7 @@ pub use features::validate;
 pub use fork::{Seams, write as write_fork};
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
+pub use wali::translate as translate_wali;
 
 /// How the kernel reaches the memory of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,9 @@ pub enum Interruption {
 /// The type of [`write_fork`].
 pub type ForkPass = fn(&[u8], Seams) -> Result<Option<Vec<u8>>, Refusal>;
 
+/// The type of [`translate_wali`].
+pub type WaliPass = fn(&[u8]) -> Result<Vec<u8>, Refusal>;
+
 /// What the loader has to know of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -126,6 +133,8 @@ pub struct Options {
     pub validate: fn(&[u8]) -> Result<(), String>,
     /// The pass for programs that fork, [`write_fork`]: few do, so a page loads it when one comes.
     pub write_fork: ForkPass,
+    /// The pass for programs that import `wali.*`, [`translate_wali`]: loaded as that one is.
+    pub translate_wali: WaliPass,
 }
 
 /// Where a program keeps its stack.
@@ -193,16 +202,32 @@ fn check_wasi(module: &module::Module<'_>) -> Result<(), Refusal> {
 /// A [`Refusal`] that says why the file cannot be executed: `ENOEXEC`.
 pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let module = module::Module::read(bytes)?;
+    if wali::is_wali(&module) {
+        return load_linux(&(options.translate_wali)(bytes)?, options);
+    }
+    load_module(&module, bytes, options)
+}
+
+/// Rewrites a translated module: what it still imports of `wali` is refused at its calls.
+fn load_linux(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
+    load_module(&module::Module::read(bytes)?, bytes, options)
+}
+
+fn load_module(
+    module: &module::Module<'_>,
+    bytes: &[u8],
+    options: &Options,
+) -> Result<Program, Refusal> {
     (options.validate)(bytes).map_err(|why| Refusal::invalid(&why))?;
-    let mut imports = imports::resolve(&module, options.import_number)?;
-    let mut layout = names::Layout::of(&module)?;
+    let mut imports = imports::resolve(module, options.import_number)?;
+    let mut layout = names::Layout::of(module)?;
     if imports.is_wasi {
-        check_wasi(&module)?;
+        check_wasi(module)?;
         layout = layout.without_stack();
     }
     let forks = imports.has_fork();
     let write =
-        |calls: &[imports::Call]| rewrite::rewrite(&module, &layout, calls, options.interruption);
+        |calls: &[imports::Call]| rewrite::rewrite(module, &layout, calls, options.interruption);
     let (mut guest, seams) = write(&imports.calls)?;
     if forks {
         guest = match (options.write_fork)(&guest, seams)? {
@@ -220,7 +245,7 @@ pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
         heap_base: layout.heap_base,
         data_end: layout.data_end,
         entry: layout.entry,
-        thread_entry: ThreadEntry::of(&module),
+        thread_entry: ThreadEntry::of(module),
         unknown_imports: imports.unknown,
     })
 }

@@ -89,6 +89,7 @@ impl TestPod {
                 import_number: abi::linux32_number,
                 validate: kernel_loader::validate,
                 write_fork: kernel_loader::write_fork,
+                translate_wali: kernel_loader::translate_wali,
             },
             terminals,
             vfs: Arc::new(vfs),

@@ -1,5 +1,6 @@
 /** The entry of a Worker in a page. */
 import type { HostMessage, WorkerMessage } from "../protocol.js";
+import type { PassName } from "./pass.js";
 import { PoolWorker } from "./worker.js";
 
 interface WorkerScope {
@@ -10,13 +11,19 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 const worker = new PoolWorker({
   post: (message, transfer) => scope.postMessage(message, transfer ?? []),
-  loadForkPass,
+  loadPass,
 });
 scope.onmessage = (event) => worker.handle(event.data);
 
+/** Written out: that is how bundlers find the files. */
+const PASSES: Readonly<Record<PassName, URL>> = {
+  fork: new URL("../host/shoal_fork.wasm", import.meta.url),
+  wali: new URL("../host/shoal_wali.wasm", import.meta.url),
+};
+
 /** A Worker may wait for a request, and has to: the kernel is in the midst of execve(2). */
-function loadForkPass(): BufferSource {
-  const location = new URL("../host/shoal_fork.wasm", import.meta.url);
+function loadPass(name: PassName): BufferSource {
+  const location = PASSES[name];
   const request = new XMLHttpRequest();
   request.open("GET", location, false);
   request.responseType = "arraybuffer";

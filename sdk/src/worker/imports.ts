@@ -1,10 +1,10 @@
 /** The host's functions that the kernel imports; `jspi-glue/src/imports.rs` is the other side. */
 import type { LogLevel, WorkerMessage } from "../protocol.js";
 import { hasWaitAsync, ring } from "./bell.js";
-import type { ForkPass } from "./fork.js";
 import type { Guests } from "./guests.js";
 import type { Kernel } from "./kernel.js";
 import type { Panics } from "./panics.js";
+import type { Passes } from "./pass.js";
 
 const ENOEXEC = 8;
 const ENOSYS = 38;
@@ -15,8 +15,8 @@ const LEVELS: readonly LogLevel[] = ["error", "warning", "info"];
 export interface ImportContext {
   readonly epoch: number;
   readonly files: HostFiles | undefined;
-  readonly forkPass: ForkPass;
   readonly panics: Panics;
+  readonly passes: Passes;
   post(message: WorkerMessage, transfer?: Transferable[]): void;
   kernel(): Kernel;
   guests(): Guests;
@@ -119,7 +119,12 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
       }
     },
     write_fork(address: number, length: number, forkPoint: number, kernelFork: number, slot: number) {
-      const { status, bytes } = context.forkPass.write(kernel().view(address, length), forkPoint, kernelFork, slot);
+      const guest = kernel().view(address, length);
+      const { status, bytes } = context.passes.write("fork", guest, forkPoint, kernelFork, slot);
+      return kernel().leaveBlock(status, bytes);
+    },
+    translate_wali(address: number, length: number) {
+      const { status, bytes } = context.passes.write("wali", kernel().view(address, length));
       return kernel().leaveBlock(status, bytes);
     },
     files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {

@@ -12,6 +12,6 @@ const port = parentPort;
 const worker = new PoolWorker({
   post: (message, transfer) => port.postMessage(message, (transfer ?? []) as never[]),
   files: hostFiles(),
-  loadForkPass: () => readFileSync(new URL("../host/shoal_fork.wasm", import.meta.url)),
+  loadPass: (name) => readFileSync(new URL(`../host/shoal_${name}.wasm`, import.meta.url)),
 });
 port.on("message", (message: HostMessage) => worker.handle(message));

@@ -2,12 +2,12 @@
 import { Errno } from "../generated/abi.js";
 import type { BootMessage, FileRequest, HostMessage, KernelOptions, Reply, WorkerMessage } from "../protocol.js";
 import { Bell } from "./bell.js";
-import { ForkPass } from "./fork.js";
 import { Guests } from "./guests.js";
 import { type HostFiles, hostImports } from "./imports.js";
 import { hasPromiseIntegration } from "./jspi.js";
 import { Kernel, type KernelExports, OutOfMemory, Writer } from "./kernel.js";
 import { Panics } from "./panics.js";
+import { Passes, type PassName } from "./pass.js";
 import { Pump } from "./pump.js";
 import { makeSeats, takeSeat } from "./threads.js";
 
@@ -23,8 +23,8 @@ const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xff
 export interface WorkerHost {
   post(message: WorkerMessage, transfer?: Transferable[]): void;
   readonly files?: HostFiles;
-  /** The bytes of `shoal_fork.wasm`, at once: the kernel waits for them. */
-  loadForkPass(): BufferSource;
+  /** The bytes of `shoal_<name>.wasm`, at once: the kernel waits for them. */
+  loadPass(name: PassName): BufferSource;
 }
 
 /** What was asked for cannot be booted. */
@@ -76,7 +76,7 @@ export class PoolWorker {
     const host = hostImports({
       epoch: options.epoch,
       files: this.#host.files,
-      forkPass: new ForkPass(() => this.#host.loadForkPass()),
+      passes: new Passes((name) => this.#host.loadPass(name)),
       panics: this.#panics,
       post: (reply, transfer) => this.#host.post(reply, transfer),
       kernel: () => this.#expectKernel(),

@@ -3,7 +3,8 @@
 //! Everything here is append-only: a number that was published never changes its meaning.
 //!
 //! - [`table`]: the system calls, one row each; [`mod@unimplemented`]: the ones that are not there
-//! - [`linux32`]: the import names of 32-bit guests; [`wasi`]: the other interface, all of it
+//! - [`linux32`]: the import names of 32-bit guests; [`wali`]: those that are made of them; [`wasi`]: the
+//!   other interface, all of it
 //! - [`types`]: ids and addresses; [`layout`]: structures as bytes; [`mod@file`]: types of files
 //! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see
 
@@ -22,6 +23,7 @@ pub mod special;
 pub mod table;
 pub mod types;
 pub mod unimplemented;
+pub mod wali;
 pub mod wasi;
 
 pub use errno::{Errno, Error, Result};

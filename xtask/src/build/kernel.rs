@@ -4,8 +4,9 @@
 //! Threads on `wasm32-unknown-unknown` need a standard library with atomics, which nobody ships:
 //! it is built here from its sources. Debian ships none without atomics for this compiler either.
 //!
-//! `shoal_fork.wasm` is the loader's pass for programs that fork, which both kernels' hosts load when the
-//! first such program comes. It is built as the solo kernel is, in the same folder.
+//! `shoal_fork.wasm` is the loader's pass for programs that fork, `shoal_wali.wasm` that for WALI, which both
+//! kernels' hosts load when the first such program comes. They are built as the solo kernel is, in the same
+//! folder.
 //!
 //! # What a Worker has to do with the module
 //! Both import their memory as `env.memory`. In the pool the first instance runs on the module's own
@@ -50,6 +51,8 @@ enum Variant {
     Solo,
     /// No kernel: the pass for fork.
     Fork,
+    /// No kernel: the pass for WALI.
+    Wali,
 }
 
 impl Variant {
@@ -59,15 +62,16 @@ impl Variant {
             Self::Pool => "shoal_kernel.wasm",
             Self::Solo => "shoal_kernel_solo.wasm",
             Self::Fork => "shoal_fork.wasm",
+            Self::Wali => "shoal_wali.wasm",
         }
     }
 
-    /// The name of its profile, and of its build's log.
+    /// The name of its profile.
     const fn profile(self) -> &'static str {
         match self {
             Self::Pool => "kernel",
             Self::Solo => "kernel-solo",
-            Self::Fork => "kernel-fork",
+            Self::Fork | Self::Wali => "kernel-pass",
         }
     }
 
@@ -76,6 +80,7 @@ impl Variant {
         match self {
             Self::Pool | Self::Solo => ("jspi-glue", "jspi_glue.wasm"),
             Self::Fork => ("jspi-glue-fork", "jspi_glue_fork.wasm"),
+            Self::Wali => ("jspi-glue-wali", "jspi_glue_wali.wasm"),
         }
     }
 
@@ -83,7 +88,7 @@ impl Variant {
     fn folder(self) -> PathBuf {
         target().join(match self {
             Self::Pool => "kernel-build",
-            Self::Solo | Self::Fork => "kernel-build-solo",
+            Self::Solo | Self::Fork | Self::Wali => "kernel-build-solo",
         })
     }
 }
@@ -92,7 +97,7 @@ impl Variant {
 fn rustflags(variant: Variant) -> String {
     let features = match variant {
         Variant::Pool => "+atomics,+bulk-memory,+mutable-globals",
-        Variant::Solo | Variant::Fork => "+bulk-memory,+mutable-globals",
+        Variant::Solo | Variant::Fork | Variant::Wali => "+bulk-memory,+mutable-globals",
     };
     // `{:?}` names a variant and leaves its fields out: most of that code is nobody's reading.
     let mut flags = vec![
@@ -134,7 +139,8 @@ pub(super) fn build() -> Result<()> {
         std::thread::scope(|scope| {
             let solo = scope.spawn(|| {
                 build_variant(&toolchain, Variant::Solo)?;
-                build_variant(&toolchain, Variant::Fork)
+                build_variant(&toolchain, Variant::Fork)?;
+                build_variant(&toolchain, Variant::Wali)
             });
             let pool = build_variant(&toolchain, Variant::Pool);
             let solo = solo.join().map_err(|_| anyhow!("the build has panicked"));
@@ -158,7 +164,7 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
         .arg(&folder)
         .env("RUSTFLAGS", rustflags(variant))
         .current_dir(root());
-    run_logged(variant.profile(), &mut cargo)?;
+    run_logged(file.trim_end_matches(".wasm"), &mut cargo)?;
     let module = folder.join(TRIPLE).join(variant.profile()).join(file);
     install(&module, variant)
 }

@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("jspi-glue-fork", &["kernel-loader"]),
+    ("jspi-glue-wali", &["kernel-loader"]),
     (
         "syscalls",
         &["kernel", "net", "fs", "executor", "syscalls-abi"],
@@ -50,7 +51,7 @@ const JAVASCRIPT: (&[&str], &str) = (
 );
 
 /// The only crates with unsafe code: the kernel's module, and the one that it loads when it has to.
-const UNSAFE_CRATES: &[&str] = &["jspi-glue", "jspi-glue-fork"];
+const UNSAFE_CRATES: &[&str] = &["jspi-glue", "jspi-glue-fork", "jspi-glue-wali"];
 
 /// Checks the graph of the workspace's crates, and that each forbids unsafe code.
 ///

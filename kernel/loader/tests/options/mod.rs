@@ -15,5 +15,6 @@ pub(crate) fn options(import_number: fn(&str) -> Option<u32>) -> Options {
         import_number,
         validate: kernel_loader::validate,
         write_fork: kernel_loader::write_fork,
+        translate_wali: kernel_loader::translate_wali,
     }
 }
