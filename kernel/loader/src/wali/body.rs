@@ -57,6 +57,16 @@ impl<'a> Body<'a> {
         self.nr_params.saturating_add(number)
     }
 
+    /// The first of the locals that it may use.
+    pub(super) fn locals<const N: usize>(&self) -> [u32; N] {
+        let mut next = self.local(FIRST);
+        std::array::from_fn(|_| {
+            let local = next;
+            next = next.saturating_add(1);
+            local
+        })
+    }
+
     /// The local of 64 bits.
     pub(super) const fn wide(&self) -> u32 {
         self.local(NR_WORDS)

@@ -1,13 +1,12 @@
 //! System calls: by the table, and those that are more than a conversion of structures.
 
 use abi::Errno;
-use abi::wali::layout::{EPOLL_EVENT, MSGHDR, MSQID_DS, SEMID_DS, SHMID_DS};
+use abi::wali::layout::{EPOLL_EVENT, MSQID_DS, SEMID_DS, SHMID_DS};
 use abi::wali::{Arg, Call, Form, Layout};
-use wasm_encoder::BlockType;
 
 use super::body::{Body, FIRST, at};
 use super::routine::Routine;
-use super::signals;
+use super::{messages, signals};
 
 /// Writes the call `name`.
 pub(super) fn write(body: &mut Body<'_>, name: &'static str, call: Call) {
@@ -37,8 +36,8 @@ pub(super) fn write(body: &mut Body<'_>, name: &'static str, call: Call) {
             "shmctl" => control_ipc(body, row.linux32, 1, &SHMID_DS),
             "msgctl" => control_ipc(body, row.linux32, 1, &MSQID_DS),
             "semctl" => control_ipc(body, row.linux32, 2, &SEMID_DS),
-            "sendmsg" => send_message(body),
-            "recvmsg" => receive_message(body),
+            "sendmsg" => messages::send(body),
+            "recvmsg" => messages::receive(body),
             "epoll_wait" => wait_for_events(body, row.linux32, 4),
             "epoll_pwait" | "epoll_pwait2" => wait_for_events(body, row.linux32, 6),
             _ => body.fail(Errno::ENOSYS),
@@ -205,7 +204,7 @@ fn high(body: &mut Body<'_>, local: u32) {
 }
 
 /// Gives the frame back and returns the word of a local.
-fn leave_with(body: &mut Body<'_>, result: u32) {
+pub(super) fn leave_with(body: &mut Body<'_>, result: u32) {
     body.leave();
     body.result(result);
     body.code().return_();
@@ -236,7 +235,7 @@ fn map(body: &mut Body<'_>) {
     // Bits below a page, or above 2^32 pages.
     body.code()
         .local_get(OFFSET)
-        .i64_const(-1 << (32 + PAGE_SHIFT) | (1 << PAGE_SHIFT) - 1)
+        .i64_const((-1 << (32 + PAGE_SHIFT)) | ((1 << PAGE_SHIFT) - 1))
         .i64_and()
         .i64_eqz()
         .i32_eqz();
@@ -285,7 +284,7 @@ fn socket_option(body: &mut Body<'_>, linux32: &str) {
     /// `SO_RCVTIMEO_OLD`, `SO_SNDTIMEO_OLD`, and how far behind them the new ones are.
     const RCVTIMEO: u32 = 20;
     const TO_NEW: u32 = 46;
-    let (result, option) = (body.local(FIRST), body.local(FIRST + 1));
+    let [result, option] = body.locals();
     get_moved(body, 2, RCVTIMEO, 2, TO_NEW);
     body.code()
         .local_get(2)
@@ -395,11 +394,7 @@ fn control_ipc(body: &mut Body<'_>, linux32: &str, command: u32, layout: &'stati
     const IPC_SET: i32 = 1;
     const IPC_STAT: i32 = 2;
     let argument = command.saturating_add(1);
-    let (result, plain, passed) = (
-        body.local(FIRST),
-        body.local(FIRST + 1),
-        body.local(FIRST + 2),
-    );
+    let [result, plain, passed] = body.locals();
     body.enter(layout.narrow_len);
     body.code()
         .local_get(command)
@@ -453,11 +448,7 @@ fn wait_for_events(body: &mut Body<'_>, linux32: &str, nr_words: u32) {
     /// What the frame has room for: fewer events than there are may be told.
     const MOST: u32 = 64;
     let (narrow_len, wide_len) = (EPOLL_EVENT.narrow_len, EPOLL_EVENT.wide_len);
-    let (result, room, i) = (
-        body.local(FIRST),
-        body.local(FIRST + 1),
-        body.local(FIRST + 2),
-    );
+    let [result, room, i] = body.locals();
     let frame = body.frame_local();
     body.enter(MOST.saturating_mul(narrow_len));
     // What is below 1 the kernel refuses.
@@ -504,156 +495,4 @@ fn element(body: &mut Body<'_>, array: u32, index: u32, len: u32) {
     body.get(index);
     body.word(len);
     body.code().i32_mul().i32_add();
-}
-
-/// Where a message's members are.
-mod message {
-    pub(super) const NAME_LEN: u32 = 4;
-    pub(super) const CONTROL: u32 = 20;
-    pub(super) const CONTROL_LEN: u32 = 24;
-    pub(super) const FLAGS: u32 = 32;
-    pub(super) const NARROW_CONTROL: u32 = 16;
-    pub(super) const NARROW_CONTROL_LEN: u32 = 20;
-    pub(super) const NARROW_FLAGS: u32 = 24;
-}
-
-/// Where control messages are in the frame: behind the message.
-const CONTROL_IN_FRAME: u32 = 32;
-
-/// The longest control messages, in bytes: Linux's `optmem_max`.
-const MAX_CONTROL: u32 = 20480;
-
-/// Loads where control messages are, and how many bytes: none if there is no address.
-fn load_control(body: &mut Body<'_>, message: u32, control: u32, len: u32) {
-    body.misses(message, |body| body.word(MSGHDR.wide_len));
-    body.when(|body| body.fail(Errno::EFAULT));
-    body.load(message, message::CONTROL);
-    body.set(control);
-    body.load(message, message::CONTROL_LEN);
-    body.code()
-        .i32_const(0)
-        .local_get(control)
-        .select()
-        .local_set(len);
-}
-
-/// Enters a frame for a message with `len` bytes of control messages, and converts the message.
-fn enter_message(body: &mut Body<'_>, message: u32, len: u32) {
-    body.enter_with(|body| body.get_plus(len, CONTROL_IN_FRAME.saturating_add(16)));
-    body.get(message);
-    body.frame(0);
-    body.call(Routine::Narrow(&MSGHDR));
-}
-
-/// `sendmsg(fd, message, flags)`.
-fn send_message(body: &mut Body<'_>) {
-    const MESSAGE: u32 = 1;
-    let (result, control, len) = (
-        body.local(FIRST),
-        body.local(FIRST + 1),
-        body.local(FIRST + 2),
-    );
-    let frame = body.frame_local();
-    load_control(body, MESSAGE, control, len);
-    body.get(len);
-    body.word(MAX_CONTROL);
-    body.code().i32_gt_u();
-    body.when(|body| body.fail(Errno::ENOBUFS));
-    enter_message(body, MESSAGE, len);
-    body.get(len);
-    body.when(|body| {
-        body.misses(control, |body| body.get(len));
-        body.when(|body| {
-            body.leave();
-            body.fail(Errno::EFAULT);
-        });
-        body.store(frame, message::NARROW_CONTROL, |body| {
-            body.frame(CONTROL_IN_FRAME);
-        });
-        body.store(frame, message::NARROW_CONTROL_LEN, |body| {
-            body.code().local_get(control).local_get(len);
-            body.frame(CONTROL_IN_FRAME);
-            body.call(Routine::NarrowControl);
-        });
-    });
-    body.get(0);
-    body.frame(0);
-    body.get(2);
-    body.syscall("sendmsg", 3);
-    body.set(result);
-    leave_with(body, result);
-}
-
-/// `recvmsg(fd, message, flags)`.
-fn receive_message(body: &mut Body<'_>) {
-    const MESSAGE: u32 = 1;
-    const MSG_CTRUNC: u32 = 8;
-    /// How much shorter linux32's first control message is.
-    const SHORTER: u32 = 4;
-    let (result, control, len, flags) = (
-        body.local(FIRST),
-        body.local(FIRST + 1),
-        body.local(FIRST + 2),
-        body.local(FIRST + 3),
-    );
-    let frame = body.frame_local();
-    load_control(body, MESSAGE, control, len);
-    body.get(len);
-    body.word(MAX_CONTROL);
-    body.get(len);
-    body.word(MAX_CONTROL);
-    body.code().i32_lt_u().select().local_set(len);
-    enter_message(body, MESSAGE, len);
-    body.get(len);
-    body.word(SHORTER);
-    body.code().i32_gt_u().if_(BlockType::Empty);
-    body.store(frame, message::NARROW_CONTROL, |body| {
-        body.frame(CONTROL_IN_FRAME);
-    });
-    body.store(frame, message::NARROW_CONTROL_LEN, |body| {
-        body.get_plus(len, SHORTER.wrapping_neg());
-    });
-    body.code().else_();
-    body.store64(frame, message::NARROW_CONTROL, |body| {
-        body.code().i64_const(0);
-    });
-    body.end();
-    body.get(0);
-    body.frame(0);
-    body.get(2);
-    body.syscall("recvmsg", 3);
-    body.code().local_tee(result).i32_const(0).i32_ge_s();
-    body.when(|body| {
-        body.load(frame, message::NARROW_FLAGS);
-        body.set(flags);
-        body.store(MESSAGE, message::NAME_LEN, |body| {
-            body.load(frame, message::NAME_LEN);
-        });
-        body.get(len);
-        body.when(|body| {
-            body.misses(control, |body| body.get(len));
-            body.when(|body| {
-                body.leave();
-                body.fail(Errno::EFAULT);
-            });
-            body.frame(CONTROL_IN_FRAME);
-            body.load(frame, message::NARROW_CONTROL_LEN);
-            body.code().local_get(control).local_get(len);
-            body.call(Routine::WidenControl);
-            body.code().local_tee(len).i32_const(0).i32_lt_s();
-            body.when(|body| {
-                body.get(flags);
-                body.word(MSG_CTRUNC);
-                body.code().i32_or().local_set(flags);
-            });
-            body.code()
-                .local_get(len)
-                .i32_const(i32::MAX)
-                .i32_and()
-                .local_set(len);
-        });
-        body.store(MESSAGE, message::CONTROL_LEN, |body| body.get(len));
-        body.store(MESSAGE, message::FLAGS, |body| body.get(flags));
-    });
-    leave_with(body, result);
 }

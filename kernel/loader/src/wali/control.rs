@@ -2,7 +2,7 @@
 
 use wasm_encoder::InstructionSink;
 
-use super::body::{Body, FIRST, at};
+use super::body::{Body, at};
 
 /// Bytes of `struct cmsghdr` here: length, padding, level, kind.
 const WIDE_HEAD: u32 = 16;
@@ -16,7 +16,7 @@ pub(super) fn narrow(body: &mut Body<'_>) {
     const WIDE: u32 = 0;
     const LEN: u32 = 1;
     const NARROW: u32 = 2;
-    let [source, target, len, from, to] = [0, 1, 2, 3, 4].map(|i| body.local(FIRST + i));
+    let [source, target, len, from, to] = body.locals();
     body.repeat(|body| {
         body.get_plus(source, WIDE_HEAD);
         body.code().local_get(LEN).i32_gt_u();
@@ -69,8 +69,7 @@ pub(super) fn widen(body: &mut Body<'_>) {
     const ROOM: u32 = 3;
     /// Set in the result when there was no room for all.
     const IS_CUT: i32 = i32::MIN;
-    let [source, target, len, from, to] = [0, 1, 2, 3, 4].map(|i| body.local(FIRST + i));
-    let is_cut = body.local(FIRST + 5);
+    let [source, target, len, from, to, is_cut] = body.locals();
     body.repeat(|body| {
         body.get_plus(source, NARROW_HEAD);
         body.code().local_get(LEN).i32_gt_u();

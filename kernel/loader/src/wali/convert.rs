@@ -3,7 +3,7 @@
 use abi::wali::{Layout, Member};
 use wasm_encoder::BlockType;
 
-use super::body::{Body, FIRST, at};
+use super::body::{Body, at};
 use super::routine::Routine;
 
 /// `log2` of the bytes of a page of WebAssembly memory.
@@ -107,7 +107,7 @@ pub(super) fn fits(body: &mut Body<'_>) {
 pub(super) fn length(body: &mut Body<'_>) {
     const ADDRESS: u32 = 0;
     const STOP: u32 = 1;
-    let (end, byte) = (body.local(FIRST), body.local(FIRST + 1));
+    let [end, byte] = body.locals();
     body.get(ADDRESS);
     body.set(end);
     body.repeat(|body| {

@@ -23,6 +23,7 @@ mod body;
 mod calls;
 mod control;
 mod convert;
+mod messages;
 mod module;
 mod process;
 mod routine;

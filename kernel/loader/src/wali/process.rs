@@ -91,7 +91,7 @@ fn argument_or_zero(body: &mut Body<'_>) {
 fn copy_argument(body: &mut Body<'_>) {
     const BUF: u32 = 0;
     const INDEX: u32 = 1;
-    let (stack, argument) = (body.local(FIRST), body.local(FIRST + 1));
+    let [stack, argument] = body.locals();
     find_stack(body, stack);
     body.get(INDEX);
     body.load(stack, 0);
@@ -128,7 +128,7 @@ fn environment_file(body: &mut Body<'_>) {
     const PREFIX_LEN: u32 = 14;
     const MFD_CLOEXEC: u32 = 1;
     const NEWLINE: u32 = 0x0a;
-    let [file, stack, at_variable, variable, len] = [0, 1, 2, 3, 4].map(|i| body.local(FIRST + i));
+    let [file, stack, at_variable, variable, len] = body.locals();
     let frame = body.frame_local();
     body.get(SIZE);
     body.word(PATH_LEN);

@@ -8,7 +8,7 @@ use abi::Errno;
 use abi::wali::layout::{SIGACTION, SIGINFO};
 use wasm_encoder::ValType::I32;
 
-use super::body::{Body, FIRST, at};
+use super::body::{Body, at};
 use super::routine::Routine;
 
 /// `SA_SIGINFO`: the handler takes three arguments.
@@ -29,11 +29,7 @@ pub(super) fn action(body: &mut Body<'_>) {
     const OLD: u32 = 2;
     const SIZE: u32 = 3;
     const OLD_IN_FRAME: u32 = 32;
-    let (result, saved, kept) = (
-        body.local(FIRST),
-        body.local(FIRST + 1),
-        body.local(FIRST + 2),
-    );
+    let [result, saved, kept] = body.locals();
     let frame = body.frame_local();
     let slot = body.assembly.places.table.map(|(_, slot)| slot);
     if slot.is_some() {
