@@ -35,6 +35,6 @@ describe.each(KINDS)("in %s", (_, kind) => {
   test("they stand in pipelines of the shell", async () => {
     const line = "echo input | W_X=y /mnt/hello.wasm one | tail -n 3; /mnt/process.wasm >/dev/null; echo $?";
     const { stdout } = await pod.execute("/bin/sh", { argv: ["-c", line] });
-    expect(stdout).toBe("variable: W_X=y\ninput\nfd: 3\n137\n");
+    expect(stdout).toBe("variable: W_X=y\ninput\nfd: 3\nKilled\n137\n");
   });
 });
