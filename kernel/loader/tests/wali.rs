@@ -300,7 +300,7 @@ fn handlers_with_information_go_by_the_slot_that_is_added() {
     let mut world = start();
     const SLOT: u32 = 3;
     const INFO: u32 = 4;
-    let set = |world: &mut World, handler, flags| {
+    let set = |world: &mut World, handler: u32, flags| {
         write_word(world, 1024, handler);
         write_word(world, 1028, flags);
         let result = call(
@@ -311,10 +311,13 @@ fn handlers_with_information_go_by_the_slot_that_is_added() {
         let told = word(world, 4096 - 64);
         (result, told, word(world, PAGE + 40))
     };
-    assert_eq!(set(&mut world, 1, 0), (0, 1, 0));
-    // SIG_IGN is no handler; nor is one of one argument converted for.
-    assert_eq!(set(&mut world, 1, INFO), (0, 1, 0));
+    // SIG_DFL and SIG_IGN, which is -2, are no handlers; nor is anything converted for one argument.
+    assert_eq!(set(&mut world, 0, INFO), (0, 0, 0));
+    assert_eq!(set(&mut world, 0xffff_fffe, INFO), (0, 1, 0));
     assert_eq!(set(&mut world, 2, 0), (0, 2, 0));
+    // The function 1 has a slot of its own.
+    assert_eq!(set(&mut world, 1, 0), (0, SLOT + 1, 1));
+    write_word(&mut world, PAGE + 40, 0);
     // The kernel refuses: nothing is changed.
     world.answers(&[0xffff_ffea]);
     assert_eq!(set(&mut world, 2, INFO), (error(Errno::EINVAL), SLOT, 0));
@@ -329,6 +332,12 @@ fn handlers_with_information_go_by_the_slot_that_is_added() {
         );
     }
     assert_eq!(word(&world, PAGE), 0);
+    // Rust's way to ignore SIGPIPE.
+    write_word(&mut world, 1024, 1);
+    write_word(&mut world, 1028, 0);
+    let arguments = [Val::I32(13), Val::I32(1024), Val::I32(0)];
+    assert_eq!(call(&mut world, "sigaction", &arguments), 0);
+    assert_eq!(word(&world, 4096 - 64), 1);
     // The old action names the handler, not the slot.
     write_word(&mut world, 4096 - 32, SLOT);
     call(
@@ -337,6 +346,10 @@ fn handlers_with_information_go_by_the_slot_that_is_added() {
         &[Val::I32(10), Val::I32(0), Val::I32(2048)],
     );
     assert_eq!(word(&world, 2048), 2);
+    write_word(&mut world, 4096 - 32, 1);
+    let arguments = [Val::I32(10), Val::I32(0), Val::I32(2048)];
+    call(&mut world, "sigaction", &arguments);
+    assert_eq!(word(&world, 2048), 0xffff_fffe);
     // A signal comes with a call.
     calls(&mut world);
     write_word(&mut world, 3000 + 12, 77);
@@ -424,12 +437,15 @@ fn what_is_no_call_answers_as_it_should() {
 #[test]
 fn imports_of_other_types_get_an_adapter() {
     let text = r#"(module
-      (import "wali" "SYS_read" (func $read (param i32) (result i32)))
+      (import "wali" "SYS_read" (func $read (param i32 i64 i32 i32) (result i32)))
+      (import "wali" "SYS_sendfile" (func $sendfile (result i64)))
       (import "wali" "SYS_pread64" (func $pread (param i32 i32 i32 i32) (result i64)))
       (import "wali" "SYS_write" (func $write (param i64 i32 i32 i32)))
       (memory (export "memory") 1 1)
       (func (export "_start"))
-      (func (export "read") (result i32) (call $read (i32.const 5)))
+      (func (export "read") (result i32)
+        (call $read (i32.const 5) (i64.const 6) (i32.const 7) (i32.const 8)))
+      (func (export "sendfile") (result i32) (i32.wrap_i64 (call $sendfile)))
       (func (export "pread") (param i32) (result i32)
         (i32.wrap_i64 (call $pread (i32.const 5) (i32.const 6) (i32.const 7) (local.get 0))))
       (func (export "write") (result i32)
@@ -440,9 +456,13 @@ fn imports_of_other_types_get_an_adapter() {
     assert_eq!(world.call("read", &[]).expect("returns"), 42);
     assert_eq!(world.call("pread", &[-2]).expect("returns"), 43);
     world.call("write", &[]).expect("returns");
+    // Without its arguments it is no call.
+    world.call("sendfile", &[]).expect("returns");
+    let unknown = abi::special::UNKNOWN_BASE;
     assert_eq!(
         world.log(),
-        "syscall 3 5 0 0 0 0 0\nsyscall 180 5 6 7 -2 -1 0\nsyscall 4 6 1 2 0 0 0\n"
+        "syscall 3 5 6 7 0 0 0\nsyscall 180 5 6 7 -2 -1 0\nsyscall 4 6 1 2 0 0 0\n".to_owned()
+            + &format!("syscall {unknown} 0 0 0 0 0 0\n")
     );
 }
 

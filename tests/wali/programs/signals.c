@@ -90,6 +90,12 @@ int run(int argc, char **argv)
 	sys_rt_sigaction(SIGUSR2, 0, &old, 8);
 	SAY(old.handler == 0);
 
+	act(SIGTERM, SIG_IGN, 0);
+	SAY(sys_kill(sys_getpid(), SIGTERM));
+	sys_rt_sigaction(SIGTERM, 0, &old, 8);
+	SAY(old.handler == SIG_IGN);
+	act(SIGTERM, 0, 0);
+
 	/* A timer interrupts a read. */
 	int fds[2];
 	char byte;

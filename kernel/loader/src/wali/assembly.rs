@@ -30,7 +30,7 @@ pub(super) struct Places {
     pub(super) nr_own: u32,
     /// The global that is its stack pointer.
     pub(super) stack_pointer: Option<u32>,
-    /// The table whose indices are function pointers, and the slot behind its end.
+    /// The table whose indices are function pointers, and the first slot behind its end.
     pub(super) table: Option<(u32, u32)>,
     /// `_start`, and whether it takes the stack.
     pub(super) start: (u32, bool),
@@ -133,6 +133,7 @@ impl Assembly {
             Routine::NarrowControl => control::narrow(&mut body),
             Routine::WidenControl => control::widen(&mut body),
             Routine::Handler => signals::handler(&mut body),
+            Routine::PlainHandler => signals::plain_handler(&mut body),
             Routine::Start => process::start(&mut body),
             Routine::ThreadStart => process::thread_start(&mut body),
         }

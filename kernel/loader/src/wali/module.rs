@@ -4,7 +4,7 @@
 //!   functions   imports │ adapters │ the program's own │ routines
 //! ```
 //! An *adapter* stands before a routine where the program declares an import with other types than the
-//! specification. The function table gets one slot more for the routine that calls handlers, and the
+//! specification. The function table gets two slots more for the routines that call handlers, and the
 //! memory one page.
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
@@ -157,6 +157,11 @@ fn stands(module: &Module<'_>) -> Result<(Vec<Stand>, Vec<Adapter>), Refusal> {
         };
         let adapter = adapter(module, import, routine)?;
         let (params, result) = routine.signature();
+        if adapter.params.len() < params.len() {
+            // libc declares so what the specification leaves out: without arguments it is no call.
+            stands.push(Stand::Import);
+            continue;
+        }
         if adapter.params == params && adapter.results == result.as_slice() {
             stands.push(Stand::Routine(routine));
         } else {
@@ -373,11 +378,11 @@ fn encode(
         mover.parse_element_section(&mut elements, section)?;
     }
     if let Some((table, slot)) = handler {
-        let function = assembly.routine(Routine::Handler);
+        let functions = [Routine::Handler, Routine::PlainHandler].map(|one| assembly.routine(one));
         elements.active(
             Some(table).filter(|&table| table != 0),
             &ConstExpr::i32_const(slot.cast_signed()),
-            Elements::Functions((&[function][..]).into()),
+            Elements::Functions((&functions[..]).into()),
         );
     }
     out.section(&elements);
@@ -425,7 +430,7 @@ fn moved_body(
     Ok(function)
 }
 
-/// The program's tables, with room for one more function if there is a slot for it.
+/// The program's tables, with room for the two routines that call handlers, if there are any.
 fn tables(
     mover: &mut Mover,
     section: wasmparser::TableSectionReader<'_>,
@@ -435,7 +440,7 @@ fn tables(
     for (index, table) in (0_u32..).zip(section) {
         let mut table = table?;
         if handler.is_some_and(|(changed, _)| changed == index) {
-            table.ty.initial = table.ty.initial.saturating_add(1);
+            table.ty.initial = table.ty.initial.saturating_add(2);
             table.ty.maximum = table
                 .ty
                 .maximum

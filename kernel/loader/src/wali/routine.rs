@@ -26,6 +26,8 @@ pub(super) enum Routine {
     WidenControl,
     /// `(signal, siginfo, ucontext)`: calls a handler with a converted `siginfo_t`.
     Handler,
+    /// `(signal)`: calls a handler whose number would mean something else to the kernel.
+    PlainHandler,
     /// `_start(stack)`: keeps the address of the arguments, and starts the program.
     Start,
     /// `__wasm_thread_start(stack)`: starts a thread.
@@ -107,7 +109,7 @@ impl Routine {
             Self::NarrowControl => (vec![I32; 3], Some(I32)),
             Self::WidenControl => (vec![I32; 4], Some(I32)),
             Self::Handler => (vec![I32; 3], None),
-            Self::Start | Self::ThreadStart => (vec![I32], None),
+            Self::PlainHandler | Self::Start | Self::ThreadStart => (vec![I32], None),
         }
     }
 }

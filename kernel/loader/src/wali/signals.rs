@@ -1,7 +1,7 @@
 //! Actions of signals: handlers that take a `siginfo_t` get it in their own form.
 //!
 //! Such a handler is not what the kernel is told of, but [`Routine::Handler`], in a slot of the table
-//! that the pass adds. Which handler a signal has is in the page of the process, so that all its
+//! that the pass adds; and [`Routine::PlainHandler`] instead of the function 1. Which handler a signal has is in the page of the process, so that all its
 //! threads and its children know it.
 
 use abi::Errno;
@@ -13,6 +13,11 @@ use super::routine::Routine;
 
 /// `SA_SIGINFO`: the handler takes three arguments.
 const SA_SIGINFO: i32 = 4;
+
+/// `SIG_IGN` of WALI, where 1 is a function; `SIG_ERR` is one more.
+const IGNORE: u32 = 0xffff_fffe;
+/// `SIG_IGN` of Linux.
+const IGNORE_IN_LINUX: u32 = 1;
 
 /// Signals are 1 to 64.
 const NR_SIGNALS: u32 = 64;
@@ -34,6 +39,7 @@ pub(super) fn action(body: &mut Body<'_>) {
     let slot = body.assembly.places.table.map(|(_, slot)| slot);
     if slot.is_some() {
         body.assembly.routine(Routine::Handler);
+        body.assembly.routine(Routine::PlainHandler);
     }
     body.enter(OLD_IN_FRAME.saturating_mul(2));
     // Where this signal's handler is kept; 0 for what is no signal.
@@ -54,22 +60,13 @@ pub(super) fn action(body: &mut Body<'_>) {
         body.get(NEW);
         body.frame(0);
         body.call(Routine::Narrow(&SIGACTION));
-        let Some(slot) = slot else {
-            return;
-        };
-        // SIG_DFL and SIG_IGN are no handlers.
-        body.load(frame, FLAGS);
-        body.code().i32_const(SA_SIGINFO).i32_and();
-        body.word(0);
+        if let Some(slot) = slot {
+            redirect(body, SIGNAL, kept, slot);
+        }
         body.load(frame, HANDLER);
-        body.code().i32_const(1).i32_gt_u().select();
-        body.word(0);
-        body.code().local_get(kept).select();
-        body.when(|body| {
-            // Before the call: the signal may come with its end.
-            body.store(kept, 0, |body| body.load(frame, HANDLER));
-            body.store(frame, HANDLER, |body| body.word(slot));
-        });
+        body.word(IGNORE);
+        body.code().i32_eq();
+        body.when(|body| body.store(frame, HANDLER, |body| body.word(IGNORE_IN_LINUX)));
     });
     body.get(SIGNAL);
     for (param, offset) in [(NEW, 0), (OLD, OLD_IN_FRAME)] {
@@ -92,16 +89,76 @@ pub(super) fn action(body: &mut Body<'_>) {
         body.frame(OLD_IN_FRAME);
         body.get(OLD);
         body.call(Routine::Widen(&SIGACTION));
+        body.load(OLD, HANDLER);
+        body.word(IGNORE_IN_LINUX);
+        body.code().i32_eq();
+        body.when(|body| body.store(OLD, HANDLER, |body| body.word(IGNORE)));
         if let Some(slot) = slot {
+            // One of the two slots.
             body.load(OLD, HANDLER);
             body.word(slot);
-            body.code().i32_eq();
+            body.code().i32_sub();
+            body.word(2);
+            body.code().i32_lt_u();
             body.when(|body| body.store(OLD, HANDLER, |body| body.get(saved)));
         }
     });
     body.leave();
     body.result(result);
     body.code().return_();
+}
+
+/// Tells the kernel of a routine instead of the handler in the frame, where it has to.
+///
+/// In WALI, `SIG_IGN` is -2 and 1 a function. But Rust's standard library ignores `SIGPIPE` by 1.
+fn redirect(body: &mut Body<'_>, signal: u32, kept: u32, slot: u32) {
+    const SIGPIPE: i32 = 13;
+    let frame = body.frame_local();
+    let [_, _, _, handler, instead] = body.locals();
+    body.load(frame, HANDLER);
+    body.set(handler);
+    // Neither SIG_DFL nor the two behind all functions, and of a signal.
+    body.get_plus(handler, u32::MAX);
+    body.word(IGNORE.saturating_sub(1));
+    body.code()
+        .i32_lt_u()
+        .local_get(kept)
+        .i32_const(0)
+        .i32_ne()
+        .i32_and();
+    body.get(handler);
+    body.word(IGNORE_IN_LINUX);
+    body.code()
+        .i32_ne()
+        .local_get(signal)
+        .i32_const(SIGPIPE)
+        .i32_ne()
+        .i32_or()
+        .i32_and();
+    body.when(|body| {
+        // For three arguments the first routine; for the function 1 the second; else none.
+        body.load(frame, FLAGS);
+        body.code().i32_const(SA_SIGINFO).i32_and();
+        body.when(|body| {
+            body.word(slot);
+            body.set(instead);
+        });
+        body.load(frame, FLAGS);
+        body.code().i32_const(SA_SIGINFO).i32_and().i32_eqz();
+        body.get(handler);
+        body.word(IGNORE_IN_LINUX);
+        body.code().i32_eq().i32_and();
+        body.when(|body| {
+            body.word(slot.saturating_add(1));
+            body.set(instead);
+        });
+        body.get(instead);
+        body.when(|body| {
+            // Before the call: the signal may come with its end.
+            body.store(kept, 0, |body| body.get(handler));
+            body.store(frame, HANDLER, |body| body.get(instead));
+        });
+    });
 }
 
 fn fail_unless_there(body: &mut Body<'_>, param: u32) {
@@ -118,6 +175,20 @@ fn push_kept(body: &mut Body<'_>, signal: u32) {
     body.code().local_get(signal).i32_const(2).i32_shl();
     body.word(page);
     body.code().i32_add();
+}
+
+/// `(signal)`.
+pub(super) fn plain_handler(body: &mut Body<'_>) {
+    const SIGNAL: u32 = 0;
+    let Some((table, _)) = body.assembly.places.table else {
+        body.code().unreachable();
+        return;
+    };
+    body.get(SIGNAL);
+    push_kept(body, SIGNAL);
+    body.code().i32_load(at(0));
+    let handler = body.assembly.type_index(&[I32], &[]);
+    body.code().call_indirect(table, handler);
 }
 
 /// `(signal, siginfo, ucontext)`.
