@@ -5,7 +5,7 @@
 //! function for each, which makes the call of linux32 and converts what lies in memory.
 //!
 //! Most calls differ in nothing but widths, which [`table`](crate::table) knows. Those with another
-//! name, or with structures of other layouts, are in [`CALLS`]; the layouts are in [`layout`].
+//! name, or with structures of other layouts, are in [`CALLS`]; the layouts are in [`mod@layout`].
 //!
 //! # References
 //! The specification of WALI as data: `wali-linux` on PyPI.
