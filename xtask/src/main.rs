@@ -85,7 +85,11 @@ enum Task {
         suite: test::Suite,
     },
     /// Keep what Linux answers to the programs of tests/guest here as what pods have to answer
-    Record,
+    Record {
+        /// Rather how bash's test suite ends here
+        #[arg(long)]
+        suites: bool,
+    },
     /// Measure, beside native Linux
     Bench(bench::Options),
     /// All that a commit must pass
@@ -154,7 +158,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Cargo { arguments } => return guest::cargo(arguments),
         Task::Image { task } => image::image(&task)?,
         Task::Test { suite } => return test::test(suite),
-        Task::Record => guest::record()?,
+        Task::Record { suites: false } => guest::record()?,
+        Task::Record { suites: true } => test::record_suites()?,
         Task::Bench(options) => bench::bench(&options)?,
         Task::Check => check::check()?,
         Task::Tidy => tidy::tidy()?,

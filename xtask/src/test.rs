@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::build::{Part, build};
 use crate::check::{self, Check};
-use crate::command::cargo;
+use crate::command::{cargo, run};
 use crate::tally::{Failure, Tally, count};
 use crate::{guest, node, race};
 
@@ -137,6 +137,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
     }
     if matches!(suite, Suite::Guest | Suite::All) {
         reports.add_workspace("tests/guest");
+        reports.add_check("GNU programs", || build(Part::Suites));
         reports.add_workspace("tests/bash");
         reports.add_workspace("tests/busybox");
         reports.add_workspace("tests/wasi");
@@ -154,4 +155,13 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         }
     }
     Ok(reports.close())
+}
+
+/// Runs the suites of others on this machine, and keeps how their tests end.
+///
+/// # Errors
+/// When something cannot be built, or a suite does not come to its end.
+pub(crate) fn record_suites() -> Result<()> {
+    build(Part::All)?;
+    run(&mut node::script("tests/bash", "record")?)
 }

@@ -20,7 +20,9 @@ pub(crate) enum Part {
     Sdk,
     /// The guests' C library and programs, and the root image
     Guest,
-    /// Everything
+    /// What only the test suites of others use: GNU's sed and diffutils
+    Suites,
+    /// Everything that a pod needs
     #[default]
     All,
 }
@@ -32,7 +34,7 @@ pub(crate) enum Part {
 pub(crate) fn build(part: Part) -> Result<()> {
     let start = SystemTime::now();
     // The SDK's package has the kernel in it.
-    if part != Part::Guest {
+    if !matches!(part, Part::Guest | Part::Suites) {
         kernel::build()?;
     }
     if matches!(part, Part::Sdk | Part::All) {
@@ -41,6 +43,9 @@ pub(crate) fn build(part: Part) -> Result<()> {
     if matches!(part, Part::Guest | Part::All) {
         crate::guest::image()?;
         crate::guest::expected()?;
+    }
+    if part == Part::Suites {
+        crate::guest::suites()?;
     }
     if part == Part::All {
         mark_ready(start)?;

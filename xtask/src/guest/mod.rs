@@ -7,12 +7,14 @@
 //! - [`sysroot`]: headers, `libc.a` and the compiler driver; [`stubs`], [`linux_headers`]
 //! - [`rust`]: cargo for the guest
 //! - [`programs`]: busybox, dash, test and bench programs; [`sources`]
+//! - [`mod@gnu`]: programs that only test suites of others use
 //! - [`expected()`]: what the tests print on Linux itself
 //! - [`image()`]: an Ext2 file system with all of them
 
 mod command;
 mod expected;
 mod fingerprint;
+mod gnu;
 mod image;
 mod linux_headers;
 mod programs;
@@ -79,6 +81,14 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 /// A tool or a source is missing, a program does not compile, or `mke2fs` fails.
 pub(crate) fn image() -> Result<PathBuf> {
     image::build()
+}
+
+/// Builds the programs that test suites of others need and the root image lacks.
+///
+/// # Errors
+/// A tool or a source is missing, or a program does not compile.
+pub(crate) fn suites() -> Result<()> {
+    gnu::build()
 }
 
 /// Runs the test programs on this machine, and compiles the benchmarks for it.

@@ -80,14 +80,15 @@ pub(super) fn build() -> Result<Programs> {
     })
 }
 
-/// `make` with the guest's tools in front of `PATH`.
-fn make(sysroot: &Sysroot, dir: &Path, arguments: &[&str]) -> Result<()> {
+/// `make` in `dir`, with the guest's tools in front of `PATH`.
+pub(super) fn make(sysroot: &Sysroot, dir: &Path, arguments: &[&str]) -> Result<()> {
     run(cross("make", sysroot, dir)?
         .args(["-s", "-j2"])
         .args(arguments))
 }
 
-fn cross(program: &str, sysroot: &Sysroot, dir: &Path) -> Result<Command> {
+/// `program`, run in `dir` with the guest's tools in front of `PATH`.
+pub(super) fn cross(program: &str, sysroot: &Sysroot, dir: &Path) -> Result<Command> {
     let mut paths = vec![sysroot.dir.join("bin")];
     if let Some(path) = std::env::var_os("PATH") {
         paths.extend(std::env::split_paths(&path));
@@ -99,7 +100,7 @@ fn cross(program: &str, sysroot: &Sysroot, dir: &Path) -> Result<Command> {
 }
 
 /// A copy of Debian's source of `package` to build in, under its own name.
-fn working_copy(package: &str) -> Result<PathBuf> {
+pub(super) fn working_copy(package: &str) -> Result<PathBuf> {
     working_copy_as(package, package)
 }
 
@@ -260,7 +261,7 @@ fn lua(sysroot: &Sysroot, dir: &Path) -> Result<()> {
 }
 
 /// Copies a program without its names and debug sections.
-fn install(sysroot: &Sysroot, from: &Path, to: &Path) -> Result<()> {
+pub(super) fn install(sysroot: &Sysroot, from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(to)).context("cannot make programs/")?;
     run(Command::new(sysroot.tool("strip"))
         .arg("-o")
