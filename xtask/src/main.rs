@@ -7,6 +7,7 @@
 //! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
 //! - [`guest`], [`image`]: the guests' C library, programs and root image; images of folders
 //! - [`pod`], [`mod@test`], [`mod@bench`], [`race`]: use what was built
+//! - [`fuzz`]: random tests with large numbers
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 //! - [`toolchain`]: Rust compilers for WebAssembly
 
@@ -16,6 +17,7 @@ mod bench;
 mod build;
 mod check;
 mod command;
+mod fuzz;
 mod generate;
 mod guest;
 mod image;
@@ -102,6 +104,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make random system calls, or load random modules, in large numbers
+    Fuzz(fuzz::Options),
     /// Run the executor's tests under Miri (needs a nightly with it)
     Miri,
     /// Explore the executor's wake-up protocol under loom
@@ -164,6 +168,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Check => check::check()?,
         Task::Tidy => tidy::tidy()?,
         Task::Gen { check } => generate::generate(check)?,
+        Task::Fuzz(options) => fuzz::fuzz(&options)?,
         Task::Miri => race::miri()?,
         Task::Loom => race::loom()?,
     }

@@ -128,6 +128,24 @@ impl World {
         }
     }
 
+    /// The same; `None` when it cannot start.
+    pub fn try_guest(&self) -> Option<Guest> {
+        let guest = self.pod.spawn().ok()?;
+        Some(Guest {
+            guest,
+            kernel: Arc::clone(&self.pod.kernel),
+        })
+    }
+
+    /// The guest of thread `tid`, if there is one.
+    pub fn try_thread(&self, tid: u32) -> Option<Guest> {
+        let guest = self.pod.thread(tid.cast_signed()).ok()?;
+        Some(Guest {
+            guest,
+            kernel: Arc::clone(&self.pod.kernel),
+        })
+    }
+
     /// The same, before its program has run.
     pub fn new_guest(&self) -> Guest {
         let argv = [PROGRAM_PATH];

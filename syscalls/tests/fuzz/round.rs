@@ -1,0 +1,317 @@
+//! A round: a pod, guests in it, and a number of calls.
+
+use std::sync::Arc;
+
+use abi::Errno;
+use abi::flags::MS_NOEXEC;
+use abi::special::FORK;
+use abi::table::SYSCALLS;
+use abi::wasi::{BASE, FUNCTIONS, MORE};
+use fs::budget::Class;
+use kernel::process::Task;
+use kernel::testing::Progress;
+
+use super::stock::stock;
+use super::tally::{Call, Tally};
+use super::watch::Watch;
+use super::words::{Finds, words_of, words_of_wasi};
+use crate::common::{Guest, Random, SIGKILL, World};
+
+/// Calls of a round.
+pub const CALLS_PER_ROUND: u32 = 1_000;
+/// More guests than this are not made.
+const MAX_GUESTS: usize = 12;
+/// With fewer, one more begins.
+const MIN_GUESTS: usize = 3;
+/// What `Task::fork_step` is asked for: may there be a child, make it, what came of it.
+const FORK_STEPS: [u32; 3] = [0, 4, 5];
+
+/// What a pod has little of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scarce {
+    Nothing,
+    Memory,
+    Frames,
+}
+
+/// A guest, and the call that it is parked in.
+struct Player {
+    guest: Guest,
+    parked: Option<Call>,
+}
+
+struct Round<'a> {
+    random: Random,
+    world: World,
+    scarce: Scarce,
+    players: Vec<Player>,
+    finds: Finds,
+    tally: &'a mut Tally,
+    watch: &'a Watch,
+}
+
+/// Plays the round of `seed`, and looks at what is left behind.
+pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
+    let mut random = Random::new(u32::try_from(seed & 0xffff_ffff).unwrap());
+    let (world, scarce) = match random.below(10) {
+        0 => (World::with_memory(48 << 20), Scarce::Memory),
+        1 | 2 => {
+            let world = World::new();
+            world.platform.limit_frames(2 + random.below(3));
+            (world, Scarce::Frames)
+        }
+        3 | 4 => (World::with_workers(2), Scarce::Nothing),
+        _ => (World::new(), Scarce::Nothing),
+    };
+    let quiet = (world.kernel.processes.len(), world.kernel.guests_per_worker());
+    let mut round = Round {
+        random,
+        world,
+        scarce,
+        players: Vec::new(),
+        finds: Finds::default(),
+        tally,
+        watch,
+    };
+    let mut nr_calls = 0;
+    let mut nr_idle = 0_u32;
+    while nr_calls < CALLS_PER_ROUND {
+        round.welcome();
+        if round.step() {
+            nr_calls += 1;
+            nr_idle = 0;
+        } else {
+            nr_idle += 1;
+            assert!(nr_idle < 100_000, "nobody can make a call");
+        }
+    }
+    round.watch.call("the end", &[]);
+    round.end();
+    let Round { world, scarce, .. } = round;
+    let left = (world.kernel.processes.len(), world.kernel.guests_per_worker());
+    assert_eq!(left, quiet, "processes and guests are left");
+    let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
+    assert_eq!(charged, [0, 0], "memory is left charged");
+    if scarce != Scarce::Memory {
+        assert!(world.guest().sys("getpid", &[]).is_ok());
+    }
+}
+
+impl Round<'_> {
+    /// Has one more guest begin when there are few, and takes in those that others have made.
+    fn welcome(&mut self) {
+        if self.players.len() < MIN_GUESTS {
+            self.adopt();
+        }
+        while self.players.len() < MIN_GUESTS {
+            let Some(guest) = self.world.try_guest() else {
+                // Files may have taken all memory.
+                assert!(self.scarce == Scarce::Memory, "no guest can start");
+                break;
+            };
+            stock(&mut self.random, &guest);
+            self.join(guest);
+        }
+        let pids = self.players.iter().map(|player| player.guest.id());
+        self.finds.pids = pids.collect();
+    }
+
+    fn join(&mut self, guest: Guest) {
+        self.tally.new_guest();
+        self.players.push(Player {
+            guest,
+            parked: None,
+        });
+    }
+
+    fn knows(&self, task: &Arc<Task>) -> bool {
+        let mut players = self.players.iter();
+        players.any(|player| Arc::ptr_eq(&player.guest.task, task))
+    }
+
+    /// Takes in guests whose beginning nobody saw.
+    fn adopt(&mut self) {
+        for process in self.world.kernel.processes.living() {
+            for task in process.threads() {
+                // Between vfork and exec a guest is of two processes.
+                if process.pid != 1 && task.pid() == process.pid && !self.knows(&task) {
+                    let guest = self.world.try_thread(task.tid().cast_unsigned());
+                    if let Some(guest) = guest {
+                        self.join(guest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has one guest do something; whether it made a call.
+    fn step(&mut self) -> bool {
+        if self.players.is_empty() {
+            self.world.advance(1_000_000);
+            return false;
+        }
+        let index = self.random.index(self.players.len());
+        let guest = self.players[index].guest.clone();
+        let progress = guest.go_on();
+        self.world.run();
+        if progress == Progress::Dead || !self.world.kernel.is_alive(guest.process.pid) {
+            self.bury(index, &guest);
+            return false;
+        }
+        if let (Some(call), Progress::Returned(_)) = (self.players[index].parked, progress) {
+            self.players[index].parked = None;
+            self.tally.result(call, progress);
+            self.learn(call, progress);
+        }
+        if guest.is_parked() {
+            self.wait(&guest);
+            return false;
+        }
+        match self.random.below(128) {
+            0 => stock(&mut self.random, &guest),
+            1..4 => self.fork(&guest),
+            4..8 => self.vfork(&guest),
+            _ => {
+                self.call(index, &guest);
+                return true;
+            }
+        }
+        self.world.run();
+        false
+    }
+
+    /// Time passes, and from time to time a signal comes.
+    fn wait(&mut self, guest: &Guest) {
+        if self.random.below(8) == 0 {
+            let signal = [10, 10, 14, 18, 9][self.random.index(5)];
+            let _gone = self.world.kernel.kill(guest.pid(), signal);
+        }
+        let ns = u64::from(self.random.below(1_000_000_000));
+        self.world.advance(ns);
+    }
+
+    /// A guest is over, unless its process goes on with another program in its instance.
+    fn bury(&mut self, index: usize, guest: &Guest) {
+        let _dead = guest.breathe();
+        self.world.run();
+        let goes_on = self.world.kernel.is_alive(guest.process.pid)
+            && guest.process.threads().iter().any(|task| Arc::ptr_eq(task, &guest.task));
+        if goes_on && guest.go_on() == Progress::Dead && !guest.is_parked() {
+            guest.start_over();
+            self.players[index].parked = None;
+            if guest.breathe() != Progress::Dead {
+                return;
+            }
+            self.world.run();
+        }
+        self.players.swap_remove(index);
+    }
+
+    fn fork(&mut self, guest: &Guest) {
+        if self.players.len() >= MAX_GUESTS {
+            return;
+        }
+        let [admit, split, result] = FORK_STEPS;
+        self.watch.call("the steps of fork", &[]);
+        let step = |step: u32| guest.call(move |task| task.fork_step(step, 0));
+        if step(admit) == Progress::Returned(FORK) && step(split) == Progress::Returned(1) {
+            let child = step(result).result();
+            self.world.run();
+            if let Some(child) = child.ok().and_then(|pid| self.world.try_thread(pid)) {
+                self.tally.forked();
+                self.join(child);
+            }
+        }
+    }
+
+    fn vfork(&mut self, guest: &Guest) {
+        if self.players.len() < MAX_GUESTS && guest.sys("vfork", &[]) == Ok(0) {
+            let _pid = guest.exec(b"/init", &[b"init"], &[]);
+            self.world.run();
+            self.adopt();
+        }
+    }
+
+    fn call(&mut self, index: usize, guest: &Guest) {
+        let (call, progress) = if self.random.below(32) == 0 {
+            (Call::Wasi, self.call_wasi(guest))
+        } else {
+            let row = self.random.index(SYSCALLS.len());
+            (Call::Linux(row), self.call_linux(guest, row))
+        };
+        self.tally.made(call, progress);
+        self.players[index].parked = (progress == Progress::Parked).then_some(call);
+        self.world.run();
+        self.learn(call, progress);
+    }
+
+    fn call_linux(&mut self, guest: &Guest, row: usize) -> Progress {
+        let row = &SYSCALLS[row];
+        let mut words = words_of(&mut self.random, guest, &self.finds, row);
+        if row.name == "mount" {
+            // Where nothing may be executed no further guest starts.
+            words[3] &= !MS_NOEXEC;
+        }
+        self.watch.call(row.name, &words);
+        guest.enter(row.number, &words)
+    }
+
+    fn call_wasi(&mut self, guest: &Guest) -> Progress {
+        let number = self.random.index(FUNCTIONS.len());
+        let function = &FUNCTIONS[number];
+        let words = words_of_wasi(&mut self.random, function);
+        let (first, behind) = words.split_at(words.len().min(6));
+        self.watch.call(function.name, first);
+        if !behind.is_empty() {
+            guest.enter(MORE, behind);
+        }
+        guest.enter(BASE + function.row, first)
+    }
+
+    /// Keeps what a call's result is good for.
+    fn learn(&mut self, call: Call, progress: Progress) {
+        let (Call::Linux(row), Ok(word)) = (call, progress.result()) else {
+            return;
+        };
+        let name = SYSCALLS[row].name;
+        self.finds.keep(name, word);
+        if name == "clone"
+            && let Some(thread) = self.world.try_thread(word)
+        {
+            self.join(thread);
+        }
+    }
+
+    /// Ends all guests.
+    fn end(&mut self) {
+        self.adopt();
+        let mut nr_ended = 0;
+        while let Some(player) = self.players.pop() {
+            nr_ended += 1;
+            assert!(nr_ended < 1000, "{:?} cannot be ended", player.guest);
+            end(&self.world, &player.guest);
+            if self.players.is_empty() {
+                self.world.run();
+                // Children whose parent was stopped before it heard of their exec.
+                self.adopt();
+            }
+        }
+        self.world.run();
+    }
+}
+
+/// Kills a guest and whoever it lends its instance to.
+fn end(world: &World, guest: &Guest) {
+    for _ in 0..8 {
+        let _gone = world.kernel.kill(guest.pid(), SIGKILL.cast_signed());
+        world.run();
+        if guest.go_on() == Progress::Dead {
+            break;
+        }
+        // The instance is its parent's again, who may stop there.
+        if !guest.is_parked() && guest.sys("exit_group", &[0]) == Err(Errno::ECANCELED) {
+            break;
+        }
+    }
+    world.run();
+}
