@@ -22,7 +22,7 @@ use fuzz::watch::Watch;
 /// Calls without a setting.
 const DEFAULT_COUNT: u64 = 30_000;
 /// After so many failing rounds there is enough to do.
-const MAX_FINDINGS: usize = 20;
+const MAX_FINDINGS: usize = 50;
 /// From so many calls on every row has to succeed at least once.
 const MANY: u64 = 1_000_000;
 
@@ -58,7 +58,10 @@ fn random_calls_leave_a_consistent_kernel() {
         let outcome = catch_unwind(AssertUnwindSafe(|| round(seed, &watch, &mut tally)));
         if outcome.is_err() {
             findings.push(format!("SHOAL_FUZZ_SEED={seed}: {}", watch.last()));
-            eprintln!("SHOAL_FUZZ_SEED={seed} SHOAL_FUZZ_COUNT=1: {}", watch.last());
+            eprintln!(
+                "SHOAL_FUZZ_SEED={seed} SHOAL_FUZZ_COUNT=1: {}",
+                watch.last()
+            );
         }
         if findings.len() >= MAX_FINDINGS {
             break;

@@ -50,7 +50,10 @@ pub(crate) fn fuzz(options: &Options) -> Result<()> {
         run(cargo()
             .args(["test", "--profile", "fuzz", "--package", package])
             .args(["--test", test, "--", "--nocapture"])
-            .env("SHOAL_FUZZ_COUNT", options.count.unwrap_or(count).to_string())
+            .env(
+                "SHOAL_FUZZ_COUNT",
+                options.count.unwrap_or(count).to_string(),
+            )
             .env("SHOAL_FUZZ_SEED", options.seed.to_string())
             .env("SHOAL_FUZZ_CORPUS", corpus))
     })

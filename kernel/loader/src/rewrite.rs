@@ -12,7 +12,7 @@
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
+    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements,
     Encode as _, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
     ImportSection, InstructionSink, MemoryType, TableSection, TagSection, TypeSection,
 };
@@ -199,9 +199,16 @@ fn encode(
     out.section(&globals);
     out.section(&exports(module, layout, entry)?);
 
+    let mut elements = ElementSection::new();
     if let Some(section) = sections.elements.clone() {
-        let mut elements = ElementSection::new();
         Rewriter.parse_element_section(&mut elements, section)?;
+    }
+    if sections.start.is_some() {
+        // Its export may have been what allows `ref.func` to name it.
+        let start = [moved_function(layout.start)];
+        elements.declared(Elements::Functions(start.as_slice().into()));
+    }
+    if !elements.is_empty() {
         out.section(&elements);
     }
 

@@ -434,3 +434,17 @@ fn start_function_runs_within_the_process_before_its_entry() {
         );
     }
 }
+
+#[test]
+fn functions_stay_named_when_their_export_becomes_anothers() {
+    // `ref.func` may name what is exported; the entry calls the start function first.
+    load(
+        r#"(module (memory 1) (start $first) (func $first)
+             (func $entry (export "_start") (drop (ref.func $entry))))"#,
+    );
+    // A program that forks is entered by way of one more function.
+    load(
+        r#"(module (import "linux" "__syscall_fork" (func $fork (result i32))) (memory 1)
+             (func $entry (export "_start") (drop (ref.func $entry)) (drop (call $fork))))"#,
+    );
+}

@@ -10,19 +10,19 @@
 #![expect(clippy::panic, reason = "test code")]
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
-mod broken;
 mod mutation;
 mod options;
+mod random;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use broken::numbers_from;
 use kernel_loader::{Copy, Interruption, Options, Refusal, Seams};
 use mutation::Origin;
 use mutation::corpus::Corpus;
 use mutation::watch::Watch;
+use random::numbers_from;
 use wasmparser::{Validator, WasmFeatures};
 
 /// Modules without a setting.
@@ -73,7 +73,10 @@ fn mutants_are_refused_or_become_valid_modules() {
         }
     }
     let nr_forking = NR_FORKING.load(Ordering::Relaxed);
-    eprintln!("{} modules to begin with; {tally:#?}; {nr_forking} programs fork", corpus.len());
+    eprintln!(
+        "{} modules to begin with; {tally:#?}; {nr_forking} programs fork",
+        corpus.len()
+    );
     eprintln!("the slowest took {:?}", watch.slowest());
     assert_eq!(findings, [0; 0], "seeds of modules that failed");
     if count >= DEFAULT_COUNT {
@@ -118,17 +121,13 @@ fn check(seed: u64, origin: Origin, module: &[u8], tally: &mut Tally) {
         Err(refusal) => {
             if is_valid {
                 let general = refusal.reason.split([':', '(']).next().unwrap_or_default();
-                let words: Vec<_> = general.split(' ').take(5).collect();
+                let words: Vec<_> = general.split(' ').take(2).collect();
                 *tally.reasons.entry(words.join(" ")).or_default() += 1;
             }
             return;
         }
     };
     counts[2] += 1;
-    assert!(
-        validate_all(module).is_ok(),
-        "an invalid module became a program"
-    );
     if let Err(why) = validate_all(&program.guest) {
         panic!("the program is not valid: {why}");
     }

@@ -4,9 +4,11 @@
 
 mod broken;
 mod options;
+mod random;
 
-use broken::{numbers_from, options, validate};
+use broken::{options, validate};
 use kernel_loader::load;
+use random::numbers_from;
 
 fn bytes(fields: &str) -> Vec<u8> {
     wat::parse_str(format!("(module {fields})")).expect("the text is right")

@@ -15,7 +15,7 @@ use super::{FakePlatform, TestGuest};
 use crate::device::Devices;
 use crate::fd_table::FdTable;
 use crate::kernel::{Kernel, Parts};
-use crate::platform::Platform;
+use crate::platform::{Platform, Slot};
 use crate::process::{Pid, Spawn};
 use crate::scheduler::Dispatch;
 use crate::tty::Terminals;
@@ -189,6 +189,12 @@ impl TestPod {
         let process = self.kernel.processes.of_thread(tid).ok_or(Errno::ESRCH)?;
         let task = process.thread(tid).ok_or(Errno::ESRCH)?;
         Ok(TestGuest::of_task(process, task, &self.platform))
+    }
+
+    /// The guest in `slot`, whose process may have ended before it ran.
+    pub fn guest_in(&self, slot: Slot) -> Option<TestGuest> {
+        let task = self.kernel.task(slot)?;
+        Some(TestGuest::of_task(task.process(), task, &self.platform))
     }
 
     /// Runs whatever is ready on one Worker: by one thread at a time. Guests do not wait for each

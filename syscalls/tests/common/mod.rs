@@ -110,13 +110,18 @@ impl World {
 
     /// One Worker, and a pod of `bytes` bytes of memory.
     pub fn with_memory(bytes: u64) -> Self {
+        Self::with(1, bytes)
+    }
+
+    /// `count` Workers, and a pod of `bytes` bytes of memory.
+    pub fn with(count: u32, bytes: u64) -> Self {
         let limits = Limits {
             memory: Some(bytes),
             ..Limits::NONE
         };
         let budget = Budget::new(limits, Box::new(|| 0));
         Self {
-            pod: TestPod::with_budget(1, budget).unwrap(),
+            pod: TestPod::with_budget(count, budget).unwrap(),
         }
     }
 
@@ -140,6 +145,15 @@ impl World {
     /// The guest of thread `tid`, if there is one.
     pub fn try_thread(&self, tid: u32) -> Option<Guest> {
         let guest = self.pod.thread(tid.cast_signed()).ok()?;
+        Some(Guest {
+            guest,
+            kernel: Arc::clone(&self.pod.kernel),
+        })
+    }
+
+    /// The guest in a slot, if there is one.
+    pub fn guest_in(&self, slot: kernel::platform::Slot) -> Option<Guest> {
+        let guest = self.pod.guest_in(slot)?;
         Some(Guest {
             guest,
             kernel: Arc::clone(&self.pod.kernel),

@@ -5,26 +5,70 @@ use crate::common::Random;
 
 /// What ioctl(2) is asked: of terminals, files, pipes, sockets.
 const REQUESTS: [u32; 40] = [
-    0x5401, 0x5402, 0x5403, 0x5404, 0x5405, 0x5406, 0x5409, 0x540a, 0x540b, 0x540c, 0x540d, 0x540e,
-    0x540f, 0x5410, 0x5411, 0x5412, 0x5413, 0x5414, 0x5415, 0x541b, 0x541d, 0x5420, 0x5421, 0x5422,
-    0x5423, 0x5424, 0x5429, 0x5450, 0x5451, 0x5452, 0x5460, 0x8004_5430, 0x4004_5431, 0x8004_5432,
-    0x8004_5438, 0x8004_5439, 0x802c_542a, 0x402c_542b, 2, 0x8905,
+    0x5401,
+    0x5402,
+    0x5403,
+    0x5404,
+    0x5405,
+    0x5406,
+    0x5409,
+    0x540a,
+    0x540b,
+    0x540c,
+    0x540d,
+    0x540e,
+    0x540f,
+    0x5410,
+    0x5411,
+    0x5412,
+    0x5413,
+    0x5414,
+    0x5415,
+    0x541b,
+    0x541d,
+    0x5420,
+    0x5421,
+    0x5422,
+    0x5423,
+    0x5424,
+    0x5429,
+    0x5450,
+    0x5451,
+    0x5452,
+    0x5460,
+    0x8004_5430,
+    0x4004_5431,
+    0x8004_5432,
+    0x8004_5438,
+    0x8004_5439,
+    0x802c_542a,
+    0x402c_542b,
+    2,
+    0x8905,
 ];
 
 /// Combinations of flags that `call` knows, for an argument of that name.
 fn flags_of(call: &str) -> &'static [u32] {
     match call {
         "open" | "openat" => &[
-            0, 1, 2, 0x41, 0x42, 0x42, 0x242, 0x442, 0x802, 0x8_0002, 0xc2, 0x1_0000, 0x20_0000, 0x41_0002,
-            0x2_0000,
+            0, 1, 2, 0x41, 0x42, 0x42, 0x242, 0x442, 0x802, 0x8_0002, 0xc2, 0x1_0000, 0x20_0000,
+            0x41_0002, 0x2_0000,
         ],
-        "clone" => &[0x0011_0f00, 0x0011_0f00, 0x003d_0f00, 0x0001_0f00, 17, 0x4111],
-        "mmap2" => &[0x22, 0x22, 0x21, 0x01, 0x02, 0x32, 0x12, 0x10_0022, 0x4022, 0x8022],
+        "clone" => &[
+            0x0011_0f00,
+            0x0011_0f00,
+            0x003d_0f00,
+            0x0001_0f00,
+            17,
+            0x4111,
+        ],
+        "mmap2" => &[
+            0x22, 0x22, 0x21, 0x01, 0x02, 0x32, 0x12, 0x10_0022, 0x4022, 0x8022,
+        ],
         "mremap" => &[0, 1, 3, 1, 5],
         "msync" => &[1, 2, 4, 6],
-        "accept4" | "timerfd_create" | "eventfd2" | "signalfd4" | "inotify_init1" | "pidfd_open" => {
-            &[0, 0x800, 0x8_0000, 0x8_0800]
-        }
+        "accept4" | "timerfd_create" | "eventfd2" | "signalfd4" | "inotify_init1"
+        | "pidfd_open" => &[0, 0x800, 0x8_0000, 0x8_0800],
         "pipe2" | "dup3" | "epoll_create1" => &[0, 0x800, 0x8_0000, 0x8_0800, 0x4000],
         "sendto" | "sendmsg" | "sendmmsg" => &[0x40, 0x40, 0x4040, 0, 0x41, 0x8040],
         "recvfrom" | "recvmsg" | "recvmmsg_time64" => {
@@ -63,11 +107,15 @@ pub fn number(
 ) -> u32 {
     let among = |random: &mut Random, list: &[u32]| pick(random, list).unwrap_or(0);
     match (call, name) {
-        ("inotify_add_watch", "mask") => among(random, &[0xfff, 2, 0x300, 0x8000_0fff, 0x1000_0002]),
+        ("inotify_add_watch", "mask") => {
+            among(random, &[0xfff, 2, 0x300, 0x8000_0fff, 0x1000_0002])
+        }
         ("umask", "mask") => among(random, &[0o22, 0o77, 0]),
         ("statx", "mask") => among(random, &[0x7ff, 0xfff, 0, 0x8000_0000]),
         (_, "flags") => among(random, flags_of(call)),
-        ("mknod" | "mknodat", "mode") => among(random, &[0o10644, 0o100644, 0o140644, 0o20644, 0o60644]),
+        ("mknod" | "mknodat", "mode") => {
+            among(random, &[0o10644, 0o100644, 0o140644, 0o20644, 0o60644])
+        }
         ("access" | "faccessat" | "faccessat2", "mode") => random.below(8),
         ("fallocate", "mode") => among(random, &[0, 0, 1, 3, 0x10, 0x11, 8, 0x20, 2]),
         (_, "mode") => among(random, &[0o644, 0o600, 0o755, 0o777, 0, 0o1777, 0o4755]),
@@ -88,15 +136,26 @@ pub fn number(
             0 => super::words::AREA + 0x100 * random.below(4),
             _ => random.below(20),
         },
-        ("prctl", "option") => among(random, &[1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 24, 27, 28, 29, 30, 36, 37, 38, 39, 40, 47, 41, 42, 59]),
+        ("prctl", "option") => among(
+            random,
+            &[
+                1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 24, 27, 28, 29, 30, 36, 37, 38, 39, 40, 47, 41,
+                42, 59,
+            ],
+        ),
         ("prctl", _) => among(random, &[0, 0, 0, 1]),
-        ("shmctl" | "msgctl" | "semctl", "command") => among(random, &[0, 1, 2, 11, 12, 13, 14, 15, 16, 17]),
+        ("shmctl" | "msgctl" | "semctl", "command") => {
+            among(random, &[0, 1, 2, 11, 12, 13, 14, 15, 16, 17])
+        }
         ("semctl", "argument") => among(random, &[0, 1, 5, super::words::AREA + 0x100]),
         ("membarrier", "command") => among(random, &[0, 1, 2, 4, 8, 16]),
         ("kcmp", "kind") => random.below(9),
         ("reboot", "magic") => 0xfee1_dead,
         ("reboot", "magic2") => 0x2812_1969,
-        ("reboot", "command") => among(random, &[0, 0, 0x89ab_cdef, 0x89ab_cdef, 0xcdef_0123, 0x0123_4567]),
+        ("reboot", "command") => among(
+            random,
+            &[0, 0, 0x89ab_cdef, 0x89ab_cdef, 0xcdef_0123, 0x0123_4567],
+        ),
         ("epoll_ctl", "operation") => 1 + random.below(3),
         ("flock", "operation") => among(random, &[5, 6, 8, 1, 2]),
         (_, "operation") => {
@@ -116,7 +175,10 @@ pub fn number(
         (_, "level") => among(random, &[1, 1, 1, 1, 0, 6]),
         (_, "option") => random.below(80),
         (_, "protocol") => 0,
-        (_, "signal") => among(random, &[0, 10, 12, 17, 23, 34, 35, 64, 20, 18, 14, 13, 9, 19]),
+        (_, "signal") => among(
+            random,
+            &[0, 10, 12, 17, 23, 34, 35, 64, 20, 18, 14, 13, 9, 19],
+        ),
         (_, "resource") => random.below(16),
         ("getpriority" | "setpriority" | "getitimer" | "setitimer", "which") => random.below(3),
         (_, "which") => 1 + random.below(3),
@@ -127,7 +189,9 @@ pub fn number(
         (_, "clock") => random.below(12),
         (_, "whence") => random.below(5),
         (_, "key") => among(random, &[0, 1, 2, 3]),
-        ("timer_settime64" | "timer_gettime64" | "timer_getoverrun" | "timer_delete", "id") => random.below(4),
+        ("timer_settime64" | "timer_gettime64" | "timer_getoverrun" | "timer_delete", "id") => {
+            random.below(4)
+        }
         (_, "id" | "watch") => finds.id(random),
         ("semget" | "semctl", "count" | "index") => random.below(4),
         (_, "policy") => among(random, &[0, 3, 5, 1, 2, 6]),
@@ -178,6 +242,8 @@ pub fn number(
 
 /// Whether the sizes of a call are those of mappings.
 fn is_of_memory(call: &str) -> bool {
-    let is_mapping = ["mmap2", "munmap", "mremap", "mprotect", "madvise", "msync", "mincore"];
+    let is_mapping = [
+        "mmap2", "munmap", "mremap", "mprotect", "madvise", "msync", "mincore",
+    ];
     is_mapping.contains(&call) || call.starts_with("mlock") || call == "munlock"
 }

@@ -8,14 +8,16 @@ use abi::special::FORK;
 use abi::table::SYSCALLS;
 use abi::wasi::{BASE, FUNCTIONS, MORE};
 use fs::budget::Class;
+use kernel::platform::Slot;
 use kernel::process::Task;
 use kernel::testing::Progress;
 
 use super::stock::stock;
+use super::structures::put_string;
 use super::tally::{Call, Tally};
 use super::watch::Watch;
-use super::words::{Finds, words_of, words_of_wasi};
-use crate::common::{Guest, Random, SIGKILL, World};
+use super::words::{AREA, Finds, STRIDE, words_of, words_of_wasi};
+use crate::common::{DATA, Guest, Random, SIGKILL, STRINGS, World};
 
 /// Calls of a round.
 pub const CALLS_PER_ROUND: u32 = 1_000;
@@ -26,13 +28,12 @@ const MIN_GUESTS: usize = 3;
 /// What `Task::fork_step` is asked for: may there be a child, make it, what came of it.
 const FORK_STEPS: [u32; 3] = [0, 4, 5];
 
-/// What a pod has little of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scarce {
-    Nothing,
-    Memory,
-    Frames,
-}
+/// Where something may be mounted.
+const MOUNT_POINTS: [&[u8]; 3] = [b"/tmp/d", b"/tmp/mount", b"/proc"];
+
+/// The memory of a pod, in bytes, and of one that has little. fallocate(2) may ask for all of it.
+const MEMORY: u64 = 192 << 20;
+const SCARCE: u64 = 24 << 20;
 
 /// A guest, and the call that it is parked in.
 struct Player {
@@ -43,7 +44,8 @@ struct Player {
 struct Round<'a> {
     random: Random,
     world: World,
-    scarce: Scarce,
+    /// Whether there is a memory for each guest.
+    has_frames: bool,
     players: Vec<Player>,
     finds: Finds,
     tally: &'a mut Tally,
@@ -53,21 +55,24 @@ struct Round<'a> {
 /// Plays the round of `seed`, and looks at what is left behind.
 pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
     let mut random = Random::new(u32::try_from(seed & 0xffff_ffff).unwrap());
-    let (world, scarce) = match random.below(10) {
-        0 => (World::with_memory(48 << 20), Scarce::Memory),
+    let nr_workers = 1 + u32::from(random.below(4) == 0);
+    let (world, has_frames) = match random.below(10) {
+        0 => (World::with(nr_workers, SCARCE), true),
         1 | 2 => {
-            let world = World::new();
+            let world = World::with(1, MEMORY);
             world.platform.limit_frames(2 + random.below(3));
-            (world, Scarce::Frames)
+            (world, false)
         }
-        3 | 4 => (World::with_workers(2), Scarce::Nothing),
-        _ => (World::new(), Scarce::Nothing),
+        _ => (World::with(nr_workers, MEMORY), true),
     };
-    let quiet = (world.kernel.processes.len(), world.kernel.guests_per_worker());
+    let quiet = (
+        world.kernel.processes.len(),
+        world.kernel.guests_per_worker(),
+    );
     let mut round = Round {
         random,
         world,
-        scarce,
+        has_frames,
         players: Vec::new(),
         finds: Finds::default(),
         tally,
@@ -87,13 +92,22 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
     }
     round.watch.call("the end", &[]);
     round.end();
-    let Round { world, scarce, .. } = round;
-    let left = (world.kernel.processes.len(), world.kernel.guests_per_worker());
+    let Round { world, .. } = round;
+    clean(&world);
+    let left = (
+        world.kernel.processes.len(),
+        world.kernel.guests_per_worker(),
+    );
     assert_eq!(left, quiet, "processes and guests are left");
     let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
     assert_eq!(charged, [0, 0], "memory is left charged");
-    if scarce != Scarce::Memory {
-        assert!(world.guest().sys("getpid", &[]).is_ok());
+    match world.try_guest() {
+        Some(guest) => {
+            assert!(guest.sys("getpid", &[]).is_ok());
+            // A pod with a guest in it would keep its memory.
+            end(&world, &guest);
+        }
+        None => assert!(is_short(&world), "the pod is of no use any more"),
     }
 }
 
@@ -106,7 +120,7 @@ impl Round<'_> {
         while self.players.len() < MIN_GUESTS {
             let Some(guest) = self.world.try_guest() else {
                 // Files may have taken all memory.
-                assert!(self.scarce == Scarce::Memory, "no guest can start");
+                assert!(is_short(&self.world), "no guest can start");
                 break;
             };
             stock(&mut self.random, &guest);
@@ -131,15 +145,19 @@ impl Round<'_> {
 
     /// Takes in guests whose beginning nobody saw.
     fn adopt(&mut self) {
-        for process in self.world.kernel.processes.living() {
-            for task in process.threads() {
-                // Between vfork and exec a guest is of two processes.
-                if process.pid != 1 && task.pid() == process.pid && !self.knows(&task) {
-                    let guest = self.world.try_thread(task.tid().cast_unsigned());
-                    if let Some(guest) = guest {
-                        self.join(guest);
-                    }
-                }
+        let mut nr_missing = self.world.kernel.nr_guests();
+        for slot in (0..).map(Slot) {
+            if nr_missing == 0 {
+                return;
+            }
+            let Some(task) = self.world.kernel.task(slot) else {
+                continue;
+            };
+            nr_missing -= 1;
+            if !self.knows(&task)
+                && let Some(guest) = self.world.guest_in(slot)
+            {
+                self.join(guest);
             }
         }
     }
@@ -195,7 +213,11 @@ impl Round<'_> {
         let _dead = guest.breathe();
         self.world.run();
         let goes_on = self.world.kernel.is_alive(guest.process.pid)
-            && guest.process.threads().iter().any(|task| Arc::ptr_eq(task, &guest.task));
+            && guest
+                .process
+                .threads()
+                .iter()
+                .any(|task| Arc::ptr_eq(task, &guest.task));
         if goes_on && guest.go_on() == Progress::Dead && !guest.is_parked() {
             guest.start_over();
             self.players[index].parked = None;
@@ -216,7 +238,7 @@ impl Round<'_> {
         let step = |step: u32| guest.call(move |task| task.fork_step(step, 0));
         if step(admit) == Progress::Returned(FORK) && step(split) == Progress::Returned(1) {
             let child = step(result).result();
-            self.world.run();
+            // Before it runs: somebody may kill it at once.
             if let Some(child) = child.ok().and_then(|pid| self.world.try_thread(pid)) {
                 self.tally.forked();
                 self.join(child);
@@ -226,8 +248,12 @@ impl Round<'_> {
 
     fn vfork(&mut self, guest: &Guest) {
         if self.players.len() < MAX_GUESTS && guest.sys("vfork", &[]) == Ok(0) {
+            if guest.word(STRINGS).is_err() {
+                // Its frame is another guest's, and this one has not the Worker's turn.
+                assert!(!self.has_frames, "a guest without memory");
+                return;
+            }
             let _pid = guest.exec(b"/init", &[b"init"], &[]);
-            self.world.run();
             self.adopt();
         }
     }
@@ -241,15 +267,16 @@ impl Round<'_> {
         };
         self.tally.made(call, progress);
         self.players[index].parked = (progress == Progress::Parked).then_some(call);
-        self.world.run();
         self.learn(call, progress);
+        self.world.run();
     }
 
     fn call_linux(&mut self, guest: &Guest, row: usize) -> Progress {
         let row = &SYSCALLS[row];
         let mut words = words_of(&mut self.random, guest, &self.finds, row);
         if row.name == "mount" {
-            // Where nothing may be executed no further guest starts.
+            // Where nothing may be executed no further guest starts, nor where a root hides it.
+            words[1] = put_string(guest, AREA + STRIDE, MOUNT_POINTS[self.random.index(3)]);
             words[3] &= !MS_NOEXEC;
         }
         self.watch.call(row.name, &words);
@@ -298,6 +325,32 @@ impl Round<'_> {
         }
         self.world.run();
     }
+}
+
+/// Whether files have taken most of the memory, which is their right.
+fn is_short(world: &World) -> bool {
+    world.kernel.budget().used(Class::Files) > SCARCE / 2
+}
+
+/// Removes what outlives processes: queues of messages, by a process of its own.
+fn clean(world: &World) {
+    const IPC_RMID: u32 = 0;
+    const NR_QUEUES: u32 = 40;
+    let Some(guest) = world.try_guest() else {
+        return;
+    };
+    for name in [&b"queue"[..], b"q2"] {
+        let _none = guest.sys("mq_unlink", &[put_string(&guest, STRINGS, name)]);
+    }
+    // An id is a slot and how many there were before; whoever made one may have died of it.
+    for id in (0..NR_QUEUES).flat_map(|before| (0..8).map(move |slot| before << 15 | slot)) {
+        let _none = guest.sys("msgctl", &[id, IPC_RMID, 0]);
+    }
+    // Circles of sockets in messages are looked for when one is closed, as on Linux.
+    if guest.sys("socketpair", &[1, 1, 0, DATA]).is_ok() {
+        let _closed = guest.sys("close_range", &[0, u32::MAX, 0]);
+    }
+    end(world, &guest);
 }
 
 /// Kills a guest and whoever it lends its instance to.

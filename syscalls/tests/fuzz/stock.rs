@@ -85,7 +85,11 @@ pub fn stock(random: &mut Random, guest: &Guest) {
     place(guest, guest.sys("timerfd_create", &[1, wait]), TIMER);
     put(guest, DATA, &[0x0001_4a00, 0]);
     let none = u32::MAX;
-    place(guest, guest.sys("signalfd4", &[none, DATA, 8, wait]), SIGNAL);
+    place(
+        guest,
+        guest.sys("signalfd4", &[none, DATA, 8, wait]),
+        SIGNAL,
+    );
     place(guest, guest.sys("inotify_init1", &[wait]), INOTIFY);
     put_string(guest, STRINGS, b"memory");
     place(guest, guest.sys("memfd_create", &[STRINGS, 2]), MEMFD);

@@ -74,8 +74,12 @@ pub fn place(
             put_string(guest, at, kinds[random.index(4)])
         }
         ("mount", "data") => put_string(guest, at, b"size=64k"),
-        ("mq_open" | "mq_unlink", "name") => put_string(guest, at, [&b"queue"[..], b"q2"][random.index(2)]),
-        (_, "name") if call.ends_with("xattr") => put_string(guest, at, ATTRIBUTES[random.index(8)]),
+        ("mq_open" | "mq_unlink", "name") => {
+            put_string(guest, at, [&b"queue"[..], b"q2"][random.index(2)])
+        }
+        (_, "name") if call.ends_with("xattr") => {
+            put_string(guest, at, ATTRIBUTES[random.index(8)])
+        }
         (_, "name") => put_string(guest, at, b"name"),
         (_, "argv" | "envp") => {
             put_string(guest, buffer, b"init=1");
@@ -91,7 +95,12 @@ pub fn place(
             at
         }
         ("connect" | "bind" | "sendto", "address") => {
-            let names: [&[u8]; 4] = [b"\x01\0\0abc", b"\x01\0/tmp/socket", b"\x01\0\0xyz", b"\x02\0\0\0"];
+            let names: [&[u8]; 4] = [
+                b"\x01\0\0abc",
+                b"\x01\0/tmp/socket",
+                b"\x01\0\0xyz",
+                b"\x02\0\0\0",
+            ];
             put_string(guest, at, names[random.index(4)])
         }
         ("accept" | "accept4" | "recvfrom" | "getsockname" | "getpeername", "address") => at,
@@ -111,20 +120,33 @@ pub fn place(
         }
         (_, "fds") if call.starts_with("p") && call.contains("poll") => {
             for index in 0..24 {
-                let words = [random.below(stock::NR_FILES), [1, 4, 5, 0x2007][random.index(4)]];
+                let words = [
+                    random.below(stock::NR_FILES),
+                    [1, 4, 5, 0x2007][random.index(4)],
+                ];
                 put(guest, at + 8 * index, &words);
             }
             at
         }
-        (_, "read_fds" | "write_fds" | "except_fds") => put(guest, at, &[random.next() & random.next(), 0, 0, 0]),
+        (_, "read_fds" | "write_fds" | "except_fds") => {
+            put(guest, at, &[random.next() & random.next(), 0, 0, 0])
+        }
         ("pselect6_time64", "mask") => put(guest, at, &[0, 0]),
-        (_, "set" | "mask") => put(guest, at, &[random.next() & random.next() | 1, random.below(4)]),
+        (_, "set" | "mask") => put(
+            guest,
+            at,
+            &[random.next() & random.next() | 1, random.below(4)],
+        ),
         (_, "action") => put(
             guest,
             at,
             &[
                 [0, 1, 20, 20, 21][random.index(5)],
-                pick(random, &[0, 4, 0x1000_0000, 0x4000_0000, 0x8000_0000, 0x0800_0000]).unwrap_or(0),
+                pick(
+                    random,
+                    &[0, 4, 0x1000_0000, 0x4000_0000, 0x8000_0000, 0x0800_0000],
+                )
+                .unwrap_or(0),
                 0,
                 random.next() & random.next(),
                 0,
@@ -133,14 +155,32 @@ pub fn place(
         (_, "info") => put(guest, at, &[10, 0, u32::MAX, 0, 0, random.next()]),
         ("epoll_ctl", "event") => {
             let events = [1, 4, 5, 0x8000_0001, 0x4000_0001, 0x1000_0001, 0xa000_0005];
-            put(guest, at, &[events[random.index(7)], 0, random.below(30), 0])
+            put(
+                guest,
+                at,
+                &[events[random.index(7)], 0, random.below(30), 0],
+            )
         }
         (_, "event") => {
             let kind = [0, 0, 1, 2, 4][random.index(5)];
-            put(guest, at, &[random.next(), [10, 34, 14][random.index(3)], kind, guest.id()])
+            put(
+                guest,
+                at,
+                &[
+                    random.next(),
+                    [10, 34, 14][random.index(3)],
+                    kind,
+                    guest.id(),
+                ],
+            )
         }
         ("setitimer", "value") | ("select", "timeout") => {
-            let words = [random.below(2), 1 + random.below(999_999), random.below(2), random.below(999_999)];
+            let words = [
+                random.below(2),
+                1 + random.below(999_999),
+                random.below(2),
+                random.below(999_999),
+            ];
             put(guest, at, &words)
         }
         ("timer_settime64" | "timerfd_settime64", "value") => {
@@ -152,12 +192,27 @@ pub fn place(
         }
         ("utimensat_time64", "times") => {
             let odd = [5, 0x3fff_ffff, 0x3fff_fffe, 999_999_999];
-            put(guest, at, &[random.below(9), 0, odd[random.index(4)], 0, 7, 0, odd[random.index(4)], 0])
+            put(
+                guest,
+                at,
+                &[
+                    random.below(9),
+                    0,
+                    odd[random.index(4)],
+                    0,
+                    7,
+                    0,
+                    odd[random.index(4)],
+                    0,
+                ],
+            )
         }
         ("nanosleep", "request") => put(guest, at, &[random.below(2), random.below(1_000_000_000)]),
-        (_, "timeout" | "request" | "time" | "times") => {
-            put(guest, at, &[random.below(2), 0, random.below(1_000_000_000), 0])
-        }
+        (_, "timeout" | "request" | "time" | "times") => put(
+            guest,
+            at,
+            &[random.below(2), 0, random.below(1_000_000_000), 0],
+        ),
         ("setrlimit" | "prlimit64", "limit") => limit(random, guest, call, at),
         (_, "operations") => {
             let mut bytes = Vec::new();
@@ -179,7 +234,20 @@ pub fn place(
         ("capset", "data") => put(guest, at, &[u32::MAX, u32::MAX, 0, 0x1ff, 0x1ff, 0]),
         ("sched_setattr", "attr") => {
             let policy = [0, 3, 5, 1][random.index(4)];
-            let words = [48, policy, 0, 0, random.below(20), u32::from(policy == 1), 0, 0, 0, 0, 0, 0];
+            let words = [
+                48,
+                policy,
+                0,
+                0,
+                random.below(20),
+                u32::from(policy == 1),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+            ];
             put(guest, at, &words)
         }
         (_, "param") => put(guest, at, &[random.below(2)]),
@@ -196,7 +264,20 @@ pub fn place(
         }
         _ => {
             // For requests that look at a structure: a lock, a terminal's settings.
-            put(guest, words::AREA + 0x100, &[random.below(3), 0, random.below(200), 0, random.below(200), 0, 0, 0]);
+            put(
+                guest,
+                words::AREA + 0x100,
+                &[
+                    random.below(3),
+                    0,
+                    random.below(200),
+                    0,
+                    random.below(200),
+                    0,
+                    0,
+                    0,
+                ],
+            );
             at
         }
     }
@@ -258,7 +339,13 @@ fn message(random: &mut Random, guest: &Guest, at: u32) -> u32 {
         _ => [0, 0],
     };
     let vector = [at + 0x100, random.below(4)];
-    put(guest, at, &[name[0], name[1], vector[0], vector[1], control[0], control[1], 0, 0])
+    put(
+        guest,
+        at,
+        &[
+            name[0], name[1], vector[0], vector[1], control[0], control[1], 0, 0,
+        ],
+    )
 }
 
 /// Limits that leave room to go on, most of the time.

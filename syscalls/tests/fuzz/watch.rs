@@ -21,7 +21,11 @@ struct State {
 }
 
 /// The round that runs.
-pub struct Watch(Arc<Lock<State>>);
+pub struct Watch {
+    state: Arc<Lock<State>>,
+    /// `SHOAL_FUZZ_TRACE`: each call is shown.
+    traces: bool,
+}
 
 impl Watch {
     /// Starts the clock, and a thread that ends this process when a round takes too long.
@@ -47,12 +51,15 @@ impl Watch {
                 }
             }
         });
-        Self(state)
+        Self {
+            state,
+            traces: super::setting("SHOAL_FUZZ_TRACE").is_some(),
+        }
     }
 
     /// A round begins.
     pub fn begin(&self, seed: u64) {
-        *self.0.lock() = State {
+        *self.state.lock() = State {
             seed,
             ..State::default()
         };
@@ -60,22 +67,25 @@ impl Watch {
 
     /// A call begins.
     pub fn call(&self, name: &'static str, words: &[u32]) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.nr_calls += 1;
         state.name = name;
         state.words = [0; 6];
         state.words[..words.len()].copy_from_slice(words);
+        if self.traces {
+            eprintln!("{}", describe(&state));
+        }
     }
 
     /// The last call, for people.
     pub fn last(&self) -> String {
-        describe(&self.0.lock())
+        describe(&self.state.lock())
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.lock().is_over = true;
+        self.state.lock().is_over = true;
     }
 }
 

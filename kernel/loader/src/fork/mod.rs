@@ -175,6 +175,13 @@ fn encode(
         &ConstExpr::i32_const(0),
         Elements::Functions(going_on.into()),
     );
+    // An export that has become another function's may have been what allows `ref.func`.
+    let entries = guest
+        .exports
+        .iter()
+        .filter(|export| export.kind == ExternalKind::Func && ENTRIES.contains(&export.name));
+    let entries: Vec<u32> = entries.map(|export| export.index).collect();
+    elements.declared(Elements::Functions(entries.into()));
     out.section(&elements);
     copy(&mut out, bytes, &guest, &[12]);
     let mut hints = BranchHints::new();

@@ -1,4 +1,4 @@
-//! What the tests of bad modules share: how they load, and how modules are broken at random.
+//! What the tests of bad modules share: how they load.
 
 use kernel_loader::{Options, Program};
 
@@ -12,17 +12,4 @@ pub(crate) fn validate(program: &Program) {
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
         .validate_all(&program.guest)
         .expect("the output is valid");
-}
-
-/// Numbers below a bound, the same ones for the same seed (xorshift64*).
-pub(crate) fn numbers_from(seed: u64) -> impl FnMut(usize) -> usize {
-    let mut state = seed;
-    move |bound| {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        let number = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        let bound = u64::try_from(bound).expect("fits");
-        usize::try_from(number.checked_rem(bound).expect("above 0")).expect("fits")
-    }
 }

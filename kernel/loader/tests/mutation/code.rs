@@ -154,7 +154,10 @@ fn places_of(body: &[u8]) -> Vec<usize> {
             break;
         }
     }
-    places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect()
+    places
+        .into_iter()
+        .filter_map(|place| usize::try_from(place).ok())
+        .collect()
 }
 
 /// Puts another name in the place of one.

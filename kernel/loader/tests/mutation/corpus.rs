@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Origin, Random, code, sections, smith};
-use crate::broken::numbers_from;
+use crate::random::numbers_from;
 
 /// Larger programs are left out: a loader that is quadratic in them would show in smaller ones.
 const MAX_LEN: u64 = 256 << 10;
@@ -46,7 +46,7 @@ impl Corpus {
 
     /// One of them.
     fn pick(&self, random: &mut Random<'_>) -> &[u8] {
-        if !self.programs.is_empty() && random(3) == 0 {
+        if !self.programs.is_empty() && random(8) == 0 {
             let program = &self.programs[random(self.programs.len())];
             if program.len() < LARGE || random(8) == 0 {
                 return program;
