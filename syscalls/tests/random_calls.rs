@@ -4,11 +4,6 @@
 //! A failing round is named with its seed, and `SHOAL_FUZZ_SEED=SEED SHOAL_FUZZ_COUNT=1` runs it
 //! again. `SHOAL_FUZZ_COUNT` is the number of calls; `cargo xtask fuzz calls` makes ten million.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
-#![expect(clippy::panic, reason = "test code")]
-#![expect(clippy::indexing_slicing, reason = "test code")]
-#![expect(clippy::arithmetic_side_effects, reason = "test code")]
-
 mod common;
 mod fuzz;
 

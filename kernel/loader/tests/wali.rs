@@ -5,11 +5,12 @@
 
 mod broken;
 mod options;
+mod random;
 mod world;
 
 use abi::{Errno, linux32_number};
-use broken::numbers_from;
 use kernel_loader::{Entry, Options, Program, load, translate_wali};
+use random::numbers_from;
 use wasmi::Val;
 use world::World;
 

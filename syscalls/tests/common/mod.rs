@@ -133,10 +133,10 @@ impl World {
         }
     }
 
-    /// The same; `None` when it cannot start.
-    pub fn try_guest(&self) -> Option<Guest> {
-        let guest = self.pod.spawn().ok()?;
-        Some(Guest {
+    /// The same, if it can start.
+    pub fn try_guest(&self) -> abi::Result<Guest> {
+        let guest = self.pod.spawn()?;
+        Ok(Guest {
             guest,
             kernel: Arc::clone(&self.pod.kernel),
         })

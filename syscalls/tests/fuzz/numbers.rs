@@ -160,13 +160,13 @@ pub fn number(
         ("flock", "operation") => among(random, &[5, 6, 8, 1, 2]),
         (_, "operation") => {
             // futex(2), with and without FUTEX_PRIVATE_FLAG.
-            among(random, &[0, 1, 3, 4, 5, 9, 10, 6, 7, 8]) | 0x80 * random.below(2)
+            among(random, &[0, 1, 3, 4, 5, 9, 10, 6, 7, 8]) | (0x80 * random.below(2))
         }
         ("futex" | "futex_time64", "value") => random.below(4),
         (_, "value3") => among(random, &[0, u32::MAX, 1]),
         ("syslog", "action") => among(random, &[0, 1, 3, 3, 6, 7, 9, 10]),
         ("socket" | "socketpair", "domain") => among(random, &[1, 1, 1, 1, 2, 10]),
-        ("socket" | "socketpair", "kind") => among(random, &[1, 2, 5]) | 0x800 * random.below(2),
+        ("socket" | "socketpair", "kind") => among(random, &[1, 2, 5]) | (0x800 * random.below(2)),
         ("waitid", "kind") => random.below(4),
         (_, "options") => among(random, &[1, 5, 0xf, 0x0100_0005, 3]),
         ("msgrcv", "kind") => among(random, &[0, 1, 2, u32::MAX]),

@@ -32,8 +32,8 @@ const FORK_STEPS: [u32; 3] = [0, 4, 5];
 const MOUNT_POINTS: [&[u8]; 3] = [b"/tmp/d", b"/tmp/mount", b"/proc"];
 
 /// The memory of a pod, in bytes, and of one that has little. fallocate(2) may ask for all of it.
-const MEMORY: u64 = 192 << 20;
-const SCARCE: u64 = 24 << 20;
+const MEMORY: u64 = 48 << 20;
+const SCARCE: u64 = 16 << 20;
 
 /// A guest, and the call that it is parked in.
 struct Player {
@@ -102,12 +102,15 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
     let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
     assert_eq!(charged, [0, 0], "memory is left charged");
     match world.try_guest() {
-        Some(guest) => {
+        Ok(guest) => {
             assert!(guest.sys("getpid", &[]).is_ok());
             // A pod with a guest in it would keep its memory.
             end(&world, &guest);
         }
-        None => assert!(is_short(&world), "the pod is of no use any more"),
+        Err(error) => assert!(
+            world.kernel.budget().is_short(),
+            "no further guest: {error:?}"
+        ),
     }
 }
 
@@ -118,10 +121,15 @@ impl Round<'_> {
             self.adopt();
         }
         while self.players.len() < MIN_GUESTS {
-            let Some(guest) = self.world.try_guest() else {
-                // Files may have taken all memory.
-                assert!(is_short(&self.world), "no guest can start");
-                break;
+            let guest = match self.world.try_guest() {
+                Ok(guest) => guest,
+                Err(error) => {
+                    assert!(
+                        self.world.kernel.budget().is_short(),
+                        "no further guest: {error:?}"
+                    );
+                    break;
+                }
             };
             stock(&mut self.random, &guest);
             self.join(guest);
@@ -327,16 +335,11 @@ impl Round<'_> {
     }
 }
 
-/// Whether files have taken most of the memory, which is their right.
-fn is_short(world: &World) -> bool {
-    world.kernel.budget().used(Class::Files) > SCARCE / 2
-}
-
 /// Removes what outlives processes: queues of messages, by a process of its own.
 fn clean(world: &World) {
     const IPC_RMID: u32 = 0;
     const NR_QUEUES: u32 = 40;
-    let Some(guest) = world.try_guest() else {
+    let Ok(guest) = world.try_guest() else {
         return;
     };
     for name in [&b"queue"[..], b"q2"] {

@@ -65,7 +65,10 @@ pub fn place(
 ) -> u32 {
     let buffer = at + 0x800;
     match (call, name) {
-        ("execve" | "execveat", "path") if random.below(3) > 0 => put_string(guest, at, b"/init"),
+        ("execve" | "execveat", "path") if random.below(3) > 0 => {
+            // Where no other call finds the name of the program, to remove it.
+            put_string(guest, at + 0xc00, b"/init")
+        }
         (_, "source" | "target" | "path" | "old_path" | "new_path" | "link_path") => {
             path(random, guest, at)
         }

@@ -5,6 +5,15 @@
 //!   [`smith`]: modules made up by `wasm-smith`
 //! - [`watch`]: the time that one takes
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::allow_attributes,
+    reason = "test code"
+)]
+
 pub(crate) mod code;
 pub(crate) mod corpus;
 pub(crate) mod sections;
