@@ -27,7 +27,7 @@ use random::numbers_from;
 use wasmparser::{Validator, WasmFeatures};
 
 /// Modules without a setting.
-const DEFAULT_COUNT: u64 = 3_000;
+const DEFAULT_COUNT: u64 = 2_000;
 /// After so many that fail there is enough to do.
 const MAX_FINDINGS: usize = 20;
 
