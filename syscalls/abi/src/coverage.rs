@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::programs::{self, LIMITS, PROGRAMS};
 use crate::special::{I386_BASE, PRIVATE_BASE};
 use crate::table::{Level, SYSCALLS, SyscallInfo};
 use crate::unimplemented::UNIMPLEMENTED;
@@ -12,6 +13,15 @@ const HEAD: &str = "\
 Generated from `syscalls/abi/src/table.rs` by `cargo xtask gen`: do not edit. Numbers are x86-64's; `i386 n` is a
 form that only 32-bit programs have. *Full* means all of the manual page that a program can see; a note says what a
 partial call leaves out. All other calls answer `ENOSYS`, and the kernel's log names the call once.
+";
+
+const PROGRAMS_HEAD: &str = "
+## What programs use
+
+The calls that these programs make on Linux (`syscalls/abi/src/programs.rs`), and which of them are not full here.
+
+| program | calls | partial | not there |
+|---|---|---|---|
 ";
 
 /// How many rows of the table have each level.
@@ -63,10 +73,41 @@ pub fn write_page(out: &mut impl Write) -> fmt::Result {
     for row in SYSCALLS {
         write_row(out, row)?;
     }
+    write_programs(out)?;
     out.write_str("\n## Missing\n\n")?;
     write_names(out, |number| number < I386_BASE)?;
     out.write_str("\n## Missing forms of 32-bit programs\n\n")?;
     write_names(out, |number| (I386_BASE..PRIVATE_BASE).contains(&number))
+}
+
+/// Writes which calls well-known programs make, and what they have to do without.
+fn write_programs(out: &mut impl Write) -> fmt::Result {
+    out.write_str(PROGRAMS_HEAD)?;
+    for (program, calls) in PROGRAMS {
+        write!(out, "| {program} | {} |", calls.len())?;
+        write_chosen(out, calls, |level| matches!(level, Some(Level::Partial(_))))?;
+        write_chosen(out, calls, |level| level.is_none())?;
+        out.write_str("\n")?;
+    }
+    out.write_str("\n| not there | what its callers do without |\n|---|---|\n")?;
+    for (call, limit) in LIMITS {
+        writeln!(out, "| `{call}` | {limit} |")?;
+    }
+    Ok(())
+}
+
+/// Writes a cell with the calls whose level is wanted; that of a call without a row is `None`.
+fn write_chosen(
+    out: &mut impl Write,
+    calls: &[&str],
+    is_wanted: impl Fn(Option<Level>) -> bool,
+) -> fmt::Result {
+    let is_chosen = |call: &&&str| is_wanted(programs::row_of(call).map(|row| row.level));
+    for (index, call) in calls.iter().filter(is_chosen).enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        write!(out, "{separator} `{call}`")?;
+    }
+    out.write_str(" |")
 }
 
 fn write_row(out: &mut impl Write, row: &SyscallInfo) -> fmt::Result {
@@ -121,7 +162,8 @@ mod tests {
             assert_eq!(page.matches(&cell).count(), 1, "{}", row.name);
         }
         assert!(page.contains("| i386 265 | `clock_gettime` (clock_gettime(2)) | full |"));
-        assert!(page.lines().all(|line| line.len() < 200));
+        let rows = page.split("## What").next().unwrap();
+        assert!(rows.lines().all(|line| line.len() < 200));
     }
 
     #[test]

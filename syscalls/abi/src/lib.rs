@@ -5,6 +5,7 @@
 //! - [`table`]: the system calls, one row each; [`mod@unimplemented`]: the ones that are not there
 //! - [`linux32`]: the import names of 32-bit guests; [`wali`]: those that are made of them; [`wasi`]: the
 //!   other interface, all of it
+//! - [`programs`]: which calls well-known programs make
 //! - [`types`]: ids and addresses; [`layout`]: structures as bytes; [`mod@file`]: types of files
 //! - [`flags`], [`limits`], [`errno`]: constants; [`special`]: what only the shim and the kernel see
 
@@ -19,6 +20,7 @@ pub mod flags;
 pub mod layout;
 pub mod limits;
 pub mod linux32;
+pub mod programs;
 pub mod special;
 pub mod table;
 pub mod types;
