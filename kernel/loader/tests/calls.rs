@@ -19,7 +19,7 @@ const PROGRAM: &str = r#"(module
   (import "kernel" "__syscall_clone4"
     (func $clone (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "linux" "__syscall_nonsense" (func $nonsense (param i32) (result i32)))
-  (import "wali" "SYS_read" (func $wali (param i32 f64) (result i64 f32 f64)))
+  (import "elsewhere" "SYS_read" (func $elsewhere (param i32 f64) (result i64 f32 f64)))
   (import "i" "__syscall_write" (func $write (param i32 i32 i32)))
   (memory (export "memory") 1)
   (global $sp (mut i32) (i32.const 4096))
@@ -51,8 +51,8 @@ const PROGRAM: &str = r#"(module
     (call $clone (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5)
       (i32.const 6) (i32.const 7)))
   (func (export "nonsense") (result i32) (call $nonsense (i32.const 1)))
-  (func (export "wali") (result i32)
-    (call $wali (i32.const 1) (f64.const 2))
+  (func (export "elsewhere") (result i32)
+    (call $elsewhere (i32.const 1) (f64.const 2))
     drop drop i64.const -38 i64.eq)
   (func (export "write") (result i32)
     (call $write (i32.const 1) (i32.const 2) (i32.const 3)) (i32.const 1))
@@ -108,13 +108,13 @@ fn unknown_imports_ask_the_kernel_by_index() {
     let mut world = ready(&[enosys, enosys]);
     assert_eq!(world.call("nonsense", &[]).expect("returns"), -38);
     assert_eq!(world.log(), format!("syscall {UNKNOWN_BASE} 0 0 0 0 0 0\n"));
-    assert_eq!(world.call("wali", &[]).expect("returns"), 1);
+    assert_eq!(world.call("elsewhere", &[]).expect("returns"), 1);
     assert_eq!(
         world.log(),
         format!("syscall {} 0 0 0 0 0 0\n", UNKNOWN_BASE + 1)
     );
     let unknown = load(PROGRAM).unknown_imports;
-    assert_eq!(unknown, ["linux.__syscall_nonsense", "wali.SYS_read"]);
+    assert_eq!(unknown, ["linux.__syscall_nonsense", "elsewhere.SYS_read"]);
 }
 
 #[test]
