@@ -8,13 +8,14 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 11] = [
+const TYPESCRIPT: [&str; 12] = [
     "sdk",
     "examples/web-demo",
     "tests/bash",
     "tests/bench",
     "tests/browser",
     "tests/busybox",
+    "tests/coreutils",
     "tests/guest",
     "tests/node",
     "tests/rust",

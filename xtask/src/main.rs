@@ -88,7 +88,7 @@ enum Task {
     },
     /// Keep what Linux answers to the programs of tests/guest here as what pods have to answer
     Record {
-        /// Rather how bash's test suite ends here
+        /// Rather how the test suites of bash and of coreutils end here
         #[arg(long)]
         suites: bool,
     },

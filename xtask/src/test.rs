@@ -140,6 +140,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         reports.add_check("GNU programs", || build(Part::Suites));
         reports.add_workspace("tests/bash");
         reports.add_workspace("tests/busybox");
+        reports.add_workspace("tests/coreutils");
         reports.add_workspace("tests/wasi");
         reports.add_workspace("tests/wali");
         reports.add_workspace("tests/node");
@@ -163,5 +164,9 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
 /// When something cannot be built, or a suite does not come to its end.
 pub(crate) fn record_suites() -> Result<()> {
     build(Part::All)?;
-    run(&mut node::script("tests/bash", "record")?)
+    guest::native_suites()?;
+    for workspace in ["tests/bash", "tests/coreutils"] {
+        run(&mut node::script(workspace, "record")?)?;
+    }
+    Ok(())
 }

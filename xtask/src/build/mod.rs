@@ -20,7 +20,7 @@ pub(crate) enum Part {
     Sdk,
     /// The guests' C library and programs, and the root image
     Guest,
-    /// What only the test suites of others use: GNU's sed and diffutils
+    /// What only the test suites of others use: GNU's sed, diffutils and coreutils
     Suites,
     /// Everything that a pod needs
     #[default]

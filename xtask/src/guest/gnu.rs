@@ -1,16 +1,23 @@
-//! GNU's sed and diffutils from Debian's sources, for suites that ask for them.
+//! GNU's sed, diffutils and coreutils from Debian's sources, for suites that ask for them.
 //!
-//! They are not in the root image, which has busybox's: a pod of such a suite mounts
-//! `target/guest/gnu`, with `bin/` in front of its `PATH`.
+//! They are not in the root image, which has busybox's. `target/guest/gnu` has all that a pod of such
+//! a suite mounts: `bin/` with sed and diff, and `coreutils/`, the programs with their own suite.
+//! `coreutils-native/` is the same for this machine, for the record of what Linux answers.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::command::run;
+use super::fingerprint::Fingerprint;
+use super::linux_headers::copy_tree;
 use super::out;
-use super::programs::{cross, install, make, working_copy};
+use super::programs::{cross, install, make, working_copy, working_copy_as};
+use super::sources::{clear, fetch};
 use super::step::step;
 use super::sysroot::{self, Sysroot};
 
@@ -21,8 +28,28 @@ use super::sysroot::{self, Sysroot};
 pub(super) fn build() -> Result<()> {
     let sysroot = sysroot::build()?;
     let print = sysroot.print.bytes(include_bytes!("gnu.rs"));
-    step("sed", print, || sed(&sysroot))?;
-    step("diffutils", print, || diffutils(&sysroot))
+    // apt does one thing at a time.
+    for package in ["sed", "diffutils", "coreutils"] {
+        fetch(package)?;
+    }
+    // Half of the time is `configure`'s, which uses one core.
+    thread::scope(|scope| {
+        let largest = scope.spawn(|| step("coreutils", print, || coreutils(&sysroot)));
+        step("sed", print, || sed(&sysroot))?;
+        step("diffutils", print, || diffutils(&sysroot))?;
+        largest
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Builds coreutils for this machine.
+///
+/// # Errors
+/// As for [`build`].
+pub(super) fn build_native() -> Result<()> {
+    let print = Fingerprint::new().bytes(include_bytes!("gnu.rs"));
+    step("coreutils-native", print, native_coreutils)
 }
 
 /// `target/guest/gnu/NAME`.
@@ -30,13 +57,13 @@ fn place(name: &str) -> PathBuf {
     out().join("gnu").join(name)
 }
 
-/// Manual pages are made by running the programs.
-const NO_MANUALS: &[&str] = &["MANS="];
+/// No manual pages, which are made by running the programs, and no tests of gnulib.
+const PROGRAMS_ONLY: &[&str] = &["MANS=", "SUBDIRS=."];
 
 fn sed(sysroot: &Sysroot) -> Result<()> {
     let work = working_copy("sed")?;
     configure(sysroot, &work, &[])?;
-    make(sysroot, &work, NO_MANUALS)?;
+    make(sysroot, &work, PROGRAMS_ONLY)?;
     install(sysroot, &work.join("sed/sed"), &place("bin/sed"))
 }
 
@@ -54,6 +81,91 @@ fn diffutils(sysroot: &Sysroot) -> Result<()> {
     for name in ["cmp", "diff", "diff3", "sdiff"] {
         let to = place("bin").join(name);
         install(sysroot, &work.join("src").join(name), &to)?;
+    }
+    Ok(())
+}
+
+/// One program under all names: a pod compiles it once. What needs libraries that the guest has not
+/// is off on this machine, too.
+const COREUTILS: &[&str] = &[
+    "--enable-single-binary=symlinks",
+    "--enable-no-install-program=stdbuf",
+    "--disable-acl",
+    "--disable-libcap",
+    "--disable-libsmack",
+    "--disable-xattr",
+    "--without-libgmp",
+    "--without-openssl",
+    "--without-selinux",
+];
+
+fn coreutils(sysroot: &Sysroot) -> Result<()> {
+    let work = working_copy("coreutils")?;
+    // A guess of `configure` about programs that are not for this machine, and wrong.
+    configure(
+        sysroot,
+        &work,
+        &[COREUTILS, &["gl_cv_func_getopt_gnu=yes"]].concat(),
+    )?;
+    make(sysroot, &work, PROGRAMS_ONLY)?;
+    let to = place("coreutils");
+    stage(&work, &to)?;
+    for name in PROGRAMS {
+        install(
+            sysroot,
+            &work.join("src").join(name),
+            &to.join("src").join(name),
+        )?;
+    }
+    Ok(())
+}
+
+fn native_coreutils() -> Result<()> {
+    let work = working_copy_as("coreutils-native", "coreutils")?;
+    of_one_age(&work)?;
+    run(Command::new("./configure")
+        .args([
+            "CFLAGS=-O2 -w",
+            "--disable-nls",
+            "--disable-dependency-tracking",
+        ])
+        .args(COREUTILS)
+        // It does not like to be called by the superuser.
+        .env("FORCE_UNSAFE_CONFIGURE", "1")
+        .current_dir(&work))?;
+    run(Command::new("make")
+        .args(["-s", "-j2"])
+        .args(PROGRAMS_ONLY)
+        .current_dir(&work))?;
+    let to = place("coreutils-native");
+    stage(&work, &to)?;
+    for name in PROGRAMS {
+        fs::copy(work.join("src").join(name), to.join("src").join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    Ok(())
+}
+
+/// The files among coreutils' programs; the others are links.
+const PROGRAMS: &[&str] = &["coreutils", "getlimits"];
+
+/// Lays out what coreutils' suite needs of the folder that it was built in.
+fn stage(work: &Path, to: &Path) -> Result<()> {
+    clear(to)?;
+    copy_tree(&work.join("tests"), &to.join("tests"))?;
+    for folder in ["src", "lib"] {
+        fs::create_dir_all(to.join(folder)).with_context(|| format!("cannot make {folder}"))?;
+    }
+    for file in ["init.cfg", "lib/config.h"] {
+        fs::copy(work.join(file), to.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    let entries = fs::read_dir(work.join("src")).context("cannot read coreutils' programs")?;
+    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        let Ok(target) = fs::read_link(&path) else {
+            continue;
+        };
+        let name = path.file_name().unwrap_or_default();
+        symlink(target, to.join("src").join(name)).context("cannot link a program")?;
     }
     Ok(())
 }

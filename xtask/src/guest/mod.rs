@@ -91,6 +91,15 @@ pub(crate) fn suites() -> Result<()> {
     gnu::build()
 }
 
+/// Builds for this machine what the record of those suites is made with.
+///
+/// # Errors
+/// As for [`suites`].
+pub(crate) fn native_suites() -> Result<()> {
+    gnu::build()?;
+    gnu::build_native()
+}
+
 /// Runs the test programs on this machine, and compiles the benchmarks for it.
 ///
 /// # Errors

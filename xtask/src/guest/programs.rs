@@ -105,7 +105,7 @@ pub(super) fn working_copy(package: &str) -> Result<PathBuf> {
 }
 
 /// The same in a folder with another name.
-fn working_copy_as(name: &str, package: &str) -> Result<PathBuf> {
+pub(super) fn working_copy_as(name: &str, package: &str) -> Result<PathBuf> {
     let work = out().join("build").join(name);
     clear(&work)?;
     copy_tree(&fetch(package)?, &work)?;
