@@ -18,6 +18,7 @@ const TYPESCRIPT: [&str; 12] = [
     "tests/coreutils",
     "tests/guest",
     "tests/node",
+    "tests/posix",
     "tests/rust",
     "tests/wasi",
     "tests/wali",

@@ -91,6 +91,9 @@ enum Task {
         /// Rather how the test suites of bash and of coreutils end here
         #[arg(long)]
         suites: bool,
+        /// Rather how the cases of tests/posix end here, for root
+        #[arg(long, conflicts_with = "suites")]
+        posix: bool,
     },
     /// Measure, beside native Linux
     Bench(bench::Options),
@@ -162,8 +165,9 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Cargo { arguments } => return guest::cargo(arguments),
         Task::Image { task } => image::image(&task)?,
         Task::Test { suite } => return test::test(suite),
-        Task::Record { suites: false } => guest::record()?,
-        Task::Record { suites: true } => test::record_suites()?,
+        Task::Record { posix: true, .. } => guest::record_posix()?,
+        Task::Record { suites: true, .. } => test::record_suites()?,
+        Task::Record { .. } => guest::record()?,
         Task::Bench(options) => bench::bench(&options)?,
         Task::Check => check::check()?,
         Task::Tidy => tidy::tidy()?,

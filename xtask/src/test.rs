@@ -141,6 +141,8 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         reports.add_workspace("tests/bash");
         reports.add_workspace("tests/busybox");
         reports.add_workspace("tests/coreutils");
+        reports.add_check("POSIX cases", guest::posix);
+        reports.add_workspace("tests/posix");
         reports.add_workspace("tests/wasi");
         reports.add_workspace("tests/wali");
         reports.add_workspace("tests/node");

@@ -20,6 +20,7 @@ mod limits;
 mod paths;
 mod peak_memory;
 pub mod pidfd;
+mod policy;
 mod posix_timers;
 mod robust;
 mod settings;
@@ -50,6 +51,7 @@ pub use limits::{INFINITY, Limit, Limits, Resource};
 pub use paths::PathContext;
 pub use peak_memory::PeakMemory;
 pub use pidfd::Stage;
+pub use policy::Policy;
 pub use posix_timers::{Notify, PosixTimers, TimerClock, TimerSetting};
 pub use settings::Settings;
 pub use signals::Target;
@@ -168,7 +170,7 @@ impl fmt::Debug for Process {
 
 impl Process {
     fn new(pid: Pid, started_ns: u64, parts: ProcessParts) -> Arc<Self> {
-        let weight = weight_of(parts.nice, parts.settings.policy);
+        let weight = weight_of(parts.nice, parts.settings.policy.policy);
         let process = Arc::new(Self {
             pid,
             started_ns,
@@ -213,7 +215,10 @@ impl Process {
             limits: self.limits.lock().clone(),
             affinity: self.affinity.load(Ordering::Relaxed),
             nice: self.nice(),
-            settings: self.settings.lock().for_child(),
+            settings: Settings {
+                policy: self.policy(maker).for_child(),
+                ..self.settings.lock().for_child()
+            },
             is_hosts: false,
             credentials: self.credentials(),
         }
@@ -253,20 +258,9 @@ impl Process {
     /// Changes the nice value.
     pub fn set_nice(&self, nice: i32) {
         self.nice.store(nice, Ordering::Relaxed);
-        let policy = self.settings.lock().policy;
+        let policy = self.settings.lock().policy.policy;
         self.weight
             .store(weight_of(nice, policy), Ordering::Relaxed);
-    }
-
-    /// Changes the scheduling policy and the priority in it.
-    pub fn set_policy(&self, policy: i32, priority: i32) {
-        {
-            let mut settings = self.settings.lock();
-            settings.policy = policy;
-            settings.priority = priority;
-        }
-        self.weight
-            .store(weight_of(self.nice(), policy), Ordering::Relaxed);
     }
 
     /// What its share of a Worker is in proportion to.

@@ -1,6 +1,6 @@
 //! Small things that a process sets for itself: prctl(2), sched(7), ioprio_set(2).
 
-use abi::flags::SCHED_OTHER;
+use super::Policy;
 
 /// Nanoseconds that a sleep may end late, unless `PR_SET_TIMERSLACK` says otherwise.
 const DEFAULT_TIMER_SLACK_NS: u32 = 50_000;
@@ -22,12 +22,8 @@ pub struct Settings {
     pub has_no_huge_pages: bool,
     /// `PR_SET_TIMERSLACK`, nanoseconds; recorded only.
     pub timer_slack_ns: u32,
-    /// `SCHED_*`.
-    pub policy: i32,
-    /// `sched_priority` of a real-time policy, else 0.
-    pub priority: i32,
-    /// Whether children start without it (`SCHED_RESET_ON_FORK`).
-    pub resets_on_fork: bool,
+    /// The first thread's scheduling policy.
+    pub policy: Policy,
     /// What `/proc/PID/oom_score_adj` was set to.
     pub oom_score_adj: i32,
     /// The lowest that it may be set to without privilege.
@@ -46,9 +42,7 @@ impl Default for Settings {
             is_subreaper: false,
             has_no_huge_pages: false,
             timer_slack_ns: DEFAULT_TIMER_SLACK_NS,
-            policy: SCHED_OTHER,
-            priority: 0,
-            resets_on_fork: false,
+            policy: Policy::default(),
             oom_score_adj: 0,
             oom_score_min: 0,
             io_priority: 0,
@@ -57,26 +51,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What a child starts with.
+    /// What a child starts with, but for the policy, which is that of the thread that makes it.
     #[must_use]
     pub const fn for_child(self) -> Self {
-        let child = Self {
+        Self {
             death_signal: 0,
             is_subreaper: false,
             ..self
-        };
-        if self.resets_on_fork && self.priority != 0 {
-            Self {
-                policy: SCHED_OTHER,
-                priority: 0,
-                resets_on_fork: false,
-                ..child
-            }
-        } else {
-            Self {
-                resets_on_fork: false,
-                ..child
-            }
         }
     }
 

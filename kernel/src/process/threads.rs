@@ -15,7 +15,7 @@ use executor::sorted::SortedMap;
 use kernel_loader::ThreadEntry;
 
 use super::robust;
-use super::{Pid, Process, Task};
+use super::{Pid, Policy, Process, Task};
 use crate::ipc::futex::{Key, Reach};
 use crate::kernel::Kernel;
 
@@ -36,7 +36,9 @@ pub struct ThreadStart {
 /// The threads of a process that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    tasks: SortedMap<Pid, Weak<Task>>,
+    pub(super) tasks: SortedMap<Pid, Weak<Task>>,
+    /// Their scheduling policies, but for the first thread's, and where it is not the default.
+    pub(super) policies: SortedMap<Pid, Policy>,
     /// With what the first thread has ended, if it has: the process's status once all have.
     first_status: Option<i32>,
 }
@@ -55,6 +57,7 @@ impl Threads {
             return Departure::Last(self.first_status.unwrap_or(status));
         }
         self.tasks.remove(&tid);
+        self.policies.remove(&tid);
         if is_first {
             self.first_status = Some(status);
         }
@@ -171,6 +174,7 @@ impl Kernel {
         let task = Task::new_thread(self, slot, maker, tid, start);
         task.set_comm(maker.comm());
         self.occupy_slot(slot, &task);
+        process.set_policy(tid, process.policy(maker.tid()).for_child());
         self.frames.join(maker.slot, &task);
         self.scheduler.start(&task);
         Ok(tid)
@@ -239,12 +243,13 @@ impl Kernel {
             }
         }
         if task.tid() != process.pid {
+            process.set_policy(process.pid, process.policy(task.tid()));
             self.processes.remove_thread(task.tid());
             task.take_first_id();
         }
         *process.threads.lock() = Threads {
             tasks: SortedMap::from_iter([(process.pid, Arc::downgrade(task))]),
-            first_status: None,
+            ..Threads::default()
         };
         task.set_clear_child_tid(0);
         task.set_robust_list(0);

@@ -37,7 +37,7 @@ use kernel::process::Process;
 
 use crate::context::Cx;
 
-/// The process that a call names: 0 is the caller.
+/// The process that a call names, or one of its threads: 0 is the caller.
 ///
 /// # Errors
 /// `EINVAL` for a negative number, `ESRCH`.
@@ -48,7 +48,7 @@ fn process_of(cx: Cx<'_>, pid: i32) -> Result<Arc<Process>> {
         _ => cx
             .kernel
             .processes
-            .find(pid)
+            .of_thread(pid)
             .ok_or_else(|| Errno::ESRCH.into()),
     }
 }

@@ -1,7 +1,8 @@
 //! Scheduling policies: sched(7).
 //!
 //! Deviates: `SCHED_FIFO` and `SCHED_RR` share a Worker's time as the least nice process does, and
-//! never starve others; `SCHED_DEADLINE` is never admitted.
+//! never starve others; of the threads of a process the first one's policy counts. `SCHED_DEADLINE`
+//! is never admitted.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use abi::layout::{SchedAttr, Timespec64};
 use abi::limits::PAGE_SIZE;
 use abi::types::{Pid, UserAddr};
 use abi::{Errno, Result};
-use kernel::process::{Process, Resource};
+use kernel::process::{Policy, Process, Resource};
 
 use super::schedule::may_have_nice;
 use super::{check_may_change, process_of};
@@ -48,74 +49,76 @@ pub(crate) fn sched_get_priority_min(_cx: Cx<'_>, policy: i32) -> Result<i32> {
     priorities(policy).map(|(min, _)| min)
 }
 
-/// A policy, its priority, and whether children start without it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Policy {
-    policy: i32,
-    priority: i32,
-    resets_on_fork: bool,
+/// A thread, and the process that it is of.
+struct Thread {
+    process: Arc<Process>,
+    tid: i32,
 }
 
-impl Policy {
-    fn of(process: &Process) -> Self {
-        let settings = process.settings.lock();
-        Self {
-            policy: settings.policy,
-            priority: settings.priority,
-            resets_on_fork: settings.resets_on_fork,
-        }
+impl Thread {
+    /// The thread that a call names: 0 is the caller.
+    ///
+    /// # Errors
+    /// `EINVAL` for a negative number, `ESRCH`.
+    fn new(cx: Cx<'_>, pid: Pid) -> Result<Self> {
+        let process = process_of(cx, pid.0)?;
+        let tid = if pid.0 == 0 { cx.task.tid() } else { pid.0 };
+        Ok(Self { process, tid })
     }
 
-    /// Makes it the policy of `process`, as the caller may.
-    fn give(self, cx: Cx<'_>, process: &Process) -> Result<()> {
-        let (min, max) = priorities(self.policy)?;
-        if !(min..=max).contains(&self.priority) {
+    /// The thread of a call whose pointer must not be null.
+    fn with(cx: Cx<'_>, pid: Pid, pointer: UserAddr) -> Result<Self> {
+        if pointer.is_null() {
+            return Err(Errno::EINVAL.into());
+        }
+        Self::new(cx, pid)
+    }
+
+    fn policy(&self) -> Policy {
+        self.process.policy(self.tid)
+    }
+
+    /// Gives it a policy, as the caller may.
+    fn set_policy(&self, cx: Cx<'_>, new: Policy) -> Result<()> {
+        let (min, max) = priorities(new.policy)?;
+        if !(min..=max).contains(&new.priority) {
             return Err(Errno::EINVAL.because("not a priority of this policy"));
         }
-        check_may_change(cx, process)?;
-        self.check_limits(cx, process)?;
-        if self.policy == SCHED_DEADLINE {
+        check_may_change(cx, &self.process)?;
+        self.check_limits(cx, new)?;
+        if new.policy == SCHED_DEADLINE {
             return Err(Errno::EBUSY.because("no time is set aside for deadlines"));
         }
-        process.set_policy(self.policy, self.priority);
-        process.settings.lock().resets_on_fork = self.resets_on_fork;
+        self.process.set_policy(self.tid, new);
         Ok(())
     }
 
     /// What takes `CAP_SYS_NICE` (Linux v6.12 kernel/sched/syscalls.c,
     /// `user_check_sched_setscheduler`).
-    fn check_limits(self, cx: Cx<'_>, process: &Process) -> Result<()> {
+    fn check_limits(&self, cx: Cx<'_>, new: Policy) -> Result<()> {
         if cx.process().credentials().has(CAP_SYS_NICE) {
             return Ok(());
         }
-        let old = Self::of(process);
+        let (old, process) = (self.policy(), &self.process);
         let limit = process.limits.lock().soft(Resource::RealTimePriority);
         let is_above = |priority: i32| u64::try_from(priority).is_ok_and(|it| it > limit);
-        let raises = is_real_time(self.policy)
-            && (self.policy != old.policy && limit == 0
-                || self.priority > old.priority && is_above(self.priority));
+        let raises = is_real_time(new.policy)
+            && (new.policy != old.policy && limit == 0
+                || new.priority > old.priority && is_above(new.priority));
         let leaves_idle = old.policy == SCHED_IDLE
-            && self.policy != SCHED_IDLE
+            && new.policy != SCHED_IDLE
             && !may_have_nice(cx, process, process.nice());
-        let keeps_for_children = old.resets_on_fork && !self.resets_on_fork;
-        if raises || leaves_idle || keeps_for_children || self.policy == SCHED_DEADLINE {
+        let keeps_for_children = old.resets_on_fork && !new.resets_on_fork;
+        if raises || leaves_idle || keeps_for_children || new.policy == SCHED_DEADLINE {
             return Err(Errno::EPERM.because("only with CAP_SYS_NICE"));
         }
         Ok(())
     }
 }
 
-/// The process of a call, whose pointer must not be null.
-fn subject(cx: Cx<'_>, pid: Pid, pointer: UserAddr) -> Result<Arc<Process>> {
-    if pointer.is_null() {
-        return Err(Errno::EINVAL.into());
-    }
-    process_of(cx, pid.0)
-}
-
 /// sched_getscheduler(2).
 pub(crate) fn sched_getscheduler(cx: Cx<'_>, pid: Pid) -> Result<i32> {
-    let policy = Policy::of(&*process_of(cx, pid.0)?);
+    let policy = Thread::new(cx, pid)?.policy();
     let flag = if policy.resets_on_fork {
         SCHED_RESET_ON_FORK
     } else {
@@ -129,34 +132,34 @@ pub(crate) fn sched_setscheduler(cx: Cx<'_>, pid: Pid, policy: i32, param: UserA
     if policy < 0 {
         return Err(Errno::EINVAL.into());
     }
-    let process = subject(cx, pid, param)?;
+    let thread = Thread::with(cx, pid, param)?;
     let wanted = Policy {
         policy: policy & !SCHED_RESET_ON_FORK,
         priority: i32::from_le_bytes(cx.copy_in(param)?),
         resets_on_fork: policy & SCHED_RESET_ON_FORK != 0,
     };
-    wanted.give(cx, &process)
+    thread.set_policy(cx, wanted)
 }
 
 /// sched_setparam(2).
 pub(crate) fn sched_setparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
-    let process = subject(cx, pid, param)?;
+    let thread = Thread::with(cx, pid, param)?;
     let wanted = Policy {
         priority: i32::from_le_bytes(cx.copy_in(param)?),
-        ..Policy::of(&process)
+        ..thread.policy()
     };
-    wanted.give(cx, &process)
+    thread.set_policy(cx, wanted)
 }
 
 /// sched_getparam(2).
 pub(crate) fn sched_getparam(cx: Cx<'_>, pid: Pid, param: UserAddr) -> Result<()> {
-    let process = subject(cx, pid, param)?;
-    cx.copy_out(param, &Policy::of(&process).priority.to_le_bytes())
+    let thread = Thread::with(cx, pid, param)?;
+    cx.copy_out(param, &thread.policy().priority.to_le_bytes())
 }
 
 /// sched_rr_get_interval(2).
 pub(crate) fn sched_rr_get_interval_time64(cx: Cx<'_>, pid: Pid, interval: UserAddr) -> Result<()> {
-    let interval_ns = match Policy::of(&*process_of(cx, pid.0)?).policy {
+    let interval_ns = match Thread::new(cx, pid)?.policy().policy {
         SCHED_RR => RR_INTERVAL_NS,
         SCHED_FIFO => 0,
         _ => FAIR_INTERVAL_NS,
@@ -201,11 +204,12 @@ pub(crate) fn sched_setattr(cx: Cx<'_>, pid: Pid, attr: UserAddr, flags: u32) ->
         return Err(Errno::EINVAL.into());
     }
     let attr = attributes_at(cx, attr)?;
-    let process = process_of(cx, pid.0)?;
+    let thread = Thread::new(cx, pid)?;
+    let process = &thread.process;
     if attr.flags & !KNOWN != 0 {
         return Err(Errno::EINVAL.because("flags that are not there"));
     }
-    let old = Policy::of(&process);
+    let old = thread.policy();
     let keeps = |flag: u64| attr.flags & flag != 0;
     let invalid = |_| Errno::EINVAL;
     let wanted = Policy {
@@ -224,10 +228,10 @@ pub(crate) fn sched_setattr(cx: Cx<'_>, pid: Pid, attr: UserAddr, flags: u32) ->
     let has_nice = matches!(wanted.policy, SCHED_OTHER | SCHED_BATCH);
     let nice = attr.nice.clamp(-20, 19);
     let sets_nice = has_nice && !keeps(SCHED_FLAG_KEEP_PARAMS);
-    if sets_nice && nice < process.nice() && !may_have_nice(cx, &process, nice) {
+    if sets_nice && nice < process.nice() && !may_have_nice(cx, process, nice) {
         return Err(Errno::EPERM.because("less nice than RLIMIT_NICE"));
     }
-    wanted.give(cx, &process)?;
+    thread.set_policy(cx, wanted)?;
     if sets_nice {
         process.set_nice(nice);
     }
@@ -247,14 +251,14 @@ pub(crate) fn sched_getattr(
     if attr.is_null() || pid.0 < 0 || flags != 0 || !fits {
         return Err(Errno::EINVAL.into());
     }
-    let process = process_of(cx, pid.0)?;
-    let policy = Policy::of(&process);
+    let thread = Thread::new(cx, pid)?;
+    let policy = thread.policy();
     let has_nice = matches!(policy.policy, SCHED_OTHER | SCHED_BATCH);
     let answer = SchedAttr {
         size: OUR_SIZE,
         policy: policy.policy.cast_unsigned(),
         flags: u64::from(policy.resets_on_fork),
-        nice: if has_nice { process.nice() } else { 0 },
+        nice: if has_nice { thread.process.nice() } else { 0 },
         priority: policy.priority.cast_unsigned(),
         ..SchedAttr::default()
     };

@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Guest,
     /// What only the test suites of others use: GNU's sed, diffutils and coreutils
     Suites,
+    /// The cases of tests/posix
+    Posix,
     /// Everything that a pod needs
     #[default]
     All,
@@ -34,7 +36,7 @@ pub(crate) enum Part {
 pub(crate) fn build(part: Part) -> Result<()> {
     let start = SystemTime::now();
     // The SDK's package has the kernel in it.
-    if !matches!(part, Part::Guest | Part::Suites) {
+    if !matches!(part, Part::Guest | Part::Suites | Part::Posix) {
         kernel::build()?;
     }
     if matches!(part, Part::Sdk | Part::All) {
@@ -46,6 +48,9 @@ pub(crate) fn build(part: Part) -> Result<()> {
     }
     if part == Part::Suites {
         crate::guest::suites()?;
+    }
+    if part == Part::Posix {
+        crate::guest::posix()?;
     }
     if part == Part::All {
         mark_ready(start)?;

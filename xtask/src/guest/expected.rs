@@ -26,7 +26,7 @@ use super::step::step;
 use crate::tree::root;
 
 /// The environment of a test, here and in a pod.
-const ENVIRONMENT: &[(&str, &str)] = &[("PATH", "/bin:/usr/bin"), ("HOME", "/")];
+pub(super) const ENVIRONMENT: &[(&str, &str)] = &[("PATH", "/bin:/usr/bin"), ("HOME", "/")];
 
 /// Compiles and runs what changed.
 ///
@@ -37,10 +37,7 @@ pub(super) fn build() -> Result<()> {
     let print = Fingerprint::new()
         .bytes(include_bytes!("expected.rs"))
         .bytes(include_bytes!("oracle.c"));
-    let oracle = out().join("oracle");
-    step("oracle", print, || {
-        compile(&root().join("xtask/src/guest/oracle.c"), &oracle)
-    })?;
+    let oracle = oracle()?;
     for source in sources(&root().join("tests/guest"), print)? {
         let program = dir.join("native").join(&source.name);
         step(&format!("expected-{}", source.name), source.print, || {
@@ -56,6 +53,19 @@ pub(super) fn build() -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// The program that starts others with nothing inherited, compiled.
+///
+/// # Errors
+/// It does not compile.
+pub(super) fn oracle() -> Result<PathBuf> {
+    let program = out().join("oracle");
+    let print = Fingerprint::new().bytes(include_bytes!("oracle.c"));
+    step("oracle", print, || {
+        compile(&root().join("xtask/src/guest/oracle.c"), &program)
+    })?;
+    Ok(program)
 }
 
 fn compile(source: &Path, program: &Path) -> Result<()> {

@@ -8,7 +8,7 @@
 //! - [`rust`]: cargo for the guest
 //! - [`programs`]: busybox, dash, test and bench programs; [`sources`]
 //! - [`mod@gnu`]: programs that only test suites of others use
-//! - [`expected()`]: what the tests print on Linux itself
+//! - [`expected()`]: what the tests print on Linux itself; [`posix()`]: a suite for POSIX
 //! - [`image()`]: an Ext2 file system with all of them
 
 mod command;
@@ -17,6 +17,7 @@ mod fingerprint;
 mod gnu;
 mod image;
 mod linux_headers;
+mod posix;
 mod programs;
 mod rust;
 mod sources;
@@ -108,6 +109,14 @@ pub(crate) fn expected() -> Result<()> {
     expected::build()
 }
 
+/// Compiles the cases of Debian's `posixtestsuite` for the guest.
+///
+/// # Errors
+/// The suite's source or the sysroot cannot be had.
+pub(crate) fn posix() -> Result<()> {
+    posix::build()
+}
+
 /// Makes what the test programs print on this machine what they have to print in a pod.
 ///
 /// # Errors
@@ -115,6 +124,14 @@ pub(crate) fn expected() -> Result<()> {
 pub(crate) fn record() -> Result<()> {
     expected::build()?;
     expected::record()
+}
+
+/// Makes how the cases of `tests/posix` end on this machine how they have to end in a pod.
+///
+/// # Errors
+/// As for [`posix()`], or this is not root.
+pub(crate) fn record_posix() -> Result<()> {
+    posix::record()
 }
 
 /// Where the test programs print something else on this machine than what was recorded.
