@@ -10,6 +10,8 @@ const BUILT = fileURLToPath(new URL("../../../target/guest/", import.meta.url));
 const PROGRAMS = join(BUILT, "posix");
 /** A case that takes longer is killed, as on Linux (`xtask/src/guest/posix.rs`). */
 const TIMEOUT_MS = 60_000;
+/** One that goes on nevertheless is given up. */
+const LOST_MS = 75_000;
 const ENVIRONMENT = { PATH: "/bin:/usr/bin", HOME: "/" };
 
 /** How a case ends, in the words of `linux.txt`, and what it says. */
@@ -43,9 +45,15 @@ export async function run(pod: Pod, name: string): Promise<End> {
   child.stdio?.stdin.end();
   const said = Promise.all([child.stdio?.stdout.text(), child.stdio?.stderr.text()]).then((texts) => texts.join(""));
   const limit = setTimeout(() => void child.kill(constants.signals.SIGKILL).catch(() => undefined), TIMEOUT_MS);
-  const { shell } = await child.exit;
+  const lost = Promise.withResolvers<undefined>();
+  const end = setTimeout(lost.resolve, LOST_MS, undefined);
+  const status = await Promise.race([child.exit, lost.promise]);
   clearTimeout(limit);
+  clearTimeout(end);
+  if (status === undefined) {
+    return { result: "cannot be killed", says: "" };
+  }
   // A child that it has left behind may hold its output open.
   const late = new Promise<string>((resolve) => setTimeout(resolve, 1000, "(a child goes on)"));
-  return { result: named(shell), says: await Promise.race([said, late]) };
+  return { result: named(status.shell), says: await Promise.race([said, late]) };
 }

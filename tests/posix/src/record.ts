@@ -23,7 +23,11 @@ function rows(file: string): string[][] {
 
 /** Every case that is a program on Linux. */
 export function cases(): Case[] {
-  return rows("linux.txt").map(([name = "", native = "", seconds = "0"]) => ({ name, native, seconds: Number(seconds) }));
+  return rows("linux.txt").map(([name = "", native = "", seconds = "0"]) => ({
+    name,
+    native,
+    seconds: Number(seconds),
+  }));
 }
 
 /** How the cases end in a pod that end otherwise on Linux; each has to have a reason. */
