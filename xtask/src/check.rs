@@ -8,7 +8,7 @@ use crate::command::{cargo, run, step};
 use crate::{generate, node, tidy, tree};
 
 /// The folders with a `tsconfig.json` of their own.
-const TYPESCRIPT: [&str; 12] = [
+const TYPESCRIPT: [&str; 13] = [
     "sdk",
     "examples/web-demo",
     "tests/bash",
