@@ -8,6 +8,7 @@ use abi::special::FORK;
 use abi::table::SYSCALLS;
 use abi::wasi::{BASE, FUNCTIONS, MORE};
 use fs::budget::Class;
+use fs::vfs::path::Location;
 use kernel::platform::Slot;
 use kernel::process::Task;
 use kernel::testing::Progress;
@@ -46,6 +47,7 @@ struct Round<'a> {
     world: World,
     /// Whether there is a memory for each guest.
     has_frames: bool,
+    root: Location,
     players: Vec<Player>,
     finds: Finds,
     tally: &'a mut Tally,
@@ -69,7 +71,9 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
         world.kernel.processes.len(),
         world.kernel.guests_per_worker(),
     );
+    let root = world.kernel.root().unwrap();
     let mut round = Round {
+        root,
         random,
         world,
         has_frames,
@@ -80,7 +84,7 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
     };
     let mut nr_calls = 0;
     let mut nr_idle = 0_u32;
-    while nr_calls < CALLS_PER_ROUND {
+    while nr_calls < CALLS_PER_ROUND && round.has_root() {
         round.welcome();
         if round.step() {
             nr_calls += 1;
@@ -90,15 +94,21 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
             assert!(nr_idle < 100_000, "nobody can make a call");
         }
     }
-    round.watch.call("the end", &[]);
+    round.watch.call(0, "the end", &[]);
     round.end();
+    let has_root = round.has_root();
     let Round { world, .. } = round;
     clean(&world);
     let left = (
         world.kernel.processes.len(),
         world.kernel.guests_per_worker(),
     );
-    assert_eq!(left, quiet, "processes and guests are left");
+    let processes = &world.kernel.processes;
+    let pids = processes.pids().into_iter().filter(|pid| *pid != 1);
+    let who: Vec<_> = pids
+        .map(|pid| (pid, processes.state_of(pid), processes.relations(pid)))
+        .collect();
+    assert_eq!(left, quiet, "processes and guests are left: {who:?}");
     let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
     assert_eq!(charged, [0, 0], "memory is left charged");
     match world.try_guest() {
@@ -108,13 +118,19 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
             end(&world, &guest);
         }
         Err(error) => assert!(
-            world.kernel.budget().is_short(),
+            !has_root || world.kernel.budget().is_short(),
             "no further guest: {error:?}"
         ),
     }
 }
 
 impl Round<'_> {
+    /// Whether nobody has mounted something over the root, by way of a link: no program is there.
+    fn has_root(&self) -> bool {
+        let root = self.world.kernel.root();
+        root.is_ok_and(|root| root.is_same(&self.root))
+    }
+
     /// Has one more guest begin when there are few, and takes in those that others have made.
     fn welcome(&mut self) {
         if self.players.len() < MIN_GUESTS {
@@ -125,7 +141,7 @@ impl Round<'_> {
                 Ok(guest) => guest,
                 Err(error) => {
                     assert!(
-                        self.world.kernel.budget().is_short(),
+                        !self.has_root() || self.world.kernel.budget().is_short(),
                         "no further guest: {error:?}"
                     );
                     break;
@@ -209,7 +225,9 @@ impl Round<'_> {
     /// Time passes, and from time to time a signal comes.
     fn wait(&mut self, guest: &Guest) {
         if self.random.below(8) == 0 {
-            let signal = [10, 10, 14, 18, 9][self.random.index(5)];
+            let signal = [10_i32, 10, 14, 18, 9][self.random.index(5)];
+            self.watch
+                .call(guest.id(), "a signal", &[signal.cast_unsigned()]);
             let _gone = self.world.kernel.kill(guest.pid(), signal);
         }
         let ns = u64::from(self.random.below(1_000_000_000));
@@ -242,7 +260,7 @@ impl Round<'_> {
             return;
         }
         let [admit, split, result] = FORK_STEPS;
-        self.watch.call("the steps of fork", &[]);
+        self.watch.call(guest.id(), "the steps of fork", &[]);
         let step = |step: u32| guest.call(move |task| task.fork_step(step, 0));
         if step(admit) == Progress::Returned(FORK) && step(split) == Progress::Returned(1) {
             let child = step(result).result();
@@ -255,6 +273,7 @@ impl Round<'_> {
     }
 
     fn vfork(&mut self, guest: &Guest) {
+        self.watch.call(guest.id(), "vfork and execve", &[]);
         if self.players.len() < MAX_GUESTS && guest.sys("vfork", &[]) == Ok(0) {
             if guest.word(STRINGS).is_err() {
                 // Its frame is another guest's, and this one has not the Worker's turn.
@@ -287,7 +306,7 @@ impl Round<'_> {
             words[1] = put_string(guest, AREA + STRIDE, MOUNT_POINTS[self.random.index(3)]);
             words[3] &= !MS_NOEXEC;
         }
-        self.watch.call(row.name, &words);
+        self.watch.call(guest.id(), row.name, &words);
         guest.enter(row.number, &words)
     }
 
@@ -296,7 +315,7 @@ impl Round<'_> {
         let function = &FUNCTIONS[number];
         let words = words_of_wasi(&mut self.random, function);
         let (first, behind) = words.split_at(words.len().min(6));
-        self.watch.call(function.name, first);
+        self.watch.call(guest.id(), function.name, first);
         if !behind.is_empty() {
             guest.enter(MORE, behind);
         }

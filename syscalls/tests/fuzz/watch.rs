@@ -16,6 +16,7 @@ struct State {
     seconds: u32,
     is_over: bool,
     nr_calls: u32,
+    pid: u32,
     name: &'static str,
     words: [u32; 6],
 }
@@ -65,9 +66,10 @@ impl Watch {
         };
     }
 
-    /// A call begins.
-    pub fn call(&self, name: &'static str, words: &[u32]) {
+    /// A call of process `pid` begins.
+    pub fn call(&self, pid: u32, name: &'static str, words: &[u32]) {
         let mut state = self.state.lock();
+        state.pid = pid;
         state.nr_calls += 1;
         state.name = name;
         state.words = [0; 6];
@@ -90,7 +92,7 @@ impl Drop for Watch {
 }
 
 fn describe(state: &State) -> String {
-    let mut text = format!("call {}: {}(", state.nr_calls, state.name);
+    let mut text = format!("call {} of {}: {}(", state.nr_calls, state.pid, state.name);
     for word in state.words {
         let _infallible = write!(text, "{word:#x}, ");
     }
