@@ -105,7 +105,12 @@ pub(crate) fn mmap2(
         if !file.is_readable() {
             return Err(Errno::EACCES.because("the file is not open for reading"));
         }
-        if file.is_stream() || file.file_type() == FileType::Directory {
+        // Files of procfs tell of the address space that would be locked meanwhile.
+        let is_text = file.location().is_some_and(|location| {
+            let kind = location.mount.file_system().type_name();
+            kind == "proc" || kind == "sysfs"
+        });
+        if is_text || file.is_stream() || file.file_type() == FileType::Directory {
             return Err(Errno::ENODEV.because("the file cannot be mapped"));
         }
         if is_shared && protection & PROT_WRITE != 0 && !file.is_writable() {

@@ -312,3 +312,18 @@ fn pod_has_names_and_an_identity() {
     assert_eq!(lines[2], "devpts /dev/pts devpts rw,relatime 0 0");
     assert_eq!(lines[3], "proc /proc proc rw,relatime 0 0");
 }
+
+#[test]
+fn files_of_proc_cannot_be_mapped() {
+    const MAP_SHARED: u32 = 1;
+    const MAP_PRIVATE: u32 = 2;
+    let world = World::new();
+    let guest = world.guest();
+    // It tells of the memory that it would be mapped to.
+    let path = guest.put_string(DATA, b"/proc/self/status");
+    let fd = guest.sys("open", &[path, 0, 0]).unwrap();
+    for kind in [MAP_SHARED, MAP_PRIVATE] {
+        let mapped = guest.sys("mmap2", &[0, 4096, 1, kind, fd, 0]);
+        assert_eq!(mapped, Err(Errno::ENODEV));
+    }
+}

@@ -238,12 +238,10 @@ impl Round<'_> {
     fn bury(&mut self, index: usize, guest: &Guest) {
         let _dead = guest.breathe();
         self.world.run();
+        // On another Worker it goes on as another task.
+        let seated = self.world.kernel.task(guest.task.slot);
         let goes_on = self.world.kernel.is_alive(guest.process.pid)
-            && guest
-                .process
-                .threads()
-                .iter()
-                .any(|task| Arc::ptr_eq(task, &guest.task));
+            && seated.is_some_and(|task| Arc::ptr_eq(&task, &guest.task));
         if goes_on && guest.go_on() == Progress::Dead && !guest.is_parked() {
             guest.start_over();
             self.players[index].parked = None;
