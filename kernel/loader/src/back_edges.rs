@@ -4,6 +4,7 @@
 //! counts where it branches back does not. That needs every branch to the loop to be a `br` or a
 //! `br_if` that carries no values, outside of loops that are written by [`unroll`](crate::unroll).
 
+use crate::counted::Counted;
 use crate::instruction::{Instruction, Op};
 use crate::unroll::Body;
 
@@ -14,6 +15,8 @@ pub(crate) enum Label {
     Plain,
     /// A loop that counts at the branches back.
     Back,
+    /// A loop that counts all its turns beforehand.
+    Counted(Counted),
 }
 
 /// For each loop of a function, in the order of their heads: how it counts.
@@ -38,6 +41,11 @@ impl BackEdges {
             };
             match instruction.op {
                 Op::Loop { has_params, .. } => {
+                    if let Some(counted) = Counted::of(code, at) {
+                        open.push(None);
+                        loops.push(Label::Counted(counted));
+                        continue;
+                    }
                     let body = Body::of(code.get(at..).unwrap_or_default());
                     if let Some(body) = body {
                         unrolled_end = at.saturating_add(body.len());

@@ -41,6 +41,9 @@ pub(crate) enum Op<'a> {
         is_tail: bool,
     },
     RefFunc(u32),
+    LocalGet(u32),
+    LocalSet(u32),
+    LocalTee(u32),
     GlobalGet(u32),
     GlobalSet(u32),
     /// `i32.const`.
@@ -284,6 +287,9 @@ impl<'a> Code<'a> {
                 }
                 Op::Other
             }
+            0x20 => Op::LocalGet(self.number()?),
+            0x21 => Op::LocalSet(self.number()?),
+            0x22 => Op::LocalTee(self.number()?),
             0x23 => Op::GlobalGet(self.number()?),
             0x24 => Op::GlobalSet(self.number()?),
             0x3f => {
@@ -309,8 +315,8 @@ impl<'a> Code<'a> {
     fn skip(&mut self, first: u8) -> Option<()> {
         match first {
             0x00 | 0x01 | 0x05 | 0x0f | 0x1a | 0x1b | 0x45..=0xc4 | 0xd1 => {}
-            // Locals, tables, the type of a null, and `i64.const`.
-            0x20..=0x22 | 0x25 | 0x26 | 0x42 | 0xd0 => drop(self.leb()?),
+            // Tables, the type of a null, and `i64.const`.
+            0x25 | 0x26 | 0x42 | 0xd0 => drop(self.leb()?),
             0x28..=0x3e => drop(self.place()?),
             0x43 => self.bytes(4)?,
             0x44 => self.bytes(8)?,

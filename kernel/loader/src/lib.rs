@@ -46,6 +46,7 @@ mod atomics;
 mod back_edges;
 mod call_graph;
 mod call_shim;
+mod counted;
 mod data;
 mod features;
 mod fork;

@@ -19,6 +19,7 @@ use crate::atomics::Atomics;
 use crate::back_edges::{BackEdges, Label, target};
 use crate::call_graph::{Plan, Verdict};
 use crate::call_shim::Shim;
+use crate::counted::Counted;
 use crate::instruction::{Code, Instruction, Op};
 use crate::refusal::Refusal;
 use crate::rewrite::Rewriter;
@@ -26,6 +27,10 @@ use crate::unroll::Body;
 
 /// Turns of loops between two calls of the shim: tens of microseconds of the tightest one.
 const FUEL: i32 = 20_000;
+
+/// What a counted loop may execute in all without counting: as much as one that is written several
+/// times.
+const FREE_INSTRUCTIONS: u64 = 160;
 
 /// A bulk instruction counts one turn for each `1 << BULK_SHIFT` bytes or elements.
 const BULK_SHIFT: i32 = 6;
@@ -131,7 +136,7 @@ impl Writer<'_> {
             code.push(instruction);
         }
         if self.verdict.is_marked {
-            self.count_down();
+            self.count_down(1);
         }
         let back_edges = self.plan.map(|_| BackEdges::of(&code)).unwrap_or_default();
         let mut nr_loops = 0_usize;
@@ -152,27 +157,36 @@ impl Writer<'_> {
                 Op::Loop { .. } => {
                     let label = back_edges.label(nr_loops);
                     nr_loops = nr_loops.saturating_add(1);
-                    if label == Label::Back {
-                        open.push(Some(label));
-                        self.copy(instruction);
-                    } else if let Some(body) = unrolled {
-                        body.start(&mut self.function);
-                        self.count_down();
-                        Body::finish(&mut self.function);
-                        rest = rest.get(body.len()..).unwrap_or_default();
-                    } else {
-                        open.push(None);
-                        self.copy(instruction);
-                        self.count_down();
+                    match (label, unrolled) {
+                        (Label::Back, _) => {
+                            open.push(Some(label));
+                            self.copy(instruction);
+                        }
+                        (Label::Counted(counted), _) => {
+                            self.count_beforehand(counted);
+                            open.push(None);
+                            self.copy(instruction);
+                        }
+                        (Label::Plain, Some(body)) => {
+                            body.start(&mut self.function);
+                            self.count_down(1);
+                            Body::finish(&mut self.function);
+                            rest = rest.get(body.len()..).unwrap_or_default();
+                        }
+                        (Label::Plain, None) => {
+                            open.push(None);
+                            self.copy(instruction);
+                            self.count_down(1);
+                        }
                     }
                 }
                 Op::Br(label) if target(&open, label).is_some() => {
-                    self.count_down();
+                    self.count_down(1);
                     self.copy(instruction);
                 }
                 Op::BrIf(label) if target(&open, label).is_some() => {
                     self.function.instructions().if_(BlockType::Empty);
-                    self.count_down();
+                    self.count_down(1);
                     self.function
                         .instructions()
                         .br(label.saturating_add(1))
@@ -183,7 +197,7 @@ impl Writer<'_> {
                         .plan
                         .is_some_and(|plan| plan.is_type_marked(type_index))
                     {
-                        self.count_down();
+                        self.count_down(1);
                     }
                     self.copy(instruction);
                 }
@@ -210,12 +224,24 @@ impl Writer<'_> {
         Rewriter::write(instruction, &mut self.function);
     }
 
-    /// Counts down, and calls below zero; needs nothing of the operand stack and leaves it alone.
-    fn count_down(&mut self) {
+    /// Counts the turns of a loop before it starts, if it is worth that.
+    fn count_beforehand(&mut self, counted: Counted) {
+        if counted.nr_instructions > FREE_INSTRUCTIONS {
+            self.count_down(counted.turns);
+        }
+    }
+
+    /// Counts some turns down, and calls below zero; needs nothing of the operand stack and leaves it
+    /// alone.
+    fn count_down(&mut self, turns: u32) {
         let Safepoints {
             counter, function, ..
         } = self.safepoints;
-        let turns = self.verdict.weight.min(FUEL.cast_unsigned());
+        let turns = self
+            .verdict
+            .weight
+            .saturating_mul(turns)
+            .min(FUEL.cast_unsigned());
         self.function
             .instructions()
             .global_get(counter)

@@ -115,7 +115,7 @@ impl<'i, 'a> Body<'i, 'a> {
 
 /// Whether a loop with this instruction is left as it is: it is not an innermost one, takes long
 /// by itself, or has labels of a kind that this module does not know.
-const fn is_unfit(op: Op<'_>) -> bool {
+pub(crate) const fn is_unfit(op: Op<'_>) -> bool {
     matches!(
         op,
         Op::Loop { .. }

@@ -327,3 +327,136 @@ fn a_loop_that_never_goes_round_pays_nothing() {
     }
     assert_eq!(nr_safepoints(&mut world), 0);
 }
+
+/// Loops over constants, in the ways in which compilers write them; and some that only look so.
+const COUNTED: &str = r#"(module
+  (memory (export "memory") 1)
+  (global $sp (mut i32) (i32.const 4096))
+  (func (export "_start"))
+  (func (export "up") (param $n i32) (result i32) (local $i i32) (local $sum i32)
+    (loop $outer
+      (local.set $i (i32.const -640))
+      (loop $l
+        (if (i32.and (local.get $i) (i32.const 4))
+          (then (local.set $sum (i32.add (local.get $sum) (i32.const 1)))))
+        (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 4)))))
+      (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum))
+  (func (export "down") (param $n i32) (result i32) (local $i i32) (local $sum i32)
+    (loop $outer
+      (local.set $i (i32.const 99))
+      (block $out
+        (loop $l
+          (br_if $out (i32.eqz (local.get $n)))
+          (local.set $i (i32.add (local.get $i) (i32.const -1)))
+          (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
+          (br_if $l (i32.ne (local.get $i) (i32.const -1)))))
+      (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum))
+  (func (export "few") (param $n i32) (result i32) (local $i i32) (local $sum i32)
+    (local.set $i (i32.const 0))
+    (loop $l
+      (local.set $sum (i32.add (local.get $sum) (local.get $n)))
+      (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 3))))
+    (local.get $sum))
+  (func (export "passes_the_last") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (local.set $i (i32.const 0))
+    (block $out
+      (loop $l
+        (br_if $out (i32.eq (local.tee $turns (i32.add (local.get $turns) (i32.const 1))) (local.get $n)))
+        (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 2))) (i32.const 7)))))
+    (local.get $turns))
+  (func (export "long") (param $n i32) (result i32) (local $i i32)
+    (local.set $i (i32.const -200000))
+    (loop $l
+      (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 1)))))
+    (local.get $n))
+  (func (export "set_twice") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (local.set $i (i32.const -8))
+    (loop $l
+      (if (i32.lt_u (local.get $turns) (local.get $n)) (then (local.set $i (i32.const -8))))
+      (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+      (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 1)))))
+    (local.get $turns))
+  (func (export "goes_round_before") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (local.set $i (i32.const -8))
+    (loop $l
+      (br_if $l (i32.lt_u (local.tee $turns (i32.add (local.get $turns) (i32.const 1))) (local.get $n)))
+      (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 1)))))
+    (local.get $turns))
+  (func (export "steps_seldom") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (local.set $i (i32.const -8))
+    (loop $l
+      (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+      (if (i32.ge_u (local.get $turns) (local.get $n))
+        (then (local.set $i (i32.add (local.get $i) (i32.const 1)))))
+      (br_if $l (local.get $i)))
+    (local.get $turns))
+  (func (export "starts_elsewhere") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (if (local.get $n)
+      (then (local.set $i (i32.sub (i32.const 0) (local.get $n))))
+      (else (local.set $i (i32.const -8))))
+    (loop $l
+      (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+      (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 1)))))
+    (local.get $turns))
+  (func (export "by_table") (param $n i32) (result i32) (local $i i32) (local $turns i32)
+    (local.set $i (i32.const -8))
+    (block $out
+      (loop $l
+        (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+        (block $on
+          (br_table $l $on (i32.ge_u (local.get $turns) (local.get $n))))
+        (br_if $l (local.tee $i (i32.add (local.get $i) (i32.const 1))))))
+    (local.get $turns)))"#;
+
+#[test]
+fn a_counted_loop_counts_all_its_turns() {
+    for (name, turns, sum) in [("up", 160, 80), ("down", 100, 100)] {
+        let mut world = World::new(COUNTED);
+        let times = 4000;
+        assert_eq!(
+            world.call(name, &[times]).expect("returns"),
+            times * sum,
+            "{name}"
+        );
+        // 20,000 turns for each call of the kernel, as in any other loop; the outer one has turns, too.
+        let expected = usize::try_from(times * (turns + 1) / 20_000).expect("is positive");
+        let nr = nr_safepoints(&mut world);
+        assert!(
+            (expected - 2..=expected + 2).contains(&nr),
+            "{name}: {nr}, not about {expected}"
+        );
+    }
+}
+
+#[test]
+fn a_counted_loop_of_a_few_turns_pays_nothing() {
+    let mut world = World::new(COUNTED);
+    for n in 0..50_000 {
+        assert_eq!(world.call("few", &[n]).expect("returns"), 3 * n);
+    }
+    assert_eq!(nr_safepoints(&mut world), 0);
+}
+
+#[test]
+fn loops_that_only_look_counted_come_by_safepoints() {
+    for (name, turns) in [
+        ("passes_the_last", 200_000),
+        ("long", 200_000),
+        ("set_twice", 200_007),
+        ("goes_round_before", 200_007),
+        ("steps_seldom", 200_007),
+        ("starts_elsewhere", 200_000),
+        ("by_table", 200_007),
+    ] {
+        let mut world = World::new(COUNTED);
+        assert_eq!(
+            world.call(name, &[200_000]).expect("returns"),
+            turns,
+            "{name}"
+        );
+        let nr = nr_safepoints(&mut world);
+        assert!((1..=100).contains(&nr), "{name}: {nr}");
+    }
+}

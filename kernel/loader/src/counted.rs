@@ -1,0 +1,168 @@
+//! Loops whose number of turns is known before they start.
+//!
+//! ```text
+//!   i32.const 0                     the first value
+//!   local.set $i
+//!   ...                             straight on, whatever this does
+//!   loop
+//!     ...                           no calls, no loops, no other branch to the loop
+//!     local.get $i
+//!     i32.const 4                   the step
+//!     i32.add
+//!     local.tee $i                  the only one that sets $i
+//!     i32.const 64                  the last value; or neither this line nor the next: zero
+//!     i32.ne
+//!     br_if 0
+//!   end
+//! ```
+//! That is how compilers write the loops over the words of a block, the bits of a byte, the entries of a
+//! fixed table. Such a loop counts all its turns at once, before the first.
+
+use crate::instruction::{Instruction, Op};
+use crate::unroll::is_unfit;
+
+/// The most instructions of all turns together: tens of microseconds.
+const MAX_INSTRUCTIONS: u64 = 1 << 16;
+
+/// How far before a loop the first value is looked for.
+const MAX_DISTANCE: usize = 64;
+
+const ELSE: &[u8] = &[0x05];
+const I32_NE: &[u8] = &[0x47];
+const I32_ADD: &[u8] = &[0x6a];
+
+/// A loop that makes `turns` turns, or fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) turns: u32,
+    /// Instructions of all turns together.
+    pub(crate) nr_instructions: u64,
+}
+
+impl Counted {
+    /// The loop whose head is at `head` of `code`, if it is such a loop.
+    pub(crate) fn of(code: &[Instruction<'_>], head: usize) -> Option<Self> {
+        let (before, [first, rest @ ..]) = code.split_at_checked(head)? else {
+            return None;
+        };
+        if !matches!(first.op, Op::Loop { is_empty: true, .. }) {
+            return None;
+        }
+        let body = rest.get(..own_end(rest)?)?;
+        let (local, last) = condition(body)?;
+        let step = step(body, local)?;
+        let distance = i64::from(last.wrapping_sub(first_value(before, local)?));
+        if distance.checked_rem(step.into()) != Some(0) {
+            return None;
+        }
+        let turns = u32::try_from(distance.checked_div(step.into())?).ok()?;
+        let nr_instructions = u64::from(turns).saturating_mul(body.len().try_into().ok()?);
+        (1..=MAX_INSTRUCTIONS)
+            .contains(&nr_instructions)
+            .then_some(Self {
+                turns,
+                nr_instructions,
+            })
+    }
+}
+
+/// Where the `end` of a loop is whose head is before `rest`; `None` if something in it takes long, or if
+/// it goes round by another branch than its last instruction.
+fn own_end(rest: &[Instruction<'_>]) -> Option<usize> {
+    let mut depth = 0_u32;
+    for (at, instruction) in rest.iter().enumerate() {
+        match instruction.op {
+            Op::End if depth == 0 => return Some(at),
+            Op::End => depth = depth.saturating_sub(1),
+            Op::Block => depth = depth.saturating_add(1),
+            Op::BrIf(0) if depth == 0 && rest.get(at.saturating_add(1))?.op == Op::End => {}
+            Op::Br(label) | Op::BrIf(label) if label == depth => return None,
+            Op::BrTable(mut labels) => {
+                if labels.any(|label| label == depth) {
+                    return None;
+                }
+            }
+            op if is_unfit(op) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The loop goes round until this local has this value.
+fn condition(body: &[Instruction<'_>]) -> Option<(u32, i32)> {
+    let (goes_round, body) = body.split_last()?;
+    if goes_round.op != Op::BrIf(0) {
+        return None;
+    }
+    let (local, last) = match body {
+        [
+            ..,
+            local,
+            Instruction {
+                op: Op::Word(last), ..
+            },
+            compare,
+        ] if compare.bytes == I32_NE => (local, *last),
+        [.., local] => (local, 0),
+        [] => return None,
+    };
+    match local.op {
+        Op::LocalGet(local) | Op::LocalTee(local) => Some((local, last)),
+        _ => None,
+    }
+}
+
+/// What each turn adds to `local`: once, on every way through the body.
+fn step(body: &[Instruction<'_>], local: u32) -> Option<i32> {
+    let mut step = None;
+    let mut depth = 0_u32;
+    for (at, instruction) in body.iter().enumerate() {
+        match instruction.op {
+            Op::Block => depth = depth.saturating_add(1),
+            Op::End => depth = depth.saturating_sub(1),
+            op if sets(op, local) => {
+                let added = match body.get(at.checked_sub(3)?..at)? {
+                    [
+                        get,
+                        Instruction {
+                            op: Op::Word(added),
+                            ..
+                        },
+                        add,
+                    ] if get.op == Op::LocalGet(local) && add.bytes == I32_ADD => *added,
+                    _ => return None,
+                };
+                if depth != 0 || step.replace(added).is_some() {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+    }
+    step
+}
+
+/// What `local` is at the end of `before`.
+fn first_value(before: &[Instruction<'_>], local: u32) -> Option<i32> {
+    let mut back = before.iter().rev().take(MAX_DISTANCE).peekable();
+    while let Some(instruction) = back.next() {
+        match instruction.op {
+            op if sets(op, local) => {
+                return match back.peek()?.op {
+                    Op::Word(value) => Some(value),
+                    _ => None,
+                };
+            }
+            // Here other ways lead in.
+            Op::End | Op::Delegate | Op::Loop { .. } | Op::Exception => return None,
+            _ if instruction.bytes == ELSE => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn sets(op: Op<'_>, local: u32) -> bool {
+    op == Op::LocalSet(local) || op == Op::LocalTee(local)
+}
