@@ -17,6 +17,8 @@ pub(crate) enum Label {
     Back,
     /// A loop that counts all its turns beforehand.
     Counted(Counted),
+    /// A loop in such a loop.
+    Free,
 }
 
 /// For each loop of a function, in the order of their heads: how it counts.
@@ -31,6 +33,8 @@ impl BackEdges {
         let mut open: Vec<Option<usize>> = Vec::new();
         // Where the body ends that `unroll` writes.
         let mut unrolled_end = 0;
+        // Where the last counted loop ends.
+        let mut counted_end = 0;
         for (at, instruction) in code.iter().enumerate() {
             let mut keep_at_head = |open: &[Option<usize>], label: u32| {
                 if let Some(index) = target(open, label)
@@ -41,7 +45,13 @@ impl BackEdges {
             };
             match instruction.op {
                 Op::Loop { has_params, .. } => {
+                    if at < counted_end {
+                        open.push(None);
+                        loops.push(Label::Free);
+                        continue;
+                    }
                     if let Some(counted) = Counted::of(code, at) {
+                        counted_end = at.saturating_add(counted.len);
                         open.push(None);
                         loops.push(Label::Counted(counted));
                         continue;

@@ -5,7 +5,7 @@
 //!   local.set $i
 //!   ...                             straight on, whatever this does
 //!   loop
-//!     ...                           no calls, no loops, no other branch to the loop
+//!     ...                           no calls, loops of this kind only, no other branch to the loop
 //!     local.get $i
 //!     i32.const 4                   the step
 //!     i32.add
@@ -16,13 +16,16 @@
 //!   end
 //! ```
 //! That is how compilers write the loops over the words of a block, the bits of a byte, the entries of a
-//! fixed table. Such a loop counts all its turns at once, before the first.
+//! fixed table. Such a loop counts all its turns at once, before the first, with those of the loops in it.
 
 use crate::instruction::{Instruction, Op};
 use crate::unroll::is_unfit;
 
 /// The most instructions of all turns together: tens of microseconds.
 const MAX_INSTRUCTIONS: u64 = 1 << 16;
+
+/// How deep such loops are looked for in each other: a limit on the work for hostile code.
+const MAX_NESTING: u32 = 4;
 
 /// How far before a loop the first value is looked for.
 const MAX_DISTANCE: usize = 64;
@@ -31,62 +34,101 @@ const ELSE: &[u8] = &[0x05];
 const I32_NE: &[u8] = &[0x47];
 const I32_ADD: &[u8] = &[0x6a];
 
-/// A loop that makes `turns` turns, or fewer.
+/// A loop that makes `turns` turns, or fewer, those of the loops in it included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) turns: u32,
     /// Instructions of all turns together.
     pub(crate) nr_instructions: u64,
+    /// Instructions between `loop` and its `end`.
+    pub(crate) len: usize,
 }
 
 impl Counted {
     /// The loop whose head is at `head` of `code`, if it is such a loop.
     pub(crate) fn of(code: &[Instruction<'_>], head: usize) -> Option<Self> {
+        Self::nested(code, head, MAX_NESTING)
+    }
+
+    fn nested(code: &[Instruction<'_>], head: usize, nesting: u32) -> Option<Self> {
         let (before, [first, rest @ ..]) = code.split_at_checked(head)? else {
             return None;
         };
         if !matches!(first.op, Op::Loop { is_empty: true, .. }) {
             return None;
         }
-        let body = rest.get(..own_end(rest)?)?;
+        let one_turn = Turn::of(code, head, nesting)?;
+        let body = rest.get(..one_turn.len)?;
         let (local, last) = condition(body)?;
-        let step = step(body, local)?;
+        let step = i64::from(step(body, local)?);
         let distance = i64::from(last.wrapping_sub(first_value(before, local)?));
-        if distance.checked_rem(step.into()) != Some(0) {
+        if distance.checked_rem(step) != Some(0) {
             return None;
         }
-        let turns = u32::try_from(distance.checked_div(step.into())?).ok()?;
-        let nr_instructions = u64::from(turns).saturating_mul(body.len().try_into().ok()?);
+        let turns = u32::try_from(distance.checked_div(step)?).ok()?;
+        let nr_instructions = one_turn.nr_instructions.saturating_mul(turns.into());
         (1..=MAX_INSTRUCTIONS)
             .contains(&nr_instructions)
             .then_some(Self {
-                turns,
+                turns: turns.saturating_mul(one_turn.turns),
                 nr_instructions,
+                len: one_turn.len,
             })
     }
 }
 
-/// Where the `end` of a loop is whose head is before `rest`; `None` if something in it takes long, or if
-/// it goes round by another branch than its last instruction.
-fn own_end(rest: &[Instruction<'_>]) -> Option<usize> {
-    let mut depth = 0_u32;
-    for (at, instruction) in rest.iter().enumerate() {
-        match instruction.op {
-            Op::End if depth == 0 => return Some(at),
-            Op::End => depth = depth.saturating_sub(1),
-            Op::Block => depth = depth.saturating_add(1),
-            Op::BrIf(0) if depth == 0 && rest.get(at.saturating_add(1))?.op == Op::End => {}
-            Op::Br(label) | Op::BrIf(label) if label == depth => return None,
-            Op::BrTable(mut labels) => {
-                if labels.any(|label| label == depth) {
-                    return None;
+/// One turn of a loop.
+struct Turn {
+    /// Turns of the loops in it, and itself.
+    turns: u32,
+    /// Instructions, those of the loops in it for each turn.
+    nr_instructions: u64,
+    /// Instructions as they are written.
+    len: usize,
+}
+
+impl Turn {
+    /// The body of the loop whose head is at `head`; `None` if something in it takes long, or if it goes
+    /// round by another branch than its last instruction.
+    fn of(code: &[Instruction<'_>], head: usize, nesting: u32) -> Option<Self> {
+        let mut turn = Self {
+            turns: 1,
+            nr_instructions: 0,
+            len: 0,
+        };
+        let mut depth = 0_u32;
+        let mut inner_end = 0;
+        let body = code.iter().enumerate().skip(head.saturating_add(1));
+        for (at, instruction) in body {
+            match instruction.op {
+                Op::End if depth == 0 => return Some(turn),
+                Op::End => depth = depth.saturating_sub(1),
+                Op::Block => depth = depth.saturating_add(1),
+                Op::Loop { .. } => {
+                    depth = depth.saturating_add(1);
+                    if at >= inner_end {
+                        let inner = Counted::nested(code, at, nesting.checked_sub(1)?)?;
+                        turn.turns = turn.turns.saturating_add(inner.turns);
+                        turn.nr_instructions =
+                            turn.nr_instructions.saturating_add(inner.nr_instructions);
+                        inner_end = at.saturating_add(inner.len);
+                    }
                 }
+                Op::BrIf(0) if depth == 0 && code.get(at.saturating_add(1))?.op == Op::End => {}
+                Op::Br(label) | Op::BrIf(label) if label == depth => return None,
+                Op::BrTable(mut labels) => {
+                    if labels.any(|label| label == depth) {
+                        return None;
+                    }
+                }
+                op if is_unfit(op) => return None,
+                _ => {}
             }
-            op if is_unfit(op) => return None,
-            _ => {}
+            turn.nr_instructions = turn.nr_instructions.saturating_add(1);
+            turn.len = turn.len.saturating_add(1);
         }
+        None
     }
-    None
 }
 
 /// The loop goes round until this local has this value.
@@ -119,7 +161,7 @@ fn step(body: &[Instruction<'_>], local: u32) -> Option<i32> {
     let mut depth = 0_u32;
     for (at, instruction) in body.iter().enumerate() {
         match instruction.op {
-            Op::Block => depth = depth.saturating_add(1),
+            Op::Block | Op::Loop { .. } => depth = depth.saturating_add(1),
             Op::End => depth = depth.saturating_sub(1),
             op if sets(op, local) => {
                 let added = match body.get(at.checked_sub(3)?..at)? {

@@ -167,6 +167,10 @@ impl Writer<'_> {
                             open.push(None);
                             self.copy(instruction);
                         }
+                        (Label::Free, _) => {
+                            open.push(None);
+                            self.copy(instruction);
+                        }
                         (Label::Plain, Some(body)) => {
                             body.start(&mut self.function);
                             self.count_down(1);

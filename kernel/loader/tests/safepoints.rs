@@ -353,6 +353,17 @@ const COUNTED: &str = r#"(module
           (br_if $l (i32.ne (local.get $i) (i32.const -1)))))
       (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (local.get $sum))
+  (func (export "nest") (param $n i32) (result i32) (local $i i32) (local $j i32) (local $sum i32)
+    (loop $outer
+      (local.set $j (i32.const 0))
+      (loop $rounds
+        (local.set $i (i32.const 19))
+        (loop $l
+          (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
+          (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const -1))) (i32.const -1))))
+        (br_if $rounds (i32.ne (local.tee $j (i32.add (local.get $j) (i32.const 1))) (i32.const 4))))
+      (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum))
   (func (export "few") (param $n i32) (result i32) (local $i i32) (local $sum i32)
     (local.set $i (i32.const 0))
     (loop $l
@@ -412,7 +423,7 @@ const COUNTED: &str = r#"(module
 
 #[test]
 fn a_counted_loop_counts_all_its_turns() {
-    for (name, turns, sum) in [("up", 160, 80), ("down", 100, 100)] {
+    for (name, turns, sum) in [("up", 160, 80), ("down", 100, 100), ("nest", 84, 80)] {
         let mut world = World::new(COUNTED);
         let times = 4000;
         assert_eq!(
