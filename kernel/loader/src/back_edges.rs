@@ -6,7 +6,7 @@
 
 use crate::counted::Counted;
 use crate::instruction::{Instruction, Op};
-use crate::unroll::Body;
+use crate::unroll::{Body, Fraction};
 
 /// What a label of the code names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct BackEdges(Vec<Label>);
 
 impl BackEdges {
     /// Looks at all branches of a function, once.
-    pub(crate) fn of(code: &[Instruction<'_>]) -> Self {
+    pub(crate) fn of(code: &[Instruction<'_>], unrolling: Fraction) -> Self {
         let mut loops = Vec::new();
         // For each open label the loop's place in `loops`.
         let mut open: Vec<Option<usize>> = Vec::new();
@@ -56,7 +56,7 @@ impl BackEdges {
                         loops.push(Label::Counted(counted));
                         continue;
                     }
-                    let body = Body::of(code.get(at..).unwrap_or_default());
+                    let body = Body::of(code.get(at..).unwrap_or_default(), unrolling);
                     if let Some(body) = body {
                         unrolled_end = at.saturating_add(body.len());
                     }

@@ -18,7 +18,7 @@
 //! That is how compilers write the loops over the words of a block, the bits of a byte, the entries of a
 //! fixed table. Such a loop counts all its turns at once, before the first, with those of the loops in it.
 
-use crate::instruction::{Instruction, Op};
+use crate::instruction::{Instruction, Labels, Op};
 use crate::unroll::is_unfit;
 
 /// The most instructions of all turns together: tens of microseconds.
@@ -116,11 +116,8 @@ impl Turn {
                 }
                 Op::BrIf(0) if depth == 0 && code.get(at.saturating_add(1))?.op == Op::End => {}
                 Op::Br(label) | Op::BrIf(label) if label == depth => return None,
-                Op::BrTable(mut labels) => {
-                    if labels.any(|label| label == depth) {
-                        return None;
-                    }
-                }
+                Op::BrTable(labels) if leads_to(labels, depth) => return None,
+                Op::BrTable(_) => {}
                 op if is_unfit(op) => return None,
                 _ => {}
             }
@@ -129,6 +126,10 @@ impl Turn {
         }
         None
     }
+}
+
+fn leads_to(mut labels: Labels<'_>, label: u32) -> bool {
+    labels.any(|known| known == label)
 }
 
 /// The loop goes round until this local has this value.

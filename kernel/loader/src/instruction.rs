@@ -138,6 +138,18 @@ impl<'a> Code<'a> {
         Ok(Some(Instruction { op, bytes }))
     }
 
+    /// All instructions that are left.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the loader does not know one.
+    pub(crate) fn instructions(mut self) -> Result<Vec<Instruction<'a>>, Refusal> {
+        let mut instructions = Vec::new();
+        while let Some(instruction) = self.next()? {
+            instructions.push(instruction);
+        }
+        Ok(instructions)
+    }
+
     /// The value of `i32.const value end`; `None` for all other code.
     pub(crate) fn constant(mut self) -> Option<u32> {
         let Op::Word(value) = self.next().ok()??.op else {

@@ -44,6 +44,7 @@
 
 mod atomics;
 mod back_edges;
+mod bodies;
 mod call_graph;
 mod call_shim;
 mod counted;

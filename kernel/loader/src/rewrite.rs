@@ -12,12 +12,13 @@
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements,
-    Encode as _, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    ImportSection, InstructionSink, MemoryType, TableSection, TagSection, TypeSection,
+    BranchHints, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, Encode as _,
+    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, ImportSection,
+    InstructionSink, MemoryType, TableSection, TagSection, TypeSection,
 };
 
 use crate::atomics::Atomics;
+use crate::bodies::Bodies;
 use crate::call_graph::Plan;
 use crate::call_shim::{KERNEL_FORK, NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, SLOT, Shim};
 use crate::fork::Seams;
@@ -179,6 +180,29 @@ fn encode(
             Entry::Plain => shim.nothing_type(),
         });
     }
+    let mut code = Bodies::default();
+    let mut hints = BranchHints::new();
+    for call in calls {
+        code.push(&shim.stub(call));
+    }
+    if let Some(section) = sections.code.clone() {
+        safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
+    }
+    let atomics = safepoints.atomics.map(Atomics::bodies);
+    let atomics = atomics.iter().flatten();
+    let (bodies, hint) = shim.bodies();
+    hints.function_hints(shim.call_index(), [hint]);
+    for body in bodies.iter().chain(&safepoints.bodies()).chain(atomics) {
+        code.push(body);
+    }
+    if let Some(start) = sections.start {
+        code.push(&entry_body(layout, start));
+    }
+    if plan.is_some() {
+        for _ in 0..code.fill() {
+            functions.function(shim.nothing_type());
+        }
+    }
     out.section(&functions);
 
     if let Some(section) = sections.tables.clone() {
@@ -215,26 +239,8 @@ fn encode(
     if let Some(count) = sections.data_count {
         out.section(&DataCountSection { count });
     }
-    let mut code = CodeSection::new();
-    let mut hints = BranchHints::new();
-    for call in calls {
-        code.function(&shim.stub(call));
-    }
-    if let Some(section) = sections.code.clone() {
-        safepoints.write_code(section, plan.as_ref(), &mut code, &mut hints)?;
-    }
-    let atomics = safepoints.atomics.map(Atomics::bodies);
-    let atomics = atomics.iter().flatten();
-    let (bodies, hint) = shim.bodies();
-    hints.function_hints(shim.call_index(), [hint]);
-    for body in bodies.iter().chain(&safepoints.bodies()).chain(atomics) {
-        code.function(body);
-    }
-    if let Some(start) = sections.start {
-        code.function(&entry_body(layout, start));
-    }
     out.section(&hints);
-    out.section(&code);
+    out.section(code.section());
     if let Some(section) = sections.data.clone() {
         let mut data = DataSection::new();
         Rewriter.parse_data_section(&mut data, section)?;

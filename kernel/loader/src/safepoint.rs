@@ -11,19 +11,19 @@
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
-    BlockType, BranchHint, BranchHints, CodeSection, ConstExpr, Function, GlobalSection,
-    GlobalType, ValType,
+    BlockType, BranchHint, BranchHints, ConstExpr, Function, GlobalSection, GlobalType, ValType,
 };
 
 use crate::atomics::Atomics;
 use crate::back_edges::{BackEdges, Label, target};
+use crate::bodies::Bodies;
 use crate::call_graph::{Plan, Verdict};
 use crate::call_shim::Shim;
 use crate::counted::Counted;
 use crate::instruction::{Code, Instruction, Op};
 use crate::refusal::Refusal;
 use crate::rewrite::Rewriter;
-use crate::unroll::Body;
+use crate::unroll::{Body, Fraction, is_outgrown};
 
 /// Turns of loops between two calls of the shim: tens of microseconds of the tightest one.
 const FUEL: i32 = 20_000;
@@ -97,23 +97,39 @@ impl Safepoints {
         self,
         section: wasmparser::CodeSectionReader<'_>,
         plan: Option<&Plan>,
-        code: &mut CodeSection,
+        code: &mut Bodies,
         hints: &mut BranchHints,
     ) -> Result<(), Error<Refusal>> {
         for ((position, index), body) in (0_usize..).zip(self.first_body..).zip(section) {
             let body = body?;
-            let mut writer = Writer {
-                safepoints: self,
-                plan,
-                verdict: plan.map(|plan| plan.function(position)).unwrap_or_default(),
-                function: Rewriter.new_function_with_parsed_locals(&body)?,
-                branches: Vec::new(),
+            let instructions = Code::of(&body)?.instructions().map_err(Error::UserError)?;
+            let mut chosen: Option<Writer<'_>> = None;
+            for unrolling in Fraction::STEPS {
+                let mut writer = Writer {
+                    safepoints: self,
+                    plan,
+                    verdict: plan.map(|plan| plan.function(position)).unwrap_or_default(),
+                    unrolling,
+                    function: Rewriter.new_function_with_parsed_locals(&body)?,
+                    branches: Vec::new(),
+                };
+                writer.write(&instructions);
+                let is_outgrown = is_outgrown(body.as_bytes().len(), writer.function.byte_len());
+                // Where nothing helps, the loops are at least fast.
+                if chosen.is_none() || !is_outgrown {
+                    chosen = Some(writer);
+                }
+                if !is_outgrown {
+                    break;
+                }
+            }
+            let Some(writer) = chosen else {
+                continue;
             };
-            writer.write(&body)?;
             if !writer.branches.is_empty() {
                 hints.function_hints(index, writer.branches);
             }
-            code.function(&writer.function);
+            code.push(&writer.function);
         }
         Ok(())
     }
@@ -124,27 +140,26 @@ struct Writer<'p> {
     safepoints: Safepoints,
     plan: Option<&'p Plan>,
     verdict: Verdict,
+    unrolling: Fraction,
     function: Function,
     branches: Vec<BranchHint>,
 }
 
 impl Writer<'_> {
-    fn write(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), Error<Refusal>> {
-        let mut reader = Code::of(body)?;
-        let mut code = Vec::new();
-        while let Some(instruction) = reader.next().map_err(Error::UserError)? {
-            code.push(instruction);
-        }
+    fn write(&mut self, code: &[Instruction<'_>]) {
         if self.verdict.is_marked {
             self.count_down(1);
         }
-        let back_edges = self.plan.map(|_| BackEdges::of(&code)).unwrap_or_default();
+        let back_edges = self
+            .plan
+            .map(|_| BackEdges::of(code, self.unrolling))
+            .unwrap_or_default();
         let mut nr_loops = 0_usize;
         // The open labels; those of loops that count at the branches back.
         let mut open: Vec<Option<Label>> = Vec::new();
-        let mut rest = code.as_slice();
+        let mut rest = code;
         while let [instruction, behind @ ..] = rest {
-            let unrolled = self.plan.and_then(|_| Body::of(rest));
+            let unrolled = self.plan.and_then(|_| Body::of(rest, self.unrolling));
             rest = behind;
             match instruction.op {
                 Op::MemoryGrow => self.call_grow(),
@@ -221,7 +236,6 @@ impl Writer<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     fn copy(&mut self, instruction: &Instruction<'_>) {

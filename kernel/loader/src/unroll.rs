@@ -31,13 +31,34 @@ const TINY_LEN: usize = 16;
 /// The most instructions of a body, its `end` included.
 const MAX_LEN: usize = 40;
 
+/// V8 inlines functions of fewer bytes.
+const INLINED_BYTES: usize = 500;
+
+/// How much of the unrolling is done: one copy for this many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fraction(usize);
+
+impl Fraction {
+    /// From all copies to none.
+    pub(crate) const STEPS: [Self; 4] = [Self(1), Self(2), Self(4), Self(8)];
+}
+
+/// Whether a function of `len_before` bytes was inlined where it is called, and is no longer.
+pub(crate) const fn is_outgrown(len_before: usize, len: usize) -> bool {
+    len_before < INLINED_BYTES && len >= INLINED_BYTES
+}
+
 /// What lies between the `loop` and the `end` of a loop that is written several times.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Body<'i, 'a>(&'i [Instruction<'a>]);
+pub(crate) struct Body<'i, 'a> {
+    code: &'i [Instruction<'a>],
+    /// How often it is written.
+    copies: usize,
+}
 
 impl<'i, 'a> Body<'i, 'a> {
     /// The body of the loop that `code` starts with, if that is small and calls nothing.
-    pub(crate) fn of(code: &'i [Instruction<'a>]) -> Option<Self> {
+    pub(crate) fn of(code: &'i [Instruction<'a>], fraction: Fraction) -> Option<Self> {
         let [first, rest @ ..] = code else {
             return None;
         };
@@ -47,7 +68,7 @@ impl<'i, 'a> Body<'i, 'a> {
         let mut depth = 0_u32;
         for (at, instruction) in rest.iter().take(MAX_LEN).enumerate() {
             match instruction.op {
-                Op::End if depth == 0 => return rest.get(..at).map(Self),
+                Op::End if depth == 0 => return Self::new(rest.get(..at)?, fraction),
                 Op::End => depth = depth.saturating_sub(1),
                 Op::Block => depth = depth.saturating_add(1),
                 other if is_unfit(other) => return None,
@@ -57,18 +78,19 @@ impl<'i, 'a> Body<'i, 'a> {
         None
     }
 
-    /// Instructions behind `loop`, up to its `end` and with it.
-    pub(crate) const fn len(&self) -> usize {
-        self.0.len().saturating_add(1)
-    }
-
-    /// How often the body is written.
-    const fn copies(&self) -> usize {
-        if self.0.len() <= TINY_LEN {
+    fn new(code: &'i [Instruction<'a>], Fraction(part): Fraction) -> Option<Self> {
+        let all = if code.len() <= TINY_LEN {
             COPIES_OF_TINY
         } else {
             COPIES
-        }
+        };
+        let copies = all.checked_div(part)?;
+        (copies > 1).then_some(Self { code, copies })
+    }
+
+    /// Instructions behind `loop`, up to its `end` and with it.
+    pub(crate) const fn len(&self) -> usize {
+        self.code.len().saturating_add(1)
     }
 
     /// Writes everything from `loop` up to the safepoint; [`Self::finish`] follows that.
@@ -77,7 +99,7 @@ impl<'i, 'a> Body<'i, 'a> {
             .instructions()
             .loop_(BlockType::Empty)
             .block(BlockType::Empty);
-        for _ in 0..self.copies() {
+        for _ in 0..self.copies {
             function.instructions().block(BlockType::Empty);
             self.write_copy(function);
             function.instructions().br(1).end();
@@ -91,7 +113,7 @@ impl<'i, 'a> Body<'i, 'a> {
 
     fn write_copy(&self, function: &mut Function) {
         let mut depth = 0_u32;
-        for instruction in self.0 {
+        for instruction in self.code {
             // A branch to the loop now leaves the copy, and names as many blocks. One to the blocks
             // around the loop leaves two more.
             let target = |label: u32| label.saturating_add(if label > depth { 2 } else { 0 });

@@ -29,7 +29,6 @@ export async function measureForking(rounds: number): Promise<readonly Compariso
     await run(pod, "chmod +x /tmp/dash");
     const rows: ComparisonRow[] = [];
     for (const [name, script] of LOOPS) {
-      process.stderr.write(`shoal: fork: ${name}\n`);
       const [usual, without] = ["/bin/dash", "/tmp/dash"].map((shell) => () => run(pod, `${shell} -c '${script}'`));
       if (usual !== undefined && without !== undefined) {
         rows.push(await compare(name, usual, without, rounds));

@@ -11,12 +11,13 @@ import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { parseArgs } from "node:util";
+import { type ComparisonName, measureApart } from "./apart.ts";
 import { measureNative } from "./command.ts";
-import { forkingTable, measureForking } from "./forking.ts";
+import { forkingTable } from "./forking.ts";
 import { HOSTS, type HostName, type MeasuringHost, openHost } from "./host.ts";
 import { type Benchmark, benchmarks, select } from "./programs.ts";
 import { type BaselineNumbers, json, type Row, tables } from "./report.ts";
-import { measureSafepoints, safepointTable } from "./safepoints.ts";
+import { safepointTable } from "./safepoints.ts";
 import type { Transcript } from "./transcript.ts";
 
 const { values } = parseArgs({
@@ -31,10 +32,8 @@ const { values } = parseArgs({
   },
 });
 
-/** The names of the comparisons, and their rounds for each try. */
-const SAFEPOINTS = "safepoints";
-const FORK = "fork";
-const COMPARISON_ROUNDS = 3;
+/** The comparisons with something left out. */
+const COMPARISONS: readonly ComparisonName[] = ["safepoints", "fork"];
 
 /** How long one benchmark may take, in milliseconds; some start thousands of Workers. */
 const PATIENCE = 300_000;
@@ -128,7 +127,7 @@ async function main(): Promise<void> {
   const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only).filter(
     ({ workers }) => mode === "pool" || workers === 1,
   );
-  const compared = [SAFEPOINTS, FORK].filter(
+  const compared = COMPARISONS.filter(
     (name) => (values.only.length === 0 || values.only.includes(name)) && values.in === "node" && mode === "pool",
   );
   if (chosen.length === 0 && compared.length === 0) {
@@ -138,11 +137,10 @@ async function main(): Promise<void> {
   await using host = await openHost(hostName(), mode);
   const rows = await measureAll(host, chosen, tries);
   const baselines = await measureBaselines(host, rows, tries);
-  const rounds = COMPARISON_ROUNDS * tries;
-  const safepoints = compared.includes(SAFEPOINTS)
-    ? await attempt(SAFEPOINTS, () => measureSafepoints(rounds))
-    : undefined;
-  const forking = compared.includes(FORK) ? await attempt(FORK, () => measureForking(rounds)) : undefined;
+  const comparison = (name: ComparisonName) =>
+    compared.includes(name) ? attempt(name, () => measureApart(name, tries)) : undefined;
+  const safepoints = await comparison("safepoints");
+  const fork = await comparison("fork");
   const processors = cpus();
   const machine = {
     date: new Date().toISOString(),
@@ -161,11 +159,11 @@ async function main(): Promise<void> {
   if (safepoints !== undefined) {
     process.stdout.write(`\n${safepointTable(safepoints)}\n`);
   }
-  if (forking !== undefined) {
-    process.stdout.write(`\n${forkingTable(forking)}\n`);
+  if (fork !== undefined) {
+    process.stdout.write(`\n${forkingTable(fork)}\n`);
   }
   if (values.json !== undefined) {
-    await writeFile(values.json, json(report, { safepoints, fork: forking }));
+    await writeFile(values.json, json(report, { safepoints, fork }));
   }
   process.exitCode = hasFailed ? 1 : 0;
 }

@@ -1,11 +1,10 @@
 /** The numbers as tables and as JSON. */
 import type { ComparisonRow } from "./comparison.ts";
 import { type BaselineName, type Benchmark, GROUPS, type Group, type Quantity, type Unit } from "./programs.ts";
-import type { SafepointReport } from "./safepoints.ts";
 
 /** What was compared with something and without it. */
 export interface Comparisons {
-  readonly safepoints: SafepointReport | undefined;
+  readonly safepoints: readonly ComparisonRow[] | undefined;
   readonly fork: readonly ComparisonRow[] | undefined;
 }
 

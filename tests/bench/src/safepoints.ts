@@ -1,9 +1,7 @@
 /**
  * What safepoints cost: the same programs in a pod with them and in a pod without, taking turns.
  *
- * Both pods have one Worker in this process, and the time is the processor time of this process:
- * what else the machine does changes it little. Each number is the median of several rounds, after
- * some in which the engine compiles.
+ * Both pods have one Worker in this process; how it is timed: see `comparison.ts` and `apart.ts`.
  */
 import { readFile } from "node:fs/promises";
 import { boot, type Pod } from "shoal/node";
@@ -45,14 +43,8 @@ const COMPUTATIONS: readonly Computation[] = [
   { name: "sieve", command: `${GUEST_FOLDER}sieve 60` },
 ];
 
-/** All rows, and what they are in the geometric mean. */
-export interface SafepointReport {
-  readonly rows: readonly ComparisonRow[];
-  readonly overhead: number;
-}
-
 /** Measures `rounds` rounds of each computation. */
-export async function measureSafepoints(rounds: number): Promise<SafepointReport> {
+export async function measureSafepoints(rounds: number): Promise<readonly ComparisonRow[]> {
   const image = new Uint8Array(await readFile(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`));
   const pods: Pod[] = [];
   try {
@@ -64,15 +56,12 @@ export async function measureSafepoints(rounds: number): Promise<SafepointReport
     }
     const rows: ComparisonRow[] = [];
     for (const computation of COMPUTATIONS) {
-      process.stderr.write(`shoal: safepoints: ${computation.name}\n`);
       const [usual, other] = pods.map((pod) => () => run(pod, computation.command));
       if (usual !== undefined && other !== undefined) {
         rows.push(await compare(computation.name, usual, other, rounds));
       }
     }
-    const logarithms = rows.map(({ overhead }) => Math.log1p(overhead));
-    const mean = logarithms.reduce((sum, value) => sum + value, 0) / rows.length;
-    return { rows, overhead: Math.expm1(mean) };
+    return rows;
   } finally {
     for (const pod of pods) {
       pod.close();
@@ -81,6 +70,8 @@ export async function measureSafepoints(rounds: number): Promise<SafepointReport
 }
 
 /** The report as a table in Markdown. */
-export function safepointTable({ rows, overhead }: SafepointReport): string {
-  return `${comparisonTable("Safepoints, processor time", rows)}\n| geometric mean | | | ${percent(overhead)} |`;
+export function safepointTable(rows: readonly ComparisonRow[]): string {
+  const logarithms = rows.map(({ overhead }) => Math.log1p(overhead));
+  const mean = logarithms.reduce((sum, value) => sum + value, 0) / rows.length;
+  return `${comparisonTable("Safepoints, processor time", rows)}\n| geometric mean | | | ${percent(Math.expm1(mean))} |`;
 }
