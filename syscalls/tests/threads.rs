@@ -305,3 +305,19 @@ fn a_process_with_threads_moves_out_of_its_frame_as_one() {
     world.run();
     assert_eq!(other.word(WORD), Ok(1234));
 }
+
+#[test]
+fn of_two_threads_that_exec_the_first_one_goes_on() {
+    let world = World::new();
+    let first = world.guest();
+    let other = world.thread(&first);
+    let pid = first.sys("getpid", &[]).unwrap();
+    let exec = |guest: &Guest| guest.exec(PROGRAM_PATH, &[PROGRAM_PATH], &[]);
+    assert_eq!(exec(&other), Err(Errno::ECANCELED));
+    // Before it has heard that it is over.
+    assert_eq!(exec(&first), Err(Errno::ECANCELED));
+    world.run();
+    other.start_over();
+    assert_eq!(other.sys("gettid", &[]), Ok(pid));
+    assert_eq!(world.kernel.nr_guests(), 1);
+}

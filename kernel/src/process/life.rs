@@ -182,6 +182,10 @@ impl Kernel {
         envp: &[Vec<u8>],
     ) -> Result<Option<Pid>> {
         let process = task.process();
+        if task.is_over() {
+            // Another thread was first, and is all that there is of the process.
+            return Ok(None);
+        }
         if let Some(status) = self.fatal_signal(task, &process) {
             return Ok(self.leave(task, status));
         }

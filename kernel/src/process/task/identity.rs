@@ -153,7 +153,7 @@ impl Task {
     }
 
     /// Whether it makes no more calls.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::process) fn is_over(&self) -> bool {
         self.is_doomed.load(Ordering::Acquire) && self.nr_loans() == 0
     }
 
