@@ -14,6 +14,11 @@ export interface Outcome {
   readonly status: number;
 }
 
+/** What is kept of an outcome, as text. */
+export function recordOf({ stdout, stderr, status }: Outcome): string {
+  return `${stdout}${stderr}exit status ${status}\n`;
+}
+
 /** How a program is run. */
 export interface RunOptions {
   readonly argv?: readonly string[];

@@ -5,6 +5,8 @@ const under = (path: string): string => fileURLToPath(new URL(`../../../${path}`
 
 /** The C programs of this folder. */
 export const PROGRAMS = fileURLToPath(new URL("../programs/", import.meta.url));
+/** What Linux answered to one of them. */
+export const recordPath = (name: string): string => fileURLToPath(new URL(`../linux/${name}.out`, import.meta.url));
 /** Where they are compiled to: `NAME.wasm` for WALI, `NAME` for Linux; pods have it at `/mnt`. */
 export const TARGET = under("target/wali/");
 /** The root image of the pods. */

@@ -1,17 +1,9 @@
 /** The programs of this folder print in a pod what they print on Linux, and end alike. */
-import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RunOptions, runOnLinux, WaliPod } from "./oracle.ts";
-import { PROGRAMS } from "./places.ts";
-
-const NAMES = readdirSync(PROGRAMS)
-  .filter((file) => file.endsWith(".c"))
-  .map((file) => file.slice(0, -".c".length));
-
-/** What some programs are given. */
-const OPTIONS: Readonly<Record<string, RunOptions>> = {
-  hello: { argv: ["first", "", "with space"], env: { W_ONE: "1", W_TWO: "a = b", OTHER: "no" }, stdin: "line\nend" },
-};
+import { recordOf, runOnLinux, WaliPod } from "./oracle.ts";
+import { recordPath } from "./places.ts";
+import { NAMES, OPTIONS } from "./programs.ts";
 
 const KINDS = [
   ["a pool of two Workers", { workers: 2 }],
@@ -25,11 +17,8 @@ describe.each(KINDS)("in %s", (_, kind) => {
   });
   afterAll(() => pod?.[Symbol.dispose]());
 
-  test.skipIf(process.arch !== "x64").each(NAMES)("%s does what it does on Linux", async (name) => {
-    const options = OPTIONS[name] ?? {};
-    const [wanted, found] = await Promise.all([runOnLinux(name, options), pod.run(name, options)]);
-    expect(wanted.stdout).not.toBe("");
-    expect(found).toEqual(wanted);
+  test.each(NAMES)("%s does what it does on Linux", async (name) => {
+    expect(recordOf(await pod.run(name, OPTIONS[name]))).toBe(await readFile(recordPath(name), "utf8"));
   });
 
   test("they stand in pipelines of the shell", async () => {
@@ -37,4 +26,13 @@ describe.each(KINDS)("in %s", (_, kind) => {
     const { stdout } = await pod.execute("/bin/sh", { argv: ["-c", line] });
     expect(stdout).toBe("variable: W_X=y\ninput\nfd: 3\nKilled\n137\n");
   });
+});
+
+// Machines differ, in file systems and in what a sandbox allows: who runs this shall know, and that is all.
+test.runIf(process.arch === "x64").each(NAMES)("Linux here runs %s", async (name) => {
+  const here = recordOf(await runOnLinux(name, OPTIONS[name]));
+  expect(here).not.toBe("");
+  if (here !== (await readFile(recordPath(name), "utf8"))) {
+    console.warn(`Linux here: ${name} answers otherwise than recorded:\n${here}`);
+  }
 });
