@@ -110,7 +110,11 @@ pub fn round(seed: u64, watch: &Watch, tally: &mut Tally) {
         .collect();
     assert_eq!(left, quiet, "processes and guests are left: {who:?}");
     let charged = [Class::Guests, Class::Pipes].map(|class| world.kernel.budget().used(class));
-    assert_eq!(charged, [0, 0], "memory is left charged");
+    // Without a root nobody could remove the queues.
+    assert!(
+        !has_root || charged == [0, 0],
+        "memory is left charged: {charged:?}"
+    );
     match world.try_guest() {
         Ok(guest) => {
             assert!(guest.sys("getpid", &[]).is_ok());
