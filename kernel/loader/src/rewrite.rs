@@ -51,22 +51,7 @@ impl Reencode for Rewriter {
         &mut self,
         expression: wasmparser::ConstExpr<'_>,
     ) -> Result<ConstExpr, Error<Refusal>> {
-        let mut code = Code::of_constant(&expression);
-        let mut bytes = Vec::new();
-        while let Some(instruction) = code.next().map_err(Error::UserError)? {
-            match instruction.op {
-                // The section writes it.
-                Op::End => break,
-                Op::RefFunc(function) => {
-                    InstructionSink::new(&mut bytes).ref_func(moved_function(function));
-                }
-                Op::GlobalGet(global) => {
-                    InstructionSink::new(&mut bytes).global_get(moved_global(global));
-                }
-                _ => bytes.extend(instruction.bytes),
-            }
-        }
-        Ok(ConstExpr::raw(bytes))
+        moved_expression(&expression, moved_function, moved_global)
     }
 }
 
@@ -86,6 +71,30 @@ impl Rewriter {
         index.encode(&mut encoded);
         function.raw(encoded);
     }
+}
+
+/// A constant expression whose functions and globals have other indices.
+pub(crate) fn moved_expression(
+    expression: &wasmparser::ConstExpr<'_>,
+    function: impl Fn(u32) -> u32,
+    global: impl Fn(u32) -> u32,
+) -> Result<ConstExpr, Error<Refusal>> {
+    let mut code = Code::of_constant(expression);
+    let mut bytes = Vec::new();
+    while let Some(instruction) = code.next().map_err(Error::UserError)? {
+        match instruction.op {
+            // The section writes it.
+            Op::End => break,
+            Op::RefFunc(index) => {
+                InstructionSink::new(&mut bytes).ref_func(function(index));
+            }
+            Op::GlobalGet(index) => {
+                InstructionSink::new(&mut bytes).global_get(global(index));
+            }
+            _ => bytes.extend(instruction.bytes),
+        }
+    }
+    Ok(ConstExpr::raw(bytes))
 }
 
 /// Where a global of the program is now.

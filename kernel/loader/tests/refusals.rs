@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "test code")]
 
+mod breaking;
 mod broken;
 mod options;
 mod random;
 
+use breaking::broken;
 use broken::{options, validate};
 use kernel_loader::load;
 use random::numbers_from;
@@ -157,16 +159,7 @@ fn broken_modules_never_panic_and_never_give_broken_ones() {
     let mut random = numbers_from(0x9e37_79b9_7f4a_7c15);
     let mut nr_loaded = 0;
     for _ in 0..20_000 {
-        let mut broken = whole.clone();
-        for _ in 0..=random(3) {
-            let at = random(broken.len());
-            match random(4) {
-                0 => broken[at] = u8::try_from(random(256)).expect("fits"),
-                1 => broken[at] ^= 1 << random(8),
-                2 => drop(broken.remove(at)),
-                _ => broken.insert(at, u8::try_from(random(256)).expect("fits")),
-            }
-        }
+        let broken = broken(&whole, 3, &mut random);
         let Ok(program) = load(&broken, &options()) else {
             continue;
         };

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
 
+mod breaking;
 mod broken;
 mod options;
 mod random;
@@ -559,16 +560,7 @@ fn modules_broken_at_random_are_refused_or_become_valid_ones() {
     let mut random = numbers_from(0x1319_8a2e_0370_7344);
     let mut nr_loaded = 0;
     for _ in 0..1_500 {
-        let mut broken = whole.clone();
-        for _ in 0..=random(2) {
-            let at = random(broken.len());
-            match random(4) {
-                0 => broken[at] = u8::try_from(random(256)).expect("fits"),
-                1 => broken[at] ^= 1 << random(8),
-                2 => drop(broken.remove(at)),
-                _ => broken.insert(at, u8::try_from(random(256)).expect("fits")),
-            }
-        }
+        let broken = breaking::broken(&whole, 2, &mut random);
         // It may make nothing of nonsense, but what was valid stays so.
         if let Ok(translated) = translate_wali(&broken)
             && kernel_loader::validate(&broken).is_ok()

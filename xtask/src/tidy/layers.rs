@@ -25,8 +25,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "syscalls-abi",
         ],
     ),
-    ("jspi-glue-fork", &["kernel-loader"]),
-    ("jspi-glue-wali", &["kernel-loader"]),
+    ("jspi-glue-fork", &["jspi-glue-pass", "kernel-loader"]),
+    ("jspi-glue-wali", &["jspi-glue-pass", "kernel-loader"]),
+    ("jspi-glue-pass", &[]),
     (
         "syscalls",
         &["kernel", "net", "fs", "executor", "syscalls-abi"],
@@ -50,8 +51,13 @@ const JAVASCRIPT: (&[&str], &str) = (
     "jspi-glue",
 );
 
-/// The only crates with unsafe code: the kernel's module, and the one that it loads when it has to.
-const UNSAFE_CRATES: &[&str] = &["jspi-glue", "jspi-glue-fork", "jspi-glue-wali"];
+/// The only crates with unsafe code: the kernel's module, and those that it loads when it has to.
+const UNSAFE_CRATES: &[&str] = &[
+    "jspi-glue",
+    "jspi-glue-pass",
+    "jspi-glue-fork",
+    "jspi-glue-wali",
+];
 
 /// Checks the graph of the workspace's crates, and that each forbids unsafe code.
 ///

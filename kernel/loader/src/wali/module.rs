@@ -11,8 +11,7 @@ use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, Encode as _,
     ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    InstructionSink, MemorySection, MemoryType, StartSection, TableSection, TagSection,
-    TypeSection, ValType,
+    MemorySection, MemoryType, StartSection, TableSection, TagSection, TypeSection, ValType,
 };
 
 use super::assembly::{Assembly, Places, count};
@@ -22,7 +21,7 @@ use crate::instruction::{Code, Instruction, Op};
 use crate::module::{FunctionImport, Module};
 use crate::names::Layout;
 use crate::refusal::Refusal;
-use crate::rewrite::MAX_PAGES;
+use crate::rewrite::{MAX_PAGES, moved_expression};
 
 /// `log2` of the bytes of a page of WebAssembly memory.
 const PAGE_SHIFT: u32 = 16;
@@ -91,19 +90,11 @@ impl Reencode for Mover {
         &mut self,
         expression: wasmparser::ConstExpr<'_>,
     ) -> Result<ConstExpr, Error<Refusal>> {
-        let mut code = Code::of_constant(&expression);
-        let mut bytes = Vec::new();
-        while let Some(instruction) = code.next().map_err(Error::UserError)? {
-            match instruction.op {
-                // The section writes it.
-                Op::End => break,
-                Op::RefFunc(function) => {
-                    InstructionSink::new(&mut bytes).ref_func(self.moved(function));
-                }
-                _ => bytes.extend(instruction.bytes),
-            }
-        }
-        Ok(ConstExpr::raw(bytes))
+        moved_expression(
+            &expression,
+            |function| self.moved(function),
+            |global| global,
+        )
     }
 }
 
