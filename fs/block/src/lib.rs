@@ -36,7 +36,9 @@ pub enum BlockError {
     OutOfRange,
     /// The device takes no writes.
     ReadOnly,
-    /// The bytes at this byte offset are on their way; wait for them and repeat. Reads only.
+    /// The medium has no room left: a browser's quota, a limit.
+    NoSpace,
+    /// The bytes at this byte offset are on their way; wait for them and repeat.
     NotResident(u64),
 }
 
@@ -46,6 +48,7 @@ impl fmt::Display for BlockError {
             Self::Io => f.write_str("device error"),
             Self::OutOfRange => f.write_str("past the end of the device"),
             Self::ReadOnly => f.write_str("read-only device"),
+            Self::NoSpace => f.write_str("no room on the device"),
             Self::NotResident(offset) => write!(f, "byte {offset} is not resident yet"),
         }
     }
@@ -69,13 +72,14 @@ pub trait BlockDevice: Send + Sync {
     /// Stores `bytes` at byte `offset`; durable after the next [`BlockDevice::flush`].
     ///
     /// # Errors
-    /// `OutOfRange`, `Io`, `ReadOnly`; after `Io` the old and new bytes may be mixed.
+    /// `OutOfRange`, `Io`, `ReadOnly`, `NoSpace`; after `Io` the old and new bytes may be mixed.
+    /// `NotResident` where a device needs more of its own to take a part of a block.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError>;
 
     /// Makes all earlier writes durable.
     ///
     /// # Errors
-    /// `Io`.
+    /// `Io`, `NoSpace`; `NotResident` when it takes a while: repeat.
     fn flush(&mut self) -> Result<(), BlockError>;
 
     /// Whether every write answers `ReadOnly`.

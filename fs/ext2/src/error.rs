@@ -96,6 +96,7 @@ impl From<BlockError> for Error {
         match error {
             BlockError::Io | BlockError::OutOfRange => Self::Io,
             BlockError::ReadOnly => Self::ReadOnly,
+            BlockError::NoSpace => Self::NoSpace,
             BlockError::NotResident(offset) => Self::NotResident(offset),
         }
     }

@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["fs", "executor", "syscalls-abi"]),
     ("fs", &["fs-ext2", "fs-block", "executor", "syscalls-abi"]),
     ("fs-ext2", &["fs-block", "syscalls-abi"]),
+    ("fs-overlay", &["fs-block"]),
     ("fs-block", &[]),
     ("executor", &[]),
     ("syscalls-abi", &[]),

@@ -1,0 +1,153 @@
+//! The overlay as a block device.
+
+use fs_block::{BlockDevice, BlockError};
+
+use crate::codec::{narrow, wide};
+use crate::log::Log;
+use crate::overlay::{Commit, Overlay, block_error};
+use crate::store::{Store, StoreError};
+
+/// The part of a request that lies in one block.
+struct Piece {
+    block: u64,
+    within: usize,
+    len: usize,
+}
+
+impl<B: BlockDevice, S: Store> Overlay<B, S> {
+    /// The first piece of `len` bytes at byte `at`.
+    fn piece(&self, at: u64, len: usize) -> Piece {
+        let size = self.log.block_size();
+        let within = narrow(at & (wide(size).saturating_sub(1)));
+        Piece {
+            block: at >> self.log.header.block_shift,
+            within,
+            len: size.saturating_sub(within).min(len),
+        }
+    }
+
+    fn check(&self, offset: u64, len: usize) -> Result<(), BlockError> {
+        offset
+            .checked_add(wide(len))
+            .filter(|end| *end <= self.base.len_bytes())
+            .map(|_| ())
+            .ok_or(BlockError::OutOfRange)
+    }
+
+    /// Reads a piece of a block that the log has; `false` when only the base has it.
+    fn read_own(&self, piece: &Piece, buf: &mut [u8]) -> Result<bool, BlockError> {
+        let end = piece.within.saturating_add(buf.len());
+        if let Some(bytes) = self.batch.find(piece.block) {
+            let bytes = bytes.get(piece.within..end).ok_or(BlockError::Io)?;
+            buf.copy_from_slice(bytes);
+            return Ok(true);
+        }
+        let entry = self.index.entry(piece.block);
+        let Some(at) = entry.offset() else {
+            if entry.is_zeros() {
+                buf.fill(0);
+            }
+            return Ok(entry.is_zeros());
+        };
+        let store = self.stores.get(self.active).ok_or(BlockError::Io)?;
+        let failed = |error| match error {
+            StoreError::Pending => {
+                BlockError::NotResident(piece.block << self.log.header.block_shift)
+            }
+            error => block_error(error),
+        };
+        if buf.len() == self.log.block_size() {
+            Log::read_block(store, at, entry, buf).map_err(failed)?;
+        } else {
+            let mut block = vec![0; self.log.block_size()];
+            Log::read_block(store, at, entry, &mut block).map_err(failed)?;
+            let bytes = block.get(piece.within..end).ok_or(BlockError::Io)?;
+            buf.copy_from_slice(bytes);
+        }
+        Ok(true)
+    }
+}
+
+impl<B: BlockDevice, S: Store> BlockDevice for Overlay<B, S> {
+    fn len_bytes(&self) -> u64 {
+        self.base.len_bytes()
+    }
+
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
+        self.check(offset, buf.len())?;
+        // Neighbouring blocks of the base are asked for together.
+        let mut from_base = 0..0;
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset.saturating_add(wide(done));
+            let piece = self.piece(at, buf.len().saturating_sub(done));
+            let end = done.saturating_add(piece.len);
+            let place = buf.get_mut(done..end).ok_or(BlockError::Io)?;
+            if !self.read_own(&piece, place)? {
+                if from_base.end != done {
+                    self.read_base(offset, from_base, buf)?;
+                    from_base = done..done;
+                }
+                from_base.end = end;
+            }
+            done = end;
+        }
+        self.read_base(offset, from_base, buf)
+    }
+
+    /// A write of a part of a block may answer `NotResident`, as the rest of it comes from the base;
+    /// nothing of that block has changed then.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
+        self.check(offset, bytes.len())?;
+        let size = self.log.block_size();
+        let mut rest = bytes;
+        let mut at = offset;
+        while !rest.is_empty() {
+            let piece = self.piece(at, rest.len());
+            let (part, tail) = rest.split_at_checked(piece.len).ok_or(BlockError::Io)?;
+            let is_new = self.batch.find(piece.block).is_none();
+            if self.batch.is_full() && is_new {
+                self.append_batch(Commit::No)?;
+            }
+            if part.len() == size {
+                self.batch.put(piece.block, part, false);
+            } else {
+                let mut block = vec![0; size];
+                let start = piece.block << self.log.header.block_shift;
+                let len = narrow(self.base.len_bytes().saturating_sub(start)).min(size);
+                self.read(start, block.get_mut(..len).ok_or(BlockError::Io)?)?;
+                let end = piece.within.saturating_add(part.len());
+                let place = block.get_mut(piece.within..end).ok_or(BlockError::Io)?;
+                place.copy_from_slice(part);
+                self.batch.put(piece.block, &block, false);
+            }
+            self.is_changed = true;
+            self.written_bytes = self.written_bytes.saturating_add(wide(part.len()));
+            at = at.saturating_add(wide(part.len()));
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction: after a crash the device is as it is now, or as a later flush left it.
+    /// `NotResident` from a store that is not done yet: repeat.
+    fn flush(&mut self) -> Result<(), BlockError> {
+        self.commit()
+    }
+}
+
+impl<B: BlockDevice, S: Store> Overlay<B, S> {
+    /// Fills the bytes `range` of `buf`, which is for the device's bytes from `offset` on.
+    fn read_base(
+        &self,
+        offset: u64,
+        range: core::ops::Range<usize>,
+        buf: &mut [u8],
+    ) -> Result<(), BlockError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let at = offset.saturating_add(wide(range.start));
+        self.base.read(at, buf.get_mut(range).ok_or(BlockError::Io)?)
+    }
+}
