@@ -1,7 +1,7 @@
 //! `fuzz`: the random tests with large numbers, optimised but with all checks.
 //!
-//! The tests are those of `syscalls/tests/random_calls.rs` and `kernel/loader/tests/mutants.rs`,
-//! which run in every build with small numbers. A seed that fails gives the same failure again.
+//! The tests are those of `syscalls/tests/random_calls.rs`, `kernel/loader/tests/mutants.rs` and
+//! `fs/overlay/tests/damage.rs`, which run in every build with small numbers. A seed that fails gives the same failure again.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -16,6 +16,8 @@ pub(crate) enum Target {
     Calls,
     /// The loader, with broken and made-up modules
     Modules,
+    /// The log of local changes, damaged and forged
+    Overlay,
 }
 
 /// What to try.
@@ -23,7 +25,7 @@ pub(crate) enum Target {
 pub(crate) struct Options {
     #[arg(value_enum)]
     target: Target,
-    /// How many: 10,000,000 calls or 1,000,000 modules
+    /// How many: 10,000,000 calls, 1,000,000 modules or logs
     #[arg(long)]
     count: Option<u64>,
     /// The seed to begin with
@@ -42,6 +44,7 @@ pub(crate) fn fuzz(options: &Options) -> Result<()> {
     let (package, test, count) = match options.target {
         Target::Calls => ("syscalls", "random_calls", 10_000_000),
         Target::Modules => ("kernel-loader", "mutants", 1_000_000),
+        Target::Overlay => ("fs-overlay", "damage", 1_000_000),
     };
     let folders = PROGRAMS.map(|name| tree::target().join("guest").join(name));
     let present = folders.iter().filter(|folder| folder.is_dir());

@@ -86,6 +86,12 @@ pub trait BlockDevice: Send + Sync {
     fn is_read_only(&self) -> bool {
         false
     }
+
+    /// Whether new data had better be refused: what room there is, is kept for changes of what is
+    /// there, such as freeing. Writes still succeed for a while.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
@@ -107,6 +113,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
 
     fn is_read_only(&self) -> bool {
         (**self).is_read_only()
+    }
+
+    fn is_full(&self) -> bool {
+        (**self).is_full()
     }
 }
 

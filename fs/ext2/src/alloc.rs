@@ -26,7 +26,7 @@ impl<D: BlockDevice> Ext2<D> {
             ReservedBlocks::Usable => 0,
             ReservedBlocks::Kept => self.superblock.r_blocks_count,
         };
-        if self.free_blocks <= kept {
+        if self.free_blocks <= kept || self.cache.device().is_full() {
             return Err(Error::NoSpace);
         }
         let in_range =

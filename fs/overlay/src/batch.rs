@@ -48,7 +48,8 @@ impl Batch {
     pub(crate) fn put(&mut self, block: u64, bytes: &[u8], is_clean: bool) {
         if let Some(place) = self.places.get(&block).copied() {
             let range = self.range(place);
-            if let (Some(slot), Some(old)) = (self.blocks.get_mut(place), self.bytes.get_mut(range)) {
+            if let (Some(slot), Some(old)) = (self.blocks.get_mut(place), self.bytes.get_mut(range))
+            {
                 slot.1 &= is_clean;
                 old.copy_from_slice(bytes);
             }

@@ -25,7 +25,11 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
         let mut header = self.log.header.clone();
         header.generation = header.generation.saturating_add(1);
         let [first, second] = &mut self.stores;
-        let (from, to) = if self.active == 0 { (first, second) } else { (second, first) };
+        let (from, to) = if self.active == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
         let committed = committed(&self.index, &self.before);
         let limit = self.options.limit_bytes;
         let (mut log, mut index) = match copy(from, committed, header, to, limit) {
@@ -37,7 +41,9 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
         };
         let mut changed: Vec<u64> = self.before.keys().copied().collect();
         changed.sort_unstable();
-        let changed = changed.into_iter().map(|block| (block, self.index.entry(block)));
+        let changed = changed
+            .into_iter()
+            .map(|block| (block, self.index.entry(block)));
         let mut before = NumberMap::default();
         let moved = move_blocks(from, changed, &mut log, to, |block, entry| {
             let former = index.set(block, entry);
@@ -98,8 +104,18 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
         };
         header.generation = generation;
         let [first, second] = &mut stores;
-        let (to, other) = if target == 0 { (first, second) } else { (second, first) };
-        copy(exported, found.index.iter(), header, to, options.limit_bytes)?;
+        let (to, other) = if target == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        copy(
+            exported,
+            found.index.iter(),
+            header,
+            to,
+            options.limit_bytes,
+        )?;
         other.truncate(0)?;
         Self::open(base, identity, stores, options)
     }
@@ -114,7 +130,7 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
     pub(crate) fn is_mostly_garbage(&self) -> bool {
         let statistics = self.statistics();
         statistics.log_bytes > SMALL_LOG_BYTES
-            && statistics.garbage_bytes > statistics.log_bytes / 4 * 3
+            && statistics.garbage_bytes / 3 > statistics.log_bytes / 4
     }
 }
 

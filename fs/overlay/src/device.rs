@@ -7,6 +7,9 @@ use crate::log::Log;
 use crate::overlay::{Commit, Overlay, block_error};
 use crate::store::{Store, StoreError};
 
+/// Room for what a cache above still wants to write when the device calls itself full.
+const RESERVE_BYTES: u64 = 16 << 20;
+
 /// The part of a request that lies in one block.
 struct Piece {
     block: u64,
@@ -129,6 +132,16 @@ impl<B: BlockDevice, S: Store> BlockDevice for Overlay<B, S> {
         Ok(())
     }
 
+    /// Whether less than a quarter of the limit, and less than 16 MiB, is left after a compaction.
+    fn is_full(&self) -> bool {
+        let limit = self.options.limit_bytes;
+        let statistics = self.statistics();
+        let used = statistics
+            .log_bytes
+            .saturating_sub(statistics.garbage_bytes);
+        limit.saturating_sub(used) < (limit / 4).min(RESERVE_BYTES)
+    }
+
     /// Ends a transaction: after a crash the device is as it is now, or as a later flush left it.
     /// `NotResident` from a store that is not done yet: repeat.
     fn flush(&mut self) -> Result<(), BlockError> {
@@ -148,6 +161,7 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
             return Ok(());
         }
         let at = offset.saturating_add(wide(range.start));
-        self.base.read(at, buf.get_mut(range).ok_or(BlockError::Io)?)
+        self.base
+            .read(at, buf.get_mut(range).ok_or(BlockError::Io)?)
     }
 }

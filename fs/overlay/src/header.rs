@@ -116,7 +116,10 @@ impl Header {
 
     /// Writes it where the older of the two is.
     pub(crate) fn write<S: Store>(&self, store: &mut S) -> Result<(), StoreError> {
-        store.write_at((self.version_number & 1) << STRIDE.trailing_zeros(), &self.encode())
+        store.write_at(
+            (self.version_number & 1) << STRIDE.trailing_zeros(),
+            &self.encode(),
+        )
     }
 
     /// Reads both headers, the newer first.
@@ -160,7 +163,10 @@ mod tests {
         header.checkpoint_at = 8192;
         header.write(&mut store).unwrap();
         let (found, newer) = Header::read(&store).unwrap();
-        assert_eq!((found[0].version_number, found[1].version_number, newer), (7, 6, None));
+        assert_eq!(
+            (found[0].version_number, found[1].version_number, newer),
+            (7, 6, None)
+        );
         assert_eq!(found[0], header);
         for bit in 0..LEN * 8 {
             let mut bytes = store.bytes().to_vec();

@@ -33,7 +33,9 @@ impl Entry {
 
     /// Data at a byte offset of the log; `None` when that is too far for the format (1 TiB).
     pub(crate) fn stored(at: u64, crc: u32, is_clean: bool) -> Option<Self> {
-        let sector = u32::try_from(at / SECTOR).ok().filter(|sector| *sector < CLEAN)?;
+        let sector = u32::try_from(at / SECTOR)
+            .ok()
+            .filter(|sector| *sector < CLEAN)?;
         let place = if is_clean { sector | CLEAN } else { sector };
         Some(Self { place, crc })
     }
@@ -99,7 +101,10 @@ impl Index {
             };
             count(&mut self.nr_stored, entry.offset().is_some());
             count(&mut self.nr_clean, entry.is_clean());
-            count(&mut self.nr_changed, !entry.is_clean() && !entry.is_absent());
+            count(
+                &mut self.nr_changed,
+                !entry.is_clean() && !entry.is_absent(),
+            );
         }
         former
     }
@@ -122,19 +127,22 @@ impl Index {
     /// Bytes of memory that it takes, about.
     pub(crate) fn memory_bytes(&self) -> usize {
         let chunk = size_of::<[Entry; CHUNK]>().saturating_add(17);
-        self.chunks.capacity().saturating_mul(17).saturating_add(
-            self.chunks.len().saturating_mul(chunk),
-        )
+        self.chunks
+            .capacity()
+            .saturating_mul(17)
+            .saturating_add(self.chunks.len().saturating_mul(chunk))
     }
 
     /// All blocks that are not absent, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Entry)> + '_ {
-        self.sorted_chunks().into_iter().flat_map(|(number, chunk)| {
-            let first = number << CHUNK_SHIFT;
-            (first..)
-                .zip(chunk.iter().copied())
-                .filter(|(_, entry)| !entry.is_absent())
-        })
+        self.sorted_chunks()
+            .into_iter()
+            .flat_map(|(number, chunk)| {
+                let first = number << CHUNK_SHIFT;
+                (first..)
+                    .zip(chunk.iter().copied())
+                    .filter(|(_, entry)| !entry.is_absent())
+            })
     }
 
     fn sorted_chunks(&self) -> Vec<(u64, &[Entry; CHUNK])> {
@@ -187,7 +195,9 @@ impl Index {
                     crc: le32(entry, 4),
                 };
                 let is_inside = match entry.offset() {
-                    Some(at) => at >= crate::header::RECORDS_AT && at.checked_add(block_size)? <= end,
+                    Some(at) => {
+                        at >= crate::header::RECORDS_AT && at.checked_add(block_size)? <= end
+                    }
                     None => entry.is_zeros(),
                 };
                 if block >= nr_blocks || !is_inside {
@@ -214,7 +224,10 @@ mod tests {
         index.set(6, Entry::zeros(false));
         index.set(7, Entry::zeros(false));
         index.set(7, Entry::ABSENT);
-        assert_eq!((index.nr_stored(), index.nr_clean(), index.nr_changed()), (4, 1, 4));
+        assert_eq!(
+            (index.nr_stored(), index.nr_clean(), index.nr_changed()),
+            (4, 1, 4)
+        );
         let bytes = index.pack();
         let again = Index::unpack(&bytes, 5001, 1 << 30, 512).unwrap();
         assert!(again.iter().eq(index.iter()));

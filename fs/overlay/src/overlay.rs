@@ -101,11 +101,21 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
             return Err(OpenError::BaseChanged(log.header.identity));
         }
         let [first, second] = &mut stores;
-        let (used, other) = if active == 0 { (first, second) } else { (second, first) };
+        let (used, other) = if active == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
         if used.len_bytes() > log.end {
             // On the medium before anything is appended there: what was cut must not come back.
             used.truncate(log.end)?;
             used.sync()?;
+        }
+        let len = used.len_bytes();
+        if len < log.end {
+            // A crash while it was made: a header, and no room for the other one.
+            let missing = usize::try_from(log.end.saturating_sub(len)).unwrap_or(0);
+            used.write_at(len, &vec![0; missing])?;
         }
         if other.len_bytes() > 0 {
             other.truncate(0)?;
@@ -245,7 +255,8 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
 
     fn try_append(&mut self, commit: Commit) -> Result<Vec<(u64, Entry)>, StoreError> {
         let store = self.stores.get_mut(self.active).ok_or(StoreError::Io)?;
-        self.log.append_batch(store, &self.batch, commit == Commit::Yes)
+        self.log
+            .append_batch(store, &self.batch, commit == Commit::Yes)
     }
 
     /// Ends the transaction, and looks after the log.

@@ -126,7 +126,11 @@ impl Fixed {
 }
 
 fn head_bytes(rows: usize) -> usize {
-    sectors(rows.saturating_mul(ROW).saturating_add(FIXED).saturating_add(4))
+    sectors(
+        rows.saturating_mul(ROW)
+            .saturating_add(FIXED)
+            .saturating_add(4),
+    )
 }
 
 /// A row of a batch's table.
@@ -214,5 +218,9 @@ pub(crate) fn encode_checkpoint(payload: &[u8], link: Link) -> Option<Encoded> {
     put32(&mut bytes, FIXED, crc);
     bytes.extend_from_slice(payload);
     bytes.resize(sectors(bytes.len()), 0);
-    Some(Encoded { bytes, crc, places: Vec::new() })
+    Some(Encoded {
+        bytes,
+        crc,
+        places: Vec::new(),
+    })
 }

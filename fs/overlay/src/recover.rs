@@ -128,7 +128,10 @@ const fn block_size(header: &Header) -> usize {
 }
 
 fn nr_blocks(header: &Header) -> u64 {
-    header.identity.len_bytes().div_ceil(wide(block_size(header)))
+    header
+        .identity
+        .len_bytes()
+        .div_ceil(wide(block_size(header)))
 }
 
 /// The index that a header names, if it is whole.
@@ -146,9 +149,10 @@ fn load_checkpoint<S: Store>(store: &S, header: &Header) -> Result<Option<Start>
     };
     let payload_at = at.saturating_add(wide(SECTOR_LEN));
     let len = narrow(u64::from(fixed.count));
-    let Some(payload) = read(store, payload_at, len)? else {
+    let Some(mut payload) = read(store, payload_at, sectors(len))? else {
         return Ok(None);
     };
+    payload.truncate(len);
     if crc32c::crc32c(&payload) != fixed.payload_crc {
         return Ok(None);
     }
