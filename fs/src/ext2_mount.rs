@@ -16,7 +16,7 @@ use abi::flags::{EXT2_SUPER_MAGIC, MS_RDONLY};
 use abi::{Errno, Error, Result};
 use executor::sync::{Lock, LockGuard};
 use fs_block::BlockDevice;
-use fs_ext2::{Ext2, InodeNo, MountOptions};
+use fs_ext2::{Ext2, InodeNo, MountOptions, OnError};
 
 use crate::budget::{Budget, Reclaim};
 use crate::io::{Sink, Source};
@@ -136,6 +136,11 @@ impl Ext2Fs {
         let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
         let options = MountOptions {
             read_only: request.flags & MS_RDONLY != 0,
+            on_error: match request.option("errors") {
+                None | Some(b"remount-ro") => OnError::RemountReadOnly,
+                Some(b"continue") => OnError::Continue,
+                Some(_) => return Err(Errno::EINVAL.because("errors= is remount-ro or continue")),
+            },
             now: request.context.now,
             ..MountOptions::default()
         };

@@ -256,18 +256,24 @@ impl<D: BlockDevice> Ext2<D> {
     pub(crate) fn resize(&mut self, inode: &mut Inode, size: u64) -> Result<()> {
         self.check_size(inode, size)?;
         if size < inode.size {
-            let block_size = wide(self.cache.block_size());
-            self.free_range(inode, size.div_ceil(block_size)..u64::MAX)?;
-            let within = usize::try_from(size % block_size).unwrap_or(0);
-            // What lies behind the end must read as zeros when the file grows again.
-            if within != 0
-                && let Some(block) = self.map(inode, size / block_size)?
-            {
-                let block = self.cache.block_mut(u64::from(block.0))?;
-                block.get_mut(within..).unwrap_or_default().fill(0);
-            }
+            self.cut(inode, size)?;
         }
         inode.size = size;
+        Ok(())
+    }
+
+    /// Frees what lies behind byte `size`; the caller sets the size.
+    pub(crate) fn cut(&mut self, inode: &mut Inode, size: u64) -> Result<()> {
+        let block_size = wide(self.cache.block_size());
+        self.free_range(inode, size.div_ceil(block_size)..u64::MAX)?;
+        let within = usize::try_from(size % block_size).unwrap_or(0);
+        // What lies behind the end must read as zeros when the file grows again.
+        if within != 0
+            && let Some(block) = self.map(inode, size / block_size)?
+        {
+            let block = self.cache.block_mut(u64::from(block.0))?;
+            block.get_mut(within..).unwrap_or_default().fill(0);
+        }
         Ok(())
     }
 

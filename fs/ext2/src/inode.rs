@@ -48,7 +48,7 @@ pub(crate) struct Inode {
     pub(crate) mtime: Timestamp,
     /// Time of birth; `None` in inodes without that field.
     pub(crate) crtime: Option<Timestamp>,
-    /// Seconds; 0 while it lives.
+    /// Seconds; 0 while it has a name. Without one but held, the next such inode (`orphan.rs`).
     pub(crate) dtime: u32,
     pub(crate) links_count: u16,
     /// Allocated 512-byte units, tables and attribute block included.

@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `superblock.rs`, `group.rs` | geometry, descriptors, which blocks are metadata |
 //! | `mount.rs` | [`Ext2`], mount, sync, unmount, all-or-nothing operations |
-//! | `inode.rs`, `lifetime.rs` | the inode codec and cache; birth, `retain`, `release`, death |
+//! | `inode.rs`, `lifetime.rs`, `orphan.rs` | the inode codec and cache; `retain`, `release`, death; who lives without a name |
 //! | `alloc.rs` | the two bitmaps |
 //! | `block_map.rs`, `file.rs`, `space.rs` | file block to disk block; read, write, truncate; holes |
 //! | `dir_block.rs`, `dir.rs`, `name_index.rs` | one directory block; a directory; its index in memory |
@@ -51,6 +51,7 @@ mod lifetime;
 mod mount;
 mod name_index;
 mod names;
+mod orphan;
 mod rename;
 mod space;
 mod superblock;
@@ -63,7 +64,7 @@ pub use abi::file::{FileType, Timestamp};
 pub use attributes::{Attributes, SetAttributes};
 pub use dir::DirEntry;
 pub use error::{CorruptKind, Error, Feature, Result};
-pub use mount::{Ext2, FileSystemStatus, MountOptions, ReservedBlocks};
+pub use mount::{Ext2, FileSystemStatus, MountOptions, OnError, ReservedBlocks};
 pub use names::{NewAttributes, NewNode};
 pub use rename::RenameMode;
 pub use space::{Extent, Seek};

@@ -7,6 +7,7 @@
 //!     │    release                                              │ release (last)
 //!     └── unlink (last name) ──> freed <────────────────────────┘
 //! ```
+//! An inode without a name that is held is on the list of orphans (`orphan.rs`).
 
 use fs_block::BlockDevice;
 
@@ -15,11 +16,34 @@ use crate::inode::Inode;
 use crate::superblock::seconds32;
 use crate::{Ext2, FileType, InodeNo, Timestamp};
 
+/// Who holds an inode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holders {
+    count: u32,
+    /// It was made without a name and may get one.
+    pub(crate) may_get_name: bool,
+}
+
+impl Holders {
+    /// One, of an inode that had a name.
+    pub(crate) const ONE: Self = Self {
+        count: 1,
+        may_get_name: false,
+    };
+    /// One, of an inode that may still get a name.
+    pub(crate) const NAMELESS: Self = Self {
+        count: 1,
+        may_get_name: true,
+    };
+}
+
 impl<D: BlockDevice> Ext2<D> {
     /// Holds an inode: it stays usable without a name until released as often as retained.
     pub fn retain(&mut self, ino: InodeNo) {
-        let count = self.retained.entry(ino.0).or_insert(0);
-        *count = count.saturating_add(1);
+        self.retained
+            .entry(ino.0)
+            .and_modify(|held| held.count = held.count.saturating_add(1))
+            .or_insert(Holders::ONE);
     }
 
     /// Undoes one [`Ext2::retain`]; the last one frees an inode without names.
@@ -29,15 +53,18 @@ impl<D: BlockDevice> Ext2<D> {
     pub fn release(&mut self, ino: InodeNo, now: Timestamp) -> Result<()> {
         match self.retained.get_mut(&ino.0) {
             None => return Ok(()),
-            Some(count) if *count > 1 => {
-                *count = count.saturating_sub(1);
+            Some(held) if held.count > 1 => {
+                held.count = held.count.saturating_sub(1);
                 return Ok(());
             }
             Some(_) => {}
         }
         match self.inode(ino) {
-            Ok(inode) if inode.links_count == 0 && !self.read_only => {
-                self.change(|fs| fs.bury(inode, now))?;
+            Ok(mut inode) if inode.links_count == 0 && !self.read_only => {
+                self.change(|fs| {
+                    fs.leave_orphans(&mut inode)?;
+                    fs.bury(inode, now)
+                })?;
             }
             Err(error @ (Error::NotResident(_) | Error::Io)) => return Err(error),
             _ => {}
@@ -51,11 +78,13 @@ impl<D: BlockDevice> Ext2<D> {
         let mut inode = self.inode(ino)?;
         inode.links_count = inode.links_count.saturating_sub(1);
         inode.ctime = now;
-        if inode.links_count == 0 && !self.retained.contains_key(&ino.0) {
-            self.bury(inode, now)
-        } else {
-            self.store(&inode)
+        if inode.links_count == 0 {
+            if !self.retained.contains_key(&ino.0) {
+                return self.bury(inode, now);
+            }
+            self.join_orphans(&mut inode);
         }
+        self.store(&inode)
     }
 
     /// Takes the only name from an empty directory.
@@ -68,6 +97,7 @@ impl<D: BlockDevice> Ext2<D> {
             self.free_range(&mut inode, 0..u64::MAX)?;
             inode.size = 0;
             self.names.remove(ino);
+            self.join_orphans(&mut inode);
             self.store(&inode)
         } else {
             self.bury(inode, now)
@@ -75,7 +105,7 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     /// Frees an inode, its blocks and its attributes.
-    fn bury(&mut self, mut inode: Inode, now: Timestamp) -> Result<()> {
+    pub(crate) fn bury(&mut self, mut inode: Inode, now: Timestamp) -> Result<()> {
         let has_blocks = match inode.kind {
             FileType::Regular | FileType::Directory => true,
             FileType::Symlink => !self.is_inline_symlink(&inode),

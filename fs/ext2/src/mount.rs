@@ -16,6 +16,7 @@ use crate::codec::{index, wide};
 use crate::error::{Error, Result};
 use crate::group::{Group, check_data_block};
 use crate::inode::InodeCache;
+use crate::lifetime::Holders;
 use crate::name_index::NameIndexes;
 use crate::superblock::{self, STATE_ERROR, STATE_VALID, Superblock, seconds32};
 use crate::{BlockNo, InodeNo, Timestamp};
@@ -27,6 +28,8 @@ pub struct MountOptions {
     pub read_only: bool,
     /// Who may use the blocks reserved for root at first; see [`Ext2::set_reserved_blocks`].
     pub reserved_blocks: ReservedBlocks,
+    /// What follows when the disk turns out to contradict itself.
+    pub on_error: OnError,
     /// Memory for the block cache, in bytes.
     pub cache_bytes: usize,
     /// The time of the mount, for the superblock.
@@ -38,10 +41,21 @@ impl Default for MountOptions {
         Self {
             read_only: false,
             reserved_blocks: ReservedBlocks::Usable,
+            on_error: OnError::RemountReadOnly,
             cache_bytes: 8 << 20,
             now: Timestamp::default(),
         }
     }
+}
+
+/// What follows when the disk turns out to contradict itself (`errors=` of mount(8)). The operation
+/// answers `Corrupt` in any case, and the disk is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// No more changes, so that nothing gets worse.
+    RemountReadOnly,
+    /// Go on.
+    Continue,
 }
 
 /// Whether allocations may take the last `s_r_blocks_count` blocks.
@@ -87,11 +101,12 @@ pub struct Ext2<D> {
     pub(crate) inodes: InodeCache,
     /// Where the names of large directories are; always as in the block cache.
     pub(crate) names: NameIndexes,
-    /// How often each inode is held open.
-    pub(crate) retained: NumberMap<u32, u32>,
-    /// Former groups and counts, to undo the running operation.
+    /// The inodes that are held open.
+    pub(crate) retained: NumberMap<u32, Holders>,
+    /// Former groups, counts and first orphan, to undo the running operation.
     undo: Vec<(u32, Group)>,
-    undo_counts: (u32, u32),
+    undo_counts: (u32, u32, u32),
+    on_error: OnError,
     /// `s_state` at mount; goes back at unmount.
     state_at_mount: u16,
 }
@@ -140,10 +155,12 @@ impl<D: BlockDevice> Ext2<D> {
             names: NameIndexes::default(),
             retained: NumberMap::default(),
             undo: Vec::new(),
-            undo_counts: (0, 0),
+            undo_counts: (0, 0, 0),
+            on_error: options.on_error,
         };
         mounted.directory(InodeNo::ROOT)?;
         if !options.read_only {
+            mounted.bury_orphans(options.now)?;
             mounted.superblock.note_mount(options.now);
             mounted.store_superblock()?;
             mounted.cache.flush()?;
@@ -188,7 +205,7 @@ impl<D: BlockDevice> Ext2<D> {
         }
         let held: Vec<u32> = self.retained.keys().copied().collect();
         for ino in held {
-            self.retained.insert(ino, 1);
+            self.retained.insert(ino, Holders::ONE);
             self.release(InodeNo(ino), now)?;
         }
         let state_in_use = self.superblock.state;
@@ -278,7 +295,7 @@ impl<D: BlockDevice> Ext2<D> {
         }
         self.cache.begin();
         self.undo.clear();
-        self.undo_counts = (self.free_blocks, self.free_inodes);
+        self.undo_counts = self.counts();
         match operation(self) {
             Ok(value) => {
                 self.cache.commit();
@@ -291,8 +308,18 @@ impl<D: BlockDevice> Ext2<D> {
         }
     }
 
+    /// What an operation may change besides blocks and groups.
+    const fn counts(&self) -> (u32, u32, u32) {
+        let last_orphan = self.superblock.last_orphan;
+        (self.free_blocks, self.free_inodes, last_orphan)
+    }
+
     fn roll_back(&mut self) {
-        (self.free_blocks, self.free_inodes) = self.undo_counts;
+        (
+            self.free_blocks,
+            self.free_inodes,
+            self.superblock.last_orphan,
+        ) = self.undo_counts;
         while let Some((number, former)) = self.undo.pop() {
             if let Some(group) = self.groups.get_mut(index(number)) {
                 *group = former;
@@ -306,11 +333,9 @@ impl<D: BlockDevice> Ext2<D> {
 
     /// Marks the disk as having errors, once corruption was met.
     pub(crate) fn noted(&mut self, error: Error) -> Error {
-        /// `s_errors`: go on; the other values ask for a read-only remount or a panic.
-        const ERRORS_CONTINUE: u16 = 1;
         if matches!(error, Error::Corrupt(_)) && !self.read_only {
             self.superblock.state |= STATE_ERROR;
-            if self.superblock.errors > ERRORS_CONTINUE {
+            if self.on_error == OnError::RemountReadOnly {
                 // The mark must reach the disk; changes made before it were consistent.
                 let _ = self.sync(Timestamp {
                     seconds: i64::from(self.superblock.wtime),

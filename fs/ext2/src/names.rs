@@ -5,6 +5,7 @@ use fs_block::BlockDevice;
 use crate::codec::low16;
 use crate::error::{Error, Result};
 use crate::inode::{FLAGS_INHERITED, Inode, NR_POINTERS};
+use crate::lifetime::Holders;
 use crate::{Ext2, FileType, InodeNo, Timestamp};
 
 /// `EXT2_LINK_MAX`: links of an inode, and directories in a directory plus two.
@@ -102,7 +103,37 @@ impl<D: BlockDevice> Ext2<D> {
         })
     }
 
-    /// Gives inode `target` one more name.
+    /// Makes a regular file near directory `dir` that has no name (`O_TMPFILE`), held once.
+    ///
+    /// `linkable` says whether [`Ext2::link`] may give it one.
+    ///
+    /// # Errors
+    /// As [`Ext2::create`], as far as no name is concerned.
+    pub fn create_unnamed(
+        &mut self,
+        dir: InodeNo,
+        linkable: bool,
+        attributes: NewAttributes,
+    ) -> Result<InodeNo> {
+        let ino = self.change(|fs| {
+            let parent = fs.living_directory(dir)?;
+            let ino = fs.allocate_inode(dir, false)?;
+            let mut inode = new_inode(ino, FileType::Regular, &parent, attributes);
+            inode.links_count = 0;
+            fs.join_orphans(&mut inode);
+            fs.store_new(&mut inode)?;
+            Ok(ino)
+        })?;
+        let held = if linkable {
+            Holders::NAMELESS
+        } else {
+            Holders::ONE
+        };
+        self.retained.insert(ino.0, held);
+        Ok(ino)
+    }
+
+    /// Gives inode `target` one more name, or its first ([`Ext2::create_unnamed`]).
     ///
     /// # Errors
     /// `Exists`, `NotFound`, `NotPermitted` (a directory), `TooManyLinks`, and as [`Ext2::create`].
@@ -125,7 +156,14 @@ impl<D: BlockDevice> Ext2<D> {
                 return Err(Error::Exists);
             }
             if inode.links_count == 0 {
-                return Err(Error::NotFound);
+                if !fs
+                    .retained
+                    .get(&target.0)
+                    .is_some_and(|held| held.may_get_name)
+                {
+                    return Err(Error::NotFound);
+                }
+                fs.leave_orphans(&mut inode)?;
             }
             if inode.links_count >= LINK_MAX {
                 return Err(Error::TooManyLinks);
@@ -134,7 +172,11 @@ impl<D: BlockDevice> Ext2<D> {
             inode.ctime = now;
             fs.store(&inode)?;
             fs.add_entry(dir, name, target, inode.kind, now)
-        })
+        })?;
+        if let Some(held) = self.retained.get_mut(&target.0) {
+            held.may_get_name = false;
+        }
+        Ok(())
     }
 
     /// Removes a name that is not a directory's. The inode goes with its last name and holder.

@@ -65,10 +65,11 @@ pub(crate) struct Superblock {
     pub(crate) first_ino: u32,
     pub(crate) rev_level: u32,
     pub(crate) state: u16,
-    pub(crate) errors: u16,
     pub(crate) mnt_count: u16,
     pub(crate) mtime: u32,
     pub(crate) wtime: u32,
+    /// The first of the inodes to be freed at the next mount, or 0 (`s_last_orphan`).
+    pub(crate) last_orphan: u32,
     pub(crate) feature_compat: u32,
     pub(crate) feature_incompat: u32,
     pub(crate) feature_ro_compat: u32,
@@ -125,10 +126,10 @@ impl Superblock {
             first_ino: dynamic(84, 11),
             rev_level,
             state: le16(bytes, 58),
-            errors: le16(bytes, 60),
             mnt_count: le16(bytes, 52),
             mtime: le32(bytes, 44),
             wtime: le32(bytes, 48),
+            last_orphan: dynamic(232, 0),
             feature_compat,
             feature_incompat,
             feature_ro_compat: dynamic(100, 0),
@@ -204,6 +205,7 @@ impl Superblock {
         if self.rev_level > 0 {
             put32(bytes, 92, self.feature_compat);
             put32(bytes, 100, self.feature_ro_compat);
+            put32(bytes, 232, self.last_orphan);
         }
     }
 
