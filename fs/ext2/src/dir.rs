@@ -69,6 +69,16 @@ impl<D: BlockDevice> Ext2<D> {
         cookie: u64,
         report: &mut dyn FnMut(DirEntry<'_>) -> bool,
     ) -> Result<()> {
+        let listed = self.list(dir, cookie, report);
+        listed.map_err(|error| self.noted(error))
+    }
+
+    fn list(
+        &mut self,
+        dir: InodeNo,
+        cookie: u64,
+        report: &mut dyn FnMut(DirEntry<'_>) -> bool,
+    ) -> Result<()> {
         let inode = self.directory(dir)?;
         let block_size = wide(self.cache.block_size());
         let has_file_type = self.superblock.has_file_type();
@@ -86,6 +96,10 @@ impl<D: BlockDevice> Ext2<D> {
                 let ino = InodeNo(entry.inode);
                 if entry.inode > inodes_count {
                     return Err(CorruptKind::InodeNumber(ino).into());
+                }
+                if entry.name.iter().any(|byte| matches!(byte, 0 | b'/')) {
+                    let what = "directory entry: a byte that no name has";
+                    return Err(CorruptKind::DirEntry(dir, place, what).into());
                 }
                 let next_cookie = place + wide(entry.rec_len);
                 let kind = crate::from_entry_type(entry.file_type);
@@ -381,7 +395,7 @@ impl<D: BlockDevice> Ext2<D> {
     /// Refuses a directory that has entries besides `.` and `..`.
     pub(crate) fn check_empty(&mut self, dir: InodeNo) -> Result<()> {
         let mut is_empty = true;
-        self.read_dir(dir, 0, &mut |entry| {
+        self.list(dir, 0, &mut |entry| {
             is_empty = entry.name == b"." || entry.name == b"..";
             is_empty
         })?;

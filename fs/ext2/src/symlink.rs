@@ -16,6 +16,11 @@ impl<D: BlockDevice> Ext2<D> {
     /// # Errors
     /// `Invalid` when it is not one, `Stale`, `Corrupt`, `Io`, `NotResident`.
     pub fn readlink(&mut self, ino: InodeNo) -> Result<Vec<u8>> {
+        let target = self.target(ino);
+        target.map_err(|error| self.noted(error))
+    }
+
+    fn target(&mut self, ino: InodeNo) -> Result<Vec<u8>> {
         let inode = self.inode(ino)?;
         if inode.kind != FileType::Symlink {
             return Err(Error::Invalid);

@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kernel-loader", &["syscalls-abi"]),
     ("net", &["fs", "executor", "syscalls-abi"]),
     ("fs", &["fs-ext2", "fs-block", "executor", "syscalls-abi"]),
+    ("fs-check", &["fs-block"]),
     ("fs-ext2", &["fs-block", "syscalls-abi"]),
     ("fs-overlay", &["fs-block"]),
     ("fs-block", &[]),

@@ -60,8 +60,10 @@ pub fn mke2fs(options: &[&str], size_kib: u32, folder: Option<&Path>) -> Vec<u8>
     std::fs::read(path).unwrap()
 }
 
-/// Panics unless `e2fsck -fn` finds nothing at all.
+/// Panics unless `e2fsck -fn` and our own checker find nothing at all.
 pub fn assert_clean(image: &[u8]) {
+    let report = fs_check::check(&fs_block::MemDisk::new(image.to_vec())).unwrap();
+    assert!(report.is_clean(), "{:#?}", report.findings);
     let scratch = Scratch::new();
     let path = scratch.path().join("image");
     std::fs::write(&path, image).unwrap();
@@ -103,4 +105,19 @@ impl Random {
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
+}
+
+/// How many random tries `cargo xtask fuzz` wants; `default` without it.
+pub fn fuzz_count(default: u64) -> u64 {
+    number_of("SHOAL_FUZZ_COUNT").unwrap_or(default)
+}
+
+/// The seed that it begins with.
+pub fn fuzz_seed(default: u64) -> u64 {
+    number_of("SHOAL_FUZZ_SEED").unwrap_or(default)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test is no guest")]
+fn number_of(variable: &str) -> Option<u64> {
+    Some(std::env::var(variable).ok()?.parse().unwrap())
 }

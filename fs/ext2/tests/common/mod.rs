@@ -20,7 +20,7 @@ mod images;
 use fs_block::{BlockDevice, MemDisk};
 use fs_ext2::{Error, Ext2, FileType, InodeNo, MountOptions, NewAttributes, Result, Timestamp};
 
-pub use images::{Random, Scratch, assert_clean, mke2fs, tool};
+pub use images::{Random, Scratch, assert_clean, fuzz_count, fuzz_seed, mke2fs, tool};
 
 /// A time that is past for `e2fsck` and has all digits.
 pub const NOW: Timestamp = Timestamp {
