@@ -1,7 +1,8 @@
 //! `fuzz`: the random tests with large numbers, optimised but with all checks.
 //!
-//! The tests are those of `syscalls/tests/random_calls.rs`, `kernel/loader/tests/mutants.rs` and
-//! `fs/overlay/tests/damage.rs`, which run in every build with small numbers. A seed that fails gives the same failure again.
+//! The tests are `random_calls` of `syscalls`, `mutants` of `kernel/loader`, `damage` of `fs/overlay`,
+//! `mutation` and `model` of `fs/ext2` and `verdicts` of `fs/check`, which run in every build with small
+//! numbers. A seed that fails gives the same failure again.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -18,6 +19,12 @@ pub(crate) enum Target {
     Modules,
     /// The log of local changes, damaged and forged
     Overlay,
+    /// The parser of Ext2 images, with broken ones
+    Image,
+    /// Changes of files on Ext2, beside a model and other readers
+    Files,
+    /// Our checker of Ext2 images, beside `e2fsck`
+    Check,
 }
 
 /// What to try.
@@ -25,7 +32,8 @@ pub(crate) enum Target {
 pub(crate) struct Options {
     #[arg(value_enum)]
     target: Target,
-    /// How many: 10,000,000 calls, 1,000,000 modules or logs
+    /// How many: 10,000,000 calls, 1,000,000 modules or logs, 100,000 images or changes of files,
+    /// 10,000 verdicts
     #[arg(long)]
     count: Option<u64>,
     /// The seed to begin with
@@ -44,6 +52,9 @@ pub(crate) fn fuzz(options: &Options) -> Result<()> {
     let (package, test, count) = match options.target {
         Target::Calls => ("syscalls", "random_calls", 10_000_000),
         Target::Modules => ("kernel-loader", "mutants", 1_000_000),
+        Target::Image => ("fs-ext2", "mutation", 100_000),
+        Target::Files => ("fs-ext2", "model", 100_000),
+        Target::Check => ("fs-check", "verdicts", 10_000),
         Target::Overlay => ("fs-overlay", "damage", 1_000_000),
     };
     let folders = PROGRAMS.map(|name| tree::target().join("guest").join(name));
