@@ -31,6 +31,7 @@ use wasm_encoder::{
 
 use crate::fork::operation;
 use crate::imports::{self as calls, Call, Number, Target};
+use crate::shapes::Shapes;
 
 /// The number of sched_yield(2), which is what the kernel does at a safepoint.
 const SCHED_YIELD: u32 = 24;
@@ -65,6 +66,17 @@ mod types {
     pub(super) const INFO_HANDLER: u32 = 6;
     pub(super) const THREE_WORDS_TO_WORD: u32 = 7;
     pub(super) const TO_WORD: u32 = 8;
+    /// By the number of the shape.
+    pub(super) const OF_SHAPES: [u32; 8] = [
+        NOTHING,
+        TO_WORD,
+        HANDLER,
+        WORD_TO_WORD,
+        WORDS,
+        WORDS_TO_WORD,
+        INFO_HANDLER,
+        THREE_WORDS_TO_WORD,
+    ];
 }
 
 /// Indices of the imports.
@@ -116,6 +128,9 @@ pub(crate) struct Shim {
     pub(crate) stack_pointer: Option<u32>,
     /// Index of the table whose indices are function pointers.
     pub(crate) table: Option<u32>,
+    /// Whether handlers of signals may be functions of any shape. Not where the program forks: as far as types
+    /// tell, what any call may lead to would then be every function without parameters.
+    pub(crate) takes_any_handler: bool,
 }
 
 impl Shim {
@@ -154,11 +169,12 @@ impl Shim {
             .function(self.nothing_type())
             .function(self.word_to_word_type())
             .function(self.type_(types::TO_WORD))
-            .function(self.type_(types::SYSCALL));
+            .function(self.type_(types::SYSCALL))
+            .function(self.word_to_word_type());
     }
 
-    /// The functions that are no stubs; the last one is [`Shim::call_index`], with its hint.
-    pub(crate) fn bodies(self) -> ([Function; 6], BranchHint) {
+    /// The functions that are no stubs, and the hint in that at [`Shim::call_index`].
+    pub(crate) fn bodies(self, shapes: &Shapes) -> ([Function; 7], BranchHint) {
         let (call, hint) = self.call_body();
         let bodies = [
             self.deliver(),
@@ -167,6 +183,7 @@ impl Shim {
             grow(),
             fork_point(),
             call,
+            shapes.body(),
         ];
         (bodies, hint)
     }
@@ -205,6 +222,11 @@ impl Shim {
     /// The function that makes a system call: `call(slot, number, a..f) -> result`.
     pub(crate) const fn call_index(self) -> u32 {
         self.functions.saturating_add(5)
+    }
+
+    /// The function that gives the shape of what a pointer names.
+    const fn shape_index(self) -> u32 {
+        self.functions.saturating_add(6)
     }
 
     const fn deliver_index(self) -> u32 {
@@ -250,6 +272,8 @@ impl Shim {
         }
         if call.target == Target::Fork {
             self.fork(&mut code, call, answer);
+        } else if call.target == Target::Shape {
+            code.local_get(0).call(self.shape_index());
         } else {
             code.global_get(SLOT);
             push_call(&mut code, call);
@@ -389,12 +413,13 @@ impl Shim {
         const HANDLER: u32 = 1;
         const SIGINFO: u32 = 2;
         const UCONTEXT: u32 = 3;
+        const SHAPE: u32 = 4;
         let mut body = Function::new([]);
         let Some(stack_pointer) = self.stack_pointer else {
             body.instructions().unreachable().end();
             return body;
         };
-        body = Function::new([(4, ValType::I32)]);
+        body = Function::new([(5, ValType::I32)]);
         let mut code = body.instructions();
         let signal_word = |code: &mut InstructionSink<'_>, which: u32| {
             code.global_get(SLOT);
@@ -429,6 +454,30 @@ impl Shim {
         code.local_set(UCONTEXT);
         signal_word(&mut code, WORD_STACK_POINTER);
         code.global_set(stack_pointer);
+        code.block(BlockType::Empty);
+        if self.takes_any_handler {
+            code.local_get(HANDLER)
+                .call(self.shape_index())
+                .local_set(SHAPE);
+            for (shape, type_index) in (0_u32..).zip(types::OF_SHAPES) {
+                if_answer(&mut code, SHAPE, shape);
+                let nr_params = shape >> 1;
+                if nr_params > 0 {
+                    signal_word(&mut code, WORD_NUMBER);
+                }
+                if nr_params > 1 {
+                    code.local_get(SIGINFO);
+                }
+                if nr_params > 2 {
+                    code.local_get(UCONTEXT);
+                }
+                handle(&mut code, type_index);
+                if shape & 1 != 0 {
+                    code.drop();
+                }
+                code.br(1).end();
+            }
+        }
         code.local_get(SIGINFO).if_(BlockType::Empty);
         signal_word(&mut code, WORD_NUMBER);
         code.local_get(SIGINFO).local_get(UCONTEXT);
@@ -436,7 +485,7 @@ impl Shim {
         code.else_();
         signal_word(&mut code, WORD_NUMBER);
         handle(&mut code, types::HANDLER);
-        code.end();
+        code.end().end();
         code.local_get(POINTER)
             .global_set(stack_pointer)
             .global_get(SLOT)
@@ -473,6 +522,8 @@ fn push_call(code: &mut InstructionSink<'_>, call: &Call) {
     match call.target {
         Target::Call(number) => word(code, number),
         Target::Fork => word(code, calls::FORK),
+        // Asks the module itself: no call.
+        Target::Shape => return,
         Target::Indirect => match params.next() {
             Some((local, Number::I64)) => code.local_get(local).i32_wrap_i64(),
             Some((local, _)) => code.local_get(local),

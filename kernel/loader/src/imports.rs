@@ -10,6 +10,9 @@ use crate::refusal::Refusal;
 /// The modules under which `linux32` imports are accepted.
 const LINUX_MODULES: [&str; 4] = ["linux", "env", "i", "kernel"];
 
+/// How libc asks what a pointer to a function names.
+const SHAPE: &str = "__function_shape";
+
 /// The number of fork(2).
 pub(crate) const FORK: u32 = 57;
 
@@ -31,6 +34,8 @@ pub(crate) enum Target {
     Indirect,
     /// fork(2), of a program that can fork.
     Fork,
+    /// The shape of the function that a pointer names: see [`Shapes`](crate::shapes::Shapes).
+    Shape,
     /// Nothing: the kernel logs the name at this index, and answers `ENOSYS`.
     Unknown(u32),
 }
@@ -161,6 +166,7 @@ fn known(
         return None;
     }
     let target = match import.name {
+        SHAPE if params == [Number::I32] => Target::Shape,
         "__syscall" | "syscall" => Target::Indirect,
         name => match import_number(call_name(import.module, name)?)? {
             INDIRECT => Target::Indirect,

@@ -60,6 +60,7 @@ mod names;
 mod refusal;
 mod rewrite;
 mod safepoint;
+mod shapes;
 mod unroll;
 mod wali;
 

@@ -22,12 +22,13 @@ use crate::bodies::Bodies;
 use crate::call_graph::Plan;
 use crate::call_shim::{KERNEL_FORK, NR_IMPORTED_FUNCTIONS, NR_IMPORTED_GLOBALS, SLOT, Shim};
 use crate::fork::Seams;
-use crate::imports::Call;
+use crate::imports::{Call, Target};
 use crate::instruction::{Code, Instruction, Op};
 use crate::module::Module;
 use crate::names::Layout;
 use crate::refusal::Refusal;
 use crate::safepoint::Safepoints;
+use crate::shapes::Shapes;
 use crate::{Entry, Interruption};
 
 /// Most pages that a 32-bit memory can have.
@@ -147,6 +148,7 @@ fn encode(
             .stack_pointer
             .map(|global| global.saturating_add(NR_IMPORTED_GLOBALS)),
         table: module.function_table(),
+        takes_any_handler: calls.iter().all(|call| call.target != Target::Fork),
     };
     Shim::add_types(&mut types);
     let atomic_types = types.len();
@@ -199,7 +201,8 @@ fn encode(
     }
     let atomics = safepoints.atomics.map(Atomics::bodies);
     let atomics = atomics.iter().flatten();
-    let (bodies, hint) = shim.bodies();
+    let shapes = Shapes::of(module)?;
+    let (bodies, hint) = shim.bodies(&shapes);
     hints.function_hints(shim.call_index(), [hint]);
     for body in bodies.iter().chain(&safepoints.bodies()).chain(atomics) {
         code.push(body);

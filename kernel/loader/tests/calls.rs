@@ -448,3 +448,71 @@ fn functions_stay_named_when_their_export_becomes_anothers() {
              (func $entry (export "_start") (drop (ref.func $entry)) (drop (call $fork))))"#,
     );
 }
+
+/// Handlers that are not of the type that they are called with, and the question what they are.
+const SHAPES: &str = r#"(module
+  (import "linux" "__syscall_read" (func $read (param i32 i32 i32) (result i32)))
+  (import "linux" "__function_shape" (func $shape (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $sp (mut i32) (i32.const 4096))
+  (table 9 funcref)
+  (elem (i32.const 3) func $nothing $result $one $float $three)
+  (func (export "_start"))
+  (func $nothing (i32.store (i32.const 16) (i32.const 100)))
+  (func $result (result i32) (i32.store (i32.const 16) (i32.const 101)) (i32.const 7))
+  (func $one (param i32) (i32.store (i32.const 16) (local.get 0)))
+  (func $float (param f32))
+  (func $three (param i32 i32 i32) (result i32)
+    (i32.store (i32.const 16) (i32.add (local.get 0) (local.get 2)))
+    (i32.const 8))
+  (func (export "read") (param i32 i32 i32) (result i32)
+    (call $read (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "shape") (param i32) (result i32) (call $shape (local.get 0))))"#;
+
+#[test]
+fn a_program_can_ask_what_a_pointer_names() {
+    let mut world = World::new(SHAPES);
+    let mut ask = |pointer| world.call("shape", &[pointer]).expect("returns");
+    assert_eq!([3, 4, 5, 7].map(&mut ask), [0, 1, 2, 7]);
+    for unknown in [0, 2, 6, 8, 9, -1, i32::MIN] {
+        assert_eq!(ask(unknown), 8, "{unknown}");
+    }
+}
+
+#[test]
+fn handlers_may_have_any_parameters_and_a_result() {
+    for (handler, siginfo, wanted) in [
+        (3, 0, 100),
+        (3, 3200, 100),
+        (4, 0, 101),
+        (5, 3200, 10),
+        (7, 0, 3110),
+        (7, 3200, 3110),
+    ] {
+        let mut world = World::new(SHAPES);
+        world.answers(&[SIGNAL, 9]);
+        world.store.data_mut().signals.push_back(Signal {
+            handler,
+            stack_pointer: 3000,
+            number: 10,
+            siginfo,
+            ucontext: 3100,
+        });
+        assert_eq!(world.call("read", &[0; 3]).expect("returns"), 9);
+        assert_eq!(word(&world, 16), wanted, "{handler} with {siginfo}");
+    }
+}
+
+#[test]
+fn a_handler_of_another_type_still_traps() {
+    let mut world = World::new(SHAPES);
+    world.answers(&[SIGNAL, 9]);
+    world.store.data_mut().signals.push_back(Signal {
+        handler: 6,
+        stack_pointer: 3000,
+        number: 10,
+        siginfo: 0,
+        ucontext: 3100,
+    });
+    assert!(world.call("read", &[0; 3]).is_err());
+}

@@ -199,6 +199,11 @@ impl Drop for Shared {
     }
 }
 
+/// Shared mappings of a process: each of its calls looks at all of them.
+///
+/// Linux has 65,530 mappings of all kinds (`vm.max_map_count`).
+const MAX_MAPPINGS: usize = 4096;
+
 /// The shared mappings of a process, by start address.
 #[derive(Debug, Default)]
 pub(super) struct SharedMappings(SortedMap<u32, Shared>);
@@ -255,7 +260,7 @@ impl AddressSpace {
     /// Makes the mapping of `len` bytes at `address`, which is there and zero, one that is shared.
     ///
     /// # Errors
-    /// `ENOMEM` for its twin, `EPERM` for a sealed file, `EIO`.
+    /// `ENOMEM` for its twin, and for more than [`MAX_MAPPINGS`]; `EPERM` for a sealed file, `EIO`.
     pub fn share(
         &mut self,
         memory: &dyn UserMemory,
@@ -263,6 +268,9 @@ impl AddressSpace {
         backing: Backing,
         count: &SharedCount,
     ) -> Result<()> {
+        if self.shared.0.len() >= MAX_MAPPINGS {
+            return Err(Errno::ENOMEM.because("as many shared mappings as a process may have"));
+        }
         let len = super::pages_up(len).ok_or(Errno::ENOMEM)?;
         let mut shared = Shared::new(self.charge.budget(), backing, len, count)?;
         shared.version = shared.backing.inode.version();
@@ -425,6 +433,23 @@ mod tests {
         assert_eq!([0, 4096, 8192].map(|n| byte(&one.1, a + n)), [7, 0, 7]);
         assert!(one.0.backing_at(a + 4096).is_none());
         assert_eq!(one.0.backing_at(a + 8192).unwrap().offset, 8192);
+    }
+
+    #[test]
+    fn a_process_has_no_more_shared_mappings_than_its_calls_can_look_at() {
+        let mut process = space();
+        let inode = file(4096);
+        for _ in 0..MAX_MAPPINGS {
+            map(&mut process, &inode, 1);
+        }
+        let (space, memory) = &mut process;
+        let at = space.map(memory, 4096, None).unwrap();
+        let backing = space.backing_at(at.saturating_sub(4096)).unwrap();
+        let count = SharedCount::default();
+        let error = space
+            .share(memory, (at, 4096), backing, &count)
+            .unwrap_err();
+        assert_eq!(error.errno, Errno::ENOMEM);
     }
 
     #[test]
