@@ -37,6 +37,12 @@ static void forget()
 	fflush(stdout);
 }
 
+static void *begin()
+{
+	puts("once without a prototype");
+	return 0;
+}
+
 static void *leave(void *key)
 {
 	pthread_cleanup_push(tidy, 0);
@@ -99,7 +105,10 @@ static void handle(const char *what, void (*handler)(int), int flags)
 int main(void)
 {
 	pthread_key_t key;
+	pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_key_create(&key, (void (*)(void *))forget);
+	printf("once: %d\n", pthread_once(&once, (void (*)(void))begin));
+	printf("again: %d\n", pthread_once(&once, (void (*)(void))begin));
 	run("work", (void *(*)(void *))work, 0);
 	run("quiet", (void *(*)(void *))quiet, 0);
 	run("take", (void *(*)(void *))take, "text");

@@ -5,7 +5,10 @@
 
 #include <features.h>
 
-/* f(x); 0 if f returns nothing. `is_void` is for what the kernel knows no type of. */
-hidden void *__call_any(void *f, void *x, int is_void);
+/* Two for each parameter, and one for a result, as the loader tells them. */
+enum { SHAPE_NO_PARAM, SHAPE_NO_PARAM_RESULT, SHAPE_PARAM, SHAPE_PARAM_RESULT };
+
+/* f(x); 0 if f returns nothing. `shape` is for what the loader knows no type of. */
+hidden void *__call_any(void *f, void *x, int shape);
 
 #endif

@@ -1,23 +1,20 @@
 #include "any_type.h"
 
-/* Two for each parameter, and one for a result. The loader answers it from the module's types. */
+/* The loader answers it from the module's types. */
 __attribute__((import_module("linux"), import_name("__function_shape")))
 int __function_shape(void *f);
 
-enum { NO_PARAM, NO_PARAM_RESULT, PARAM, PARAM_RESULT };
-
-void *__call_any(void *f, void *x, int is_void)
+void *__call_any(void *f, void *x, int shape)
 {
-	int shape = __function_shape(f);
+	int known = __function_shape(f);
 
-	if (shape > PARAM_RESULT) shape = is_void ? PARAM : PARAM_RESULT;
-	switch (shape) {
-	case NO_PARAM:
+	switch (known <= SHAPE_PARAM_RESULT ? known : shape) {
+	case SHAPE_NO_PARAM:
 		((void (*)(void))f)();
 		return 0;
-	case NO_PARAM_RESULT:
+	case SHAPE_NO_PARAM_RESULT:
 		return ((void *(*)(void))f)();
-	case PARAM:
+	case SHAPE_PARAM:
 		((void (*)(void *))f)(x);
 		return 0;
 	default:
