@@ -23,8 +23,8 @@ use crate::io::{Sink, Source};
 use crate::vfs::Follow;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{
-    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, NewAttributes,
-    NewNode, RenameMode, Seek, SetAttributes, Timestamp,
+    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, Naming,
+    NewAttributes, NewNode, RenameMode, Seek, SetAttributes, Timestamp,
 };
 use crate::vfs::registry::MountRequest;
 use crate::vfs::xattr::{Namespace, XattrMode};
@@ -365,16 +365,25 @@ impl Inode for Ext2Inode {
             NewNode::CharDevice(number) => fs_ext2::NewNode::CharDevice(device(number)?),
             NewNode::BlockDevice(number) => fs_ext2::NewNode::BlockDevice(device(number)?),
         };
-        let new = fs_ext2::NewAttributes {
-            permissions: permissions(attributes.permissions),
-            uid: attributes.uid,
-            gid: attributes.gid,
-            time: attributes.time,
-        };
+        let new = new_attributes(attributes);
         let mut state = self.shared.state();
         let number = state.ext2.create(self.number, name, node, new)?;
         state.changed(number, attributes.time);
         Ok(self.shared.inode(&mut state, number)?)
+    }
+
+    fn create_unnamed(&self, naming: Naming, attributes: &NewAttributes) -> Result<Arc<dyn Inode>> {
+        let naming = match naming {
+            Naming::Later => fs_ext2::Naming::Later,
+            Naming::Never => fs_ext2::Naming::Never,
+        };
+        let new = new_attributes(attributes);
+        let mut state = self.shared.state();
+        let number = state.ext2.create_unnamed(self.number, naming, new)?;
+        state.changed(number, attributes.time);
+        let inode = self.shared.inode(&mut state, number);
+        state.ext2.release(number, attributes.time)?;
+        Ok(inode?)
     }
 
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
@@ -581,6 +590,15 @@ fn stored_name(name: &[u8]) -> Result<(u8, &[u8])> {
     let (space, name) = Namespace::of(name).ok_or(Errno::EOPNOTSUPP)?;
     #[expect(clippy::as_conversions, reason = "the discriminant")]
     Ok((space as u8, name))
+}
+
+fn new_attributes(attributes: &NewAttributes) -> fs_ext2::NewAttributes {
+    fs_ext2::NewAttributes {
+        permissions: permissions(attributes.permissions),
+        uid: attributes.uid,
+        gid: attributes.gid,
+        time: attributes.time,
+    }
 }
 
 /// The 12 bits that the disk keeps.

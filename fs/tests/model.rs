@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::Errno;
-use abi::flags::{O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::flags::{O_CREAT, O_EXCL, O_TMPFILE, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE};
 use common::{NOW, Random, Scratch, SharedDisk, StdFiles, assert_clean, ext2_image};
 use fs::ext2_mount::Ext2Fs;
 use fs::hostfs::{HostFs, HostOptions};
@@ -519,6 +519,15 @@ fn an_open_file_outlives_its_name() {
         let mut sink = VecSink::new(10_000);
         file.inode.read_at(4999, &mut sink).unwrap();
         assert_eq!(sink.bytes, b"\x07end");
+        let unnamed = vfs.open(&cx, b"/", O_TMPFILE | O_WRONLY, 0o644);
+        if kind.type_name() != "hostfs" {
+            let unnamed = unnamed.unwrap().location;
+            let start = &mut [7; 5000].as_slice();
+            unnamed.inode.write_at(0, start, NOW).unwrap();
+            vfs.link_location(&unnamed, &cx, b"/name").unwrap();
+            assert_eq!(unnamed.metadata().unwrap().nr_links, 1);
+            vfs.unlink(&cx, b"/name").unwrap();
+        }
         drop(file);
         assert_eq!(
             kind.status().unwrap().nr_free,

@@ -65,7 +65,7 @@ pub use attributes::{Attributes, SetAttributes};
 pub use dir::DirEntry;
 pub use error::{CorruptKind, Error, Feature, Result};
 pub use mount::{Ext2, FileSystemStatus, MountOptions, OnError, ReservedBlocks};
-pub use names::{NewAttributes, NewNode};
+pub use names::{Naming, NewAttributes, NewNode};
 pub use rename::RenameMode;
 pub use space::{Extent, Seek};
 pub use xattr::{Xattr, XattrMode};

@@ -59,6 +59,15 @@ pub struct NewAttributes {
     pub time: Timestamp,
 }
 
+/// Whether a file that is made without a name may get one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// It may.
+    Later,
+    /// It goes with its last holder (`O_EXCL`).
+    Never,
+}
+
 impl<D: BlockDevice> Ext2<D> {
     /// Makes `name` in directory `dir`; returns the new inode.
     ///
@@ -105,14 +114,14 @@ impl<D: BlockDevice> Ext2<D> {
 
     /// Makes a regular file near directory `dir` that has no name (`O_TMPFILE`), held once.
     ///
-    /// `linkable` says whether [`Ext2::link`] may give it one.
+    /// `naming` says whether [`Ext2::link`] may give it one.
     ///
     /// # Errors
     /// As [`Ext2::create`], as far as no name is concerned.
     pub fn create_unnamed(
         &mut self,
         dir: InodeNo,
-        linkable: bool,
+        naming: Naming,
         attributes: NewAttributes,
     ) -> Result<InodeNo> {
         let ino = self.change(|fs| {
@@ -124,10 +133,9 @@ impl<D: BlockDevice> Ext2<D> {
             fs.store_new(&mut inode)?;
             Ok(ino)
         })?;
-        let held = if linkable {
-            Holders::NAMELESS
-        } else {
-            Holders::ONE
+        let held = match naming {
+            Naming::Later => Holders::NAMELESS,
+            Naming::Never => Holders::ONE,
         };
         self.retained.insert(ino.0, held);
         Ok(ino)

@@ -6,7 +6,7 @@ mod common;
 
 use common::{NOW, PLAIN, Scratch, assert_clean, mke2fs, mount, read_all, tool, unmount};
 use fs_block::MemDisk;
-use fs_ext2::{Error, Ext2, InodeNo, NewNode, RenameMode};
+use fs_ext2::{Error, Ext2, InodeNo, Naming, NewNode, RenameMode};
 
 const ROOT: InodeNo = InodeNo::ROOT;
 
@@ -22,7 +22,7 @@ fn crashed() -> (Vec<u8>, (u64, u64)) {
     let status = fs.status();
     let [one, two] = [(b"one", 5_000), (b"two", 300_000)]
         .map(|(name, len)| file(&mut fs, name, &vec![b'x'; len]));
-    let three = fs.create_unnamed(ROOT, true, PLAIN).unwrap();
+    let three = fs.create_unnamed(ROOT, Naming::Later, PLAIN).unwrap();
     fs.write(three, 0, &[1; 3000], NOW).unwrap();
     let dir = fs.create(ROOT, b"dir", NewNode::Directory, PLAIN).unwrap();
     for ino in [one, two, dir] {
@@ -65,7 +65,7 @@ fn the_list_loses_members_anywhere() {
     let mut fs = mount(mke2fs(&["-b", "1024"], 2048, None));
     let free = fs.status();
     let inos: Vec<InodeNo> = (0..6)
-        .map(|_| fs.create_unnamed(ROOT, false, PLAIN).unwrap())
+        .map(|_| fs.create_unnamed(ROOT, Naming::Never, PLAIN).unwrap())
         .collect();
     for number in [2, 5, 0, 3, 4, 1] {
         fs.release(inos[number], NOW).unwrap();
@@ -80,8 +80,8 @@ fn the_list_loses_members_anywhere() {
 #[test]
 fn a_file_made_without_a_name_gets_one_once_it_is_linked() {
     let mut fs = mount(mke2fs(&["-b", "1024"], 2048, None));
-    let ino = fs.create_unnamed(ROOT, true, PLAIN).unwrap();
-    let kept = fs.create_unnamed(ROOT, false, PLAIN).unwrap();
+    let ino = fs.create_unnamed(ROOT, Naming::Later, PLAIN).unwrap();
+    let kept = fs.create_unnamed(ROOT, Naming::Never, PLAIN).unwrap();
     fs.write(ino, 0, b"contents", NOW).unwrap();
     assert_eq!(fs.stat(ino).unwrap().nr_links, 0);
     assert_eq!(fs.link(ROOT, b"kept", kept, NOW), Err(Error::NotFound));

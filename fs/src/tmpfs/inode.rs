@@ -14,7 +14,7 @@ use super::xattr::Xattrs;
 use super::{Shared, inode_bytes, type_of};
 use crate::io::{Sink, Source};
 use crate::vfs::inode::{
-    DirEntry, Extent, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, Seek,
+    DirEntry, Extent, FileType, Inode, Metadata, Naming, NewAttributes, NewNode, RenameMode, Seek,
     SetAttributes, Timestamp,
 };
 use crate::vfs::xattr::XattrMode;
@@ -41,6 +41,8 @@ struct State {
     uid: u32,
     gid: u32,
     nr_links: u32,
+    /// It was made without a name and may get one.
+    may_get_name: bool,
     atime: Timestamp,
     mtime: Timestamp,
     ctime: Timestamp,
@@ -120,6 +122,7 @@ impl TmpInode {
                 } else {
                     1
                 },
+                may_get_name: false,
                 atime: attributes.time,
                 mtime: attributes.time,
                 ctime: attributes.time,
@@ -191,10 +194,15 @@ impl TmpInode {
         Ok((start, moved))
     }
 
-    fn add_link(&self, time: Timestamp) {
+    fn add_link(&self, time: Timestamp) -> Result<()> {
         let mut state = self.state.lock();
+        if state.nr_links == 0 && !state.may_get_name {
+            return Err(Errno::ENOENT.because("the file has no name any more"));
+        }
+        state.may_get_name = false;
         state.nr_links = state.nr_links.saturating_add(1);
         state.ctime = time;
+        Ok(())
     }
 }
 
@@ -296,6 +304,18 @@ impl Inode for TmpInode {
         Ok(inode)
     }
 
+    fn create_unnamed(&self, naming: Naming, attributes: &NewAttributes) -> Result<Arc<dyn Inode>> {
+        if self.state.lock().names()?.is_dead {
+            return Err(Errno::ENOENT.because("the directory was removed"));
+        }
+        let inode = Self::new(&self.shared, &NewNode::Regular, attributes)?;
+        let mut state = inode.state.lock();
+        state.nr_links = 0;
+        state.may_get_name = naming == Naming::Later;
+        drop(state);
+        Ok(inode)
+    }
+
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
         let own = self.own(target)?;
         if own.is_directory() {
@@ -310,9 +330,9 @@ impl Inode for TmpInode {
             return Err(Errno::EEXIST.into());
         }
         let inode = own.this.upgrade().ok_or(Errno::ENOENT)?;
+        own.add_link(time)?;
         names.insert(name, inode);
         state.touch(time);
-        own.add_link(time);
         Ok(())
     }
 

@@ -16,7 +16,9 @@ use std::sync::{Arc, Weak};
 use abi::{Errno, Result};
 use executor::sync::{Lock, LockGuard};
 
-use super::inode::{FileSystem, FileType, Inode, NewAttributes, NewNode, RenameMode, Timestamp};
+use super::inode::{
+    FileSystem, FileType, Inode, Naming, NewAttributes, NewNode, RenameMode, Timestamp,
+};
 
 /// Names that a file system's cache holds before the first sweep.
 const CACHE_LIMIT: usize = 16_384;
@@ -253,6 +255,22 @@ impl Dentry {
         }
         let inode = self.inode.create(name, node, attributes)?;
         self.adopt(&mut children, name, inode)
+    }
+
+    /// Makes a file without a name, which `/proc` shows by its number below this directory.
+    ///
+    /// # Errors
+    /// What the inode says.
+    pub(super) fn create_unnamed(
+        self: &Arc<Self>,
+        naming: Naming,
+        attributes: &NewAttributes,
+    ) -> Result<Arc<Self>> {
+        let inode = self.inode.create_unnamed(naming, attributes)?;
+        let name = format!("#{}", inode.metadata()?.inode);
+        let dentry = Self::detached(Some(Arc::clone(self)), name.as_bytes(), inode)?;
+        dentry.place.lock().is_deleted = true;
+        Ok(dentry)
     }
 
     /// Gives `target` the name `name` in this directory.

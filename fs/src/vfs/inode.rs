@@ -149,6 +149,15 @@ pub enum RenameMode {
     Exchange,
 }
 
+/// Whether a file that is made without a name may get one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// `linkat(2)` may give it one.
+    Later,
+    /// It goes with its last holder (`O_EXCL`).
+    Never,
+}
+
 /// What `fallocate(2)` does to the size of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -260,10 +269,20 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Err(Errno::ENOTDIR.into())
     }
 
-    /// Gives `target`, an inode of the same file system, one more name.
+    /// Makes a regular file in the file system of this directory that has no name (`O_TMPFILE`).
     ///
     /// # Errors
-    /// `EEXIST`, `EMLINK`, `ENOSPC`, `EROFS`, `EPERM`.
+    /// `EOPNOTSUPP` where the file system cannot; `ENOENT`, `ENOSPC`, `EROFS`.
+    fn create_unnamed(&self, naming: Naming, attributes: &NewAttributes) -> Result<Arc<dyn Inode>> {
+        let _ = (naming, attributes);
+        Err(Errno::EOPNOTSUPP.because("no unnamed files in this file system"))
+    }
+
+    /// Gives `target`, an inode of the same file system, one more name; or its first, if it was made
+    /// for that. One that lost its last name gets none.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EMLINK`, `ENOENT`, `ENOSPC`, `EROFS`, `EPERM`.
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>, time: Timestamp) -> Result<()> {
         let _ = (name, target, time);
         Err(Errno::EPERM.into())

@@ -89,9 +89,6 @@ impl Vfs {
         if metadata.file_type == FileType::Directory {
             return Err(Errno::EPERM.because("directories have one name"));
         }
-        if metadata.nr_links == 0 {
-            return Err(Errno::ENOENT.because("the file has no name any more"));
-        }
         if metadata.nr_links >= abi::limits::LINK_MAX {
             return Err(Errno::EMLINK.into());
         }

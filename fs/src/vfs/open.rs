@@ -11,7 +11,7 @@ use abi::{Errno, Result};
 
 use super::device::DeviceKind;
 use super::file::FileOps;
-use super::inode::{FileType, Metadata, NewAttributes, NewNode, SetAttributes, Timestamp};
+use super::inode::{FileType, Metadata, Naming, NewAttributes, NewNode, SetAttributes, Timestamp};
 use super::path::Location;
 use super::permission::{READ, WRITE};
 use super::walk::{Last, Slashes, Walker};
@@ -40,10 +40,10 @@ impl Vfs {
     ///
     /// # Errors
     /// As `open(2)`: `EACCES`, `EEXIST`, `EINVAL`, `EISDIR`, `ELOOP`, `ENAMETOOLONG`, `ENOENT`,
-    /// `ENOSPC`, `ENOTDIR`, `ENXIO`, `EOPNOTSUPP` (`O_TMPFILE`), `EPERM`, `EROFS`, `EIO`.
+    /// `ENOSPC`, `ENOTDIR`, `ENXIO`, `EOPNOTSUPP` (`O_TMPFILE` where no file may be without a name), `EPERM`, `EROFS`, `EIO`.
     ///
     /// # References
-    /// open(2); Linux v6.12 `fs/namei.c` `path_openat`. Deviates: no `ETXTBSY`, no `O_TMPFILE`.
+    /// open(2); Linux v6.12 `fs/namei.c` `path_openat`. Deviates: no `ETXTBSY`.
     pub fn open(&self, cx: &Context<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Opened> {
         let flags = if flags & O_PATH == 0 {
             flags
@@ -51,7 +51,7 @@ impl Vfs {
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
         };
         if flags & O_TMPFILE & !O_DIRECTORY != 0 {
-            return Err(Errno::EOPNOTSUPP.because("no unnamed temporary files"));
+            return self.open_unnamed(cx, path, flags, mode);
         }
         if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
             return Err(Errno::EINVAL.because("O_CREAT makes no directory"));
@@ -69,6 +69,29 @@ impl Vfs {
             });
         }
         self.open_location(&cx.caller, location, flags, birth, cx.now)
+    }
+
+    /// Makes and opens a file without a name in the file system of the directory `path`.
+    fn open_unnamed(&self, cx: &Context<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Opened> {
+        if flags & (O_TMPFILE | O_CREAT) != O_TMPFILE || flags & O_ACCMODE == O_RDONLY {
+            return Err(Errno::EINVAL.because("O_TMPFILE without O_DIRECTORY, or not for writing"));
+        }
+        let directory = Walker::new(self, cx, path)?.finish(super::Follow::Yes)?;
+        if !directory.is_directory() {
+            return Err(Errno::ENOTDIR.into());
+        }
+        cx.caller.check_change_of(&directory)?;
+        let parent = directory.metadata()?;
+        let attributes = new_attributes(cx, &parent, &NewNode::Regular, mode);
+        let naming = if flags & O_EXCL == 0 {
+            Naming::Later
+        } else {
+            Naming::Never
+        };
+        let dentry = directory.dentry.create_unnamed(naming, &attributes)?;
+        let location = Location::new(Arc::clone(&directory.mount), dentry);
+        let flags = flags & !O_TMPFILE;
+        self.open_location(&cx.caller, location, flags, Birth::New, cx.now)
     }
 
     /// Opens a file that was found before, as `open` does without `O_CREAT`.

@@ -267,9 +267,10 @@ fn open_makes_follows_and_refuses() {
     assert_eq!(w.open("/d/.", O_CREAT).unwrap_err(), Errno::EISDIR);
     assert_eq!(w.open("/f", O_DIRECTORY).unwrap_err(), Errno::ENOTDIR);
     assert_eq!(
-        w.open("/d", O_TMPFILE | O_RDWR).unwrap_err(),
-        Errno::EOPNOTSUPP
+        w.open("/f", O_TMPFILE | O_RDWR).unwrap_err(),
+        Errno::ENOTDIR
     );
+    assert_eq!(w.open("/d", O_TMPFILE).unwrap_err(), Errno::EINVAL);
     assert_eq!(
         w.open("/x", O_CREAT | O_DIRECTORY).unwrap_err(),
         Errno::EINVAL
@@ -279,6 +280,27 @@ fn open_makes_follows_and_refuses() {
     assert_eq!(w.read("/f"), b"");
     let mode = w.vfs.stat(&w.cx(), b"/f", Follow::Yes).unwrap().permissions;
     assert_eq!(mode, 0o644);
+}
+
+#[test]
+fn a_file_without_a_name_may_get_one() {
+    let w = World::new();
+    w.dir("/d");
+    for (flags, expected) in [(0, Ok(())), (O_EXCL, Err(Errno::ENOENT))] {
+        let made = w.open("/d", O_TMPFILE | O_RDWR | flags).unwrap();
+        let metadata = made.metadata().unwrap();
+        assert_eq!((metadata.nr_links, w.names("/d").len()), (0, 0));
+        let shown = made.path_lossy();
+        assert_eq!(shown, format!("/d/#{} (deleted)", metadata.inode));
+        let linked = w.vfs.link_location(&made, &w.cx(), b"/d/name");
+        assert_eq!(linked.map_err(|error| error.errno), expected);
+        if expected.is_ok() {
+            assert_eq!(made.metadata().unwrap().nr_links, 1);
+            w.unlink("/d/name").unwrap();
+            let again = w.vfs.link_location(&made, &w.cx(), b"/d/again");
+            assert_eq!(again.unwrap_err().errno, Errno::ENOENT);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use fs_block::MemDisk;
 use fs_ext2::{
-    Error, Ext2, Extent, Feature, FileType, InodeNo, NewNode, RenameMode, SetAttributes, XattrMode,
+    Error, Ext2, Extent, Feature, FileType, InodeNo, Naming, NewNode, RenameMode, SetAttributes,
+    XattrMode,
 };
 
 use crate::common::{NOW, PLAIN, Random, read_some};
@@ -98,7 +99,7 @@ pub(crate) fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
         }
         70..74 => hold_or_release(fs, model, random),
         74 if model.held.len() < 5 => {
-            let ino = fs.create_unnamed(dir_ino, true, PLAIN).unwrap();
+            let ino = fs.create_unnamed(dir_ino, Naming::Later, PLAIN).unwrap();
             model.add_unnamed(ino);
         }
         75..79 => change_attributes(fs, model, random),
