@@ -23,6 +23,7 @@
 //! | file | what |
 //! |---|---|
 //! | `superblock.rs`, `group.rs` | geometry, descriptors, which blocks are metadata |
+//! | `format.rs` | an empty disk |
 //! | `mount.rs` | [`Ext2`], mount, sync, unmount, all-or-nothing operations |
 //! | `inode.rs`, `lifetime.rs`, `orphan.rs` | the inode codec and cache; `retain`, `release`, death; who lives without a name |
 //! | `alloc.rs` | the two bitmaps |
@@ -45,6 +46,7 @@ mod dir;
 mod dir_block;
 mod error;
 mod file;
+mod format;
 mod group;
 mod inode;
 mod lifetime;
@@ -64,6 +66,7 @@ pub use abi::file::{FileType, Timestamp};
 pub use attributes::{Attributes, SetAttributes};
 pub use dir::DirEntry;
 pub use error::{CorruptKind, Error, Feature, Result};
+pub use format::{FormatOptions, format};
 pub use mount::{Ext2, FileSystemStatus, MountOptions, OnError, ReservedBlocks};
 pub use names::{Naming, NewAttributes, NewNode};
 pub use rename::RenameMode;

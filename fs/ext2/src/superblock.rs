@@ -34,13 +34,13 @@ pub(crate) const COMPAT_EXT_ATTR: u32 = 0x8;
 const COMPAT_RESIZE_INODE: u32 = 0x10;
 
 /// `s_feature_incompat`: directory entries carry the file type.
-const INCOMPAT_FILETYPE: u32 = 0x2;
+pub(crate) const INCOMPAT_FILETYPE: u32 = 0x2;
 /// `s_feature_incompat`: descriptors are spread over the disk.
 const INCOMPAT_META_BG: u32 = 0x10;
 const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE | INCOMPAT_META_BG;
 
 /// `s_feature_ro_compat`: superblock copies only in some groups.
-const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
+pub(crate) const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 /// `s_feature_ro_compat`: there is a file of 2 GiB or more.
 pub(crate) const RO_COMPAT_LARGE_FILE: u32 = 0x2;
 /// `s_feature_ro_compat`: never used, but Linux knows it.
