@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fs", &["fs-ext2", "fs-block", "executor", "syscalls-abi"]),
     ("fs-check", &["fs-block"]),
     ("fs-ext2", &["fs-block", "syscalls-abi"]),
+    ("fs-image", &["fs-block"]),
     ("fs-overlay", &["fs-block"]),
     ("fs-block", &[]),
     ("executor", &[]),
