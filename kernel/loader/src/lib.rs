@@ -29,7 +29,7 @@
 //! A program that makes no calls comes by a *safepoint* in each turn of a loop, and calls the shim
 //! there from time to time: so it can be stopped, killed, and handle signals.
 //!
-//! A program for `wali` is translated to linux32 before: see `wali`.
+//! A program for `wali` is translated to linux32 before: see `wali`, and `jump` for its setjmp.
 //!
 //! A program that imports fork(2) is written once more, so that its stack can be saved and built
 //! again: see `fork`.
@@ -54,6 +54,7 @@ mod fork;
 mod imports;
 mod indirect;
 mod instruction;
+mod jump;
 mod memory_shim;
 mod module;
 mod names;
@@ -206,7 +207,13 @@ fn check_wasi(module: &module::Module<'_>) -> Result<(), Refusal> {
 pub fn load(bytes: &[u8], options: &Options) -> Result<Program, Refusal> {
     let module = module::Module::read(bytes)?;
     if wali::is_wali(&module) {
-        return load_linux(&(options.translate_wali)(bytes)?, options);
+        let mut translated = (options.translate_wali)(bytes)?;
+        if jump::note::is_in(&translated)
+            && let Some(written) = (options.write_fork)(&translated, Seams::OF_JUMPS)?
+        {
+            translated = written;
+        }
+        return load_linux(&translated, options);
     }
     load_module(&module, bytes, options)
 }

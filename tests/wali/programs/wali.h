@@ -232,6 +232,19 @@ static inline void say(const char *format, ...)
 }
 #define SAY(expression) say("%s: %d\n", #expression, (long)(expression))
 
+/* A buffer has room for any libc's. */
+typedef long jmp_buf[40];
+#ifdef __wasm__
+#define JUMP(name, native, declarator, attribute) \
+	__attribute__((import_module("wali"), import_name(#name), attribute)) declarator;
+#else
+#define JUMP(name, native, declarator, attribute) declarator __asm__(#native) __attribute__((attribute));
+#endif
+JUMP(setjmp, _setjmp, int setjmp(jmp_buf buf), returns_twice)
+JUMP(sigsetjmp, __sigsetjmp, int sigsetjmp(jmp_buf buf, int saves_mask), returns_twice)
+JUMP(longjmp, longjmp, void longjmp(jmp_buf buf, int value), noreturn)
+JUMP(siglongjmp, siglongjmp, void siglongjmp(jmp_buf buf, int value), noreturn)
+
 #ifdef __wasm__
 #define ASIDE(name) __attribute__((import_module("wali"), import_name(#name)))
 ASIDE(__init) int wali_init(void);

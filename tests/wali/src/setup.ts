@@ -23,8 +23,9 @@ export default async function setup(): Promise<void> {
 }
 
 async function compile(name: string, source: string): Promise<void> {
-  const threads = name === "threads" ? THREADED : [];
-  await run("clang-22", [...WALI, ...threads, ...COMMON, "-o", `${TARGET}${name}.wasm`, source]);
+  const threads = name.startsWith("threads") ? THREADED : [];
+  const exceptions = name.startsWith("jump_catch") ? ["-mexception-handling"] : [];
+  await run("clang-22", [...WALI, ...threads, ...exceptions, ...COMMON, "-o", `${TARGET}${name}.wasm`, source]);
   if (process.arch === "x64") {
     await run("clang-22", [...COMMON, "-fno-builtin", "-pthread", "-o", `${TARGET}${name}`, source]);
   }

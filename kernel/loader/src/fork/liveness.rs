@@ -12,7 +12,7 @@ const MAX_WALKS: usize = 24;
 
 /// A set of locals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Locals(Vec<u64>);
+pub(crate) struct Locals(Vec<u64>);
 
 impl Locals {
     fn none(len: usize) -> Self {
@@ -54,7 +54,7 @@ impl Locals {
     }
 
     /// Whether a local is in the set.
-    pub(super) fn contains(&self, local: u32) -> bool {
+    pub(crate) fn contains(&self, local: u32) -> bool {
         let (word, bit) = Self::place(local);
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
@@ -75,7 +75,7 @@ struct Frame {
 }
 
 /// For each call at which `is_wanted` says so, by its place: the locals that are live during it.
-pub(super) fn at_calls(
+pub(crate) fn at_calls(
     code: &[Operator<'_>],
     nr_locals: usize,
     is_wanted: &dyn Fn(usize) -> bool,

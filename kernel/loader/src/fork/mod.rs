@@ -10,7 +10,7 @@
 //! ```text
 //!   reach ──> scan ──> liveness
 //!     who can be on the stack    where, with which operands, with which locals
-//!                └──────> writer ──> both forms of each function
+//!                └──────> writer, sites ──> both forms of each function
 //! ```
 //! The pass comes last: the shim and the safepoints are code like any. Limits: values of reference
 //! types are lost; a program that changes its tables, or calls that reach fork in a `catch` clause
@@ -18,11 +18,12 @@
 
 mod frame;
 mod liveness;
-mod module;
+pub(crate) mod module;
 mod reach;
-mod scan;
-mod types;
-mod writer;
+pub(crate) mod scan;
+mod sites;
+pub(crate) mod types;
+pub(crate) mod writer;
 
 use std::convert::Infallible;
 
@@ -32,14 +33,16 @@ use wasm_encoder::{
     ExportSection, Function, FunctionSection, GlobalSection, RawSection, RefType, TableSection,
     TableType, TagKind, TagSection, TagType, TypeSection,
 };
-use wasmparser::{ExternalKind, FuncValidatorAllocations, ValType};
+use wasmparser::{ExternalKind, FuncValidatorAllocations, Operator, ValType};
 
 pub(crate) use self::frame::operation;
 use self::frame::{NR_HELPERS, Plan};
 use self::module::Guest;
 use self::reach::Reach;
+use self::sites::{Side, Suspends};
 use self::types::Types;
-use self::writer::{Form, Writer, Written};
+use self::writer::{Writer, Written};
+use crate::jump;
 use crate::refusal::Refusal;
 
 /// Where a program is entered by the kernel: each of these begins a stack.
@@ -56,7 +59,7 @@ const MAX_GROWTH: usize = 24;
 const MIN_LIMIT: usize = 4 << 20;
 
 /// What the rest of the loader tells of the module that it has written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seams {
     /// The function by which the shim forks, which this pass writes.
     pub fork_point: u32,
@@ -66,11 +69,24 @@ pub struct Seams {
     pub slot: u32,
 }
 
+impl Seams {
+    /// Stands for a program whose calls of setjmp are to be written, before anything else: it is in the same
+    /// pass, with which it shares most.
+    pub(crate) const OF_JUMPS: Self = Self {
+        fork_point: 0,
+        kernel_fork: 0,
+        slot: 0,
+    };
+}
+
 /// Writes `bytes` anew so that it can fork; `None` when it cannot: its tables change.
 ///
 /// # Errors
 /// A [`Refusal`]: the functions would be too large.
 pub fn write(bytes: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, Refusal> {
+    if seams == Seams::OF_JUMPS {
+        return jump::write(bytes).map(Some);
+    }
     let failed = |error: Error<Infallible>| {
         Refusal::new(format!("it could not be rewritten for fork: {error}"))
     };
@@ -206,7 +222,12 @@ fn makeweight() -> Function {
 }
 
 /// Copies the sections with these numbers as they are.
-fn copy(out: &mut wasm_encoder::Module, bytes: &[u8], guest: &Guest<'_>, numbers: &[u8]) {
+pub(crate) fn copy(
+    out: &mut wasm_encoder::Module,
+    bytes: &[u8],
+    guest: &Guest<'_>,
+    numbers: &[u8],
+) {
     for (id, range) in guest.raw.iter().filter(|(id, _)| numbers.contains(id)) {
         if let Some(data) = bytes.get(range.clone()) {
             out.section(&RawSection { id: *id, data });
@@ -256,13 +277,15 @@ fn functions(
             continue;
         }
         let scan;
-        (scan, allocations) = scan::scan(guest, body, function, reach, allocations)?;
-        let mut write = |form| {
-            let written = Writer::new(plan, types, &scan, number, form).write(&hinted, left)?;
+        let is_site = |operator: &Operator<'_>| reach.call(operator);
+        (scan, allocations) = scan::scan(guest, body, function, &is_site, allocations)?;
+        let mut write = |side| {
+            let form = Suspends { plan, side, number };
+            let written = Writer::new(types, &scan, form)?.write(&hinted, left)?;
             left = left.checked_sub(written.function.byte_len())?;
             Some(written)
         };
-        let (Some(usual), Some(going_on)) = (write(Form::Usual), write(Form::GoesOn)) else {
+        let (Some(usual), Some(going_on)) = (write(Side::Usual), write(Side::GoesOn)) else {
             return Ok(None);
         };
         code.section.function(&usual.function);

@@ -1,4 +1,4 @@
-//! The rewritten guest, taken apart once more: what the pass for fork looks at.
+//! A module that the loader has written, taken apart once more: for the passes for fork and longjmp.
 
 use std::ops::Range;
 
@@ -12,36 +12,36 @@ use crate::features::FEATURES;
 use crate::module::{Sections, function_types};
 
 /// A defined function: what checks it, and its code.
-pub(super) struct Body<'a> {
-    pub(super) check: FuncToValidate<ValidatorResources>,
-    pub(super) code: FunctionBody<'a>,
+pub(crate) struct Body<'a> {
+    pub(crate) check: FuncToValidate<ValidatorResources>,
+    pub(crate) code: FunctionBody<'a>,
 }
 
 /// A module of this crate's own making.
 #[derive(Default)]
-pub(super) struct Guest<'a> {
-    pub(super) types: Vec<FuncType>,
+pub(crate) struct Guest<'a> {
+    pub(crate) types: Vec<FuncType>,
     /// Types of all functions, imported ones first.
-    pub(super) functions: Vec<u32>,
-    pub(super) nr_imports: usize,
-    pub(super) nr_tables: u32,
-    pub(super) nr_tags: u32,
-    pub(super) globals: Vec<Global<'a>>,
+    pub(crate) functions: Vec<u32>,
+    pub(crate) nr_imports: usize,
+    pub(crate) nr_tables: u32,
+    pub(crate) nr_tags: u32,
+    pub(crate) globals: Vec<Global<'a>>,
     /// How many globals are imported: they come first.
-    pub(super) nr_imported_globals: u32,
-    pub(super) exports: Vec<Export<'a>>,
-    pub(super) bodies: Vec<Body<'a>>,
+    pub(crate) nr_imported_globals: u32,
+    pub(crate) exports: Vec<Export<'a>>,
+    pub(crate) bodies: Vec<Body<'a>>,
     /// The hints of each defined function that has some, by its index among all functions.
-    pub(super) hints: Vec<(u32, Vec<BranchHint>)>,
+    pub(crate) hints: Vec<(u32, Vec<BranchHint>)>,
     /// Those to which something is added.
-    pub(super) sections: Sections<'a>,
-    /// Where the contents of sections are that are copied as they are, with their numbers.
-    pub(super) raw: Vec<(u8, Range<usize>)>,
+    pub(crate) sections: Sections<'a>,
+    /// Where the contents of sections are that may be copied as they are, with their numbers.
+    pub(crate) raw: Vec<(u8, Range<usize>)>,
 }
 
 impl<'a> Guest<'a> {
     /// Takes `bytes` apart, which are valid but for the bodies of functions.
-    pub(super) fn read(bytes: &'a [u8]) -> wasmparser::Result<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> wasmparser::Result<Self> {
         let mut guest = Self::default();
         let mut validator = Validator::new_with_features(FEATURES);
         let mut parser = Parser::new(0);
@@ -60,6 +60,9 @@ impl<'a> Guest<'a> {
     fn take(&mut self, payload: Payload<'a>) -> wasmparser::Result<()> {
         self.sections.keep(&payload);
         let raw = payload.as_section();
+        if !matches!(payload, Payload::CustomSection(_)) {
+            self.keep(raw.clone());
+        }
         match payload {
             Payload::TypeSection(section) => self.types = function_types(section)?,
             Payload::ImportSection(section) => {
@@ -73,7 +76,6 @@ impl<'a> Guest<'a> {
                     }
                 }
                 self.nr_imports = self.functions.len();
-                self.keep(raw);
             }
             Payload::FunctionSection(section) => {
                 for type_index in section {
@@ -107,7 +109,6 @@ impl<'a> Guest<'a> {
                 }
                 _ => self.keep(raw),
             },
-            Payload::DataCountSection { .. } | Payload::DataSection(_) => self.keep(raw),
             _ => {}
         }
         Ok(())
@@ -122,13 +123,13 @@ impl<'a> Guest<'a> {
     }
 
     /// The type of a function, imports first.
-    pub(super) fn type_of(&self, function: u32) -> Option<&FuncType> {
+    pub(crate) fn type_of(&self, function: u32) -> Option<&FuncType> {
         let type_index = *self.functions.get(usize::try_from(function).ok()?)?;
         self.types.get(usize::try_from(type_index).ok()?)
     }
 
     /// Whether the code changes what its tables hold: a child's tables hold what they held at first.
-    pub(super) fn changes_tables(&self) -> wasmparser::Result<bool> {
+    pub(crate) fn changes_tables(&self) -> wasmparser::Result<bool> {
         for body in &self.bodies {
             let mut operators = body.code.get_operators_reader()?;
             while !operators.eof() {
@@ -148,7 +149,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Whether the code has exceptions in their first form: engines take one form in a module.
-    pub(super) fn has_legacy_exceptions(&self) -> wasmparser::Result<bool> {
+    pub(crate) fn has_legacy_exceptions(&self) -> wasmparser::Result<bool> {
         for body in &self.bodies {
             let mut operators = body.code.get_operators_reader()?;
             while !operators.eof() {

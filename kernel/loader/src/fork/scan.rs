@@ -1,6 +1,6 @@
 //! What the pass has to know of a function before it writes it: where it may be suspended.
 //!
-//! A *site* is a call that may reach fork. Sites have numbers, from 1 in the order of the code. A
+//! A *site* is a call at which it may be: one that may reach fork, or one of setjmp. Sites have numbers, from 1 in the order of the code. A
 //! *spot* is a site, or the start of a construct with sites in it: there, the operands that stay on
 //! the stack have to be in locals. A *sequence* is the code between the start of a construct (or
 //! an `else`) and its end; its *items* are its sites and its constructs with sites.
@@ -14,11 +14,10 @@ use wasmparser::{
 
 use super::liveness;
 use super::module::{Body, Guest};
-use super::reach::Reach;
 
 /// What is at a spot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A call. Without a number it is in a `catch` clause, which cannot be entered again.
     Site(Option<u32>),
     /// A construct with these sites; those from `other_arm` on are behind its `else`.
@@ -30,44 +29,44 @@ pub(super) enum Kind {
 
 /// A place where the operands on the stack have to be known.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
-    pub(super) kind: Kind,
+pub(crate) struct Spot {
+    pub(crate) kind: Kind,
     /// Operands below this height belong to constructs around, which have put them into locals.
-    pub(super) base: usize,
+    pub(crate) base: usize,
     /// All operands that stay below, from height 0 up.
-    pub(super) below: Vec<ValType>,
+    pub(crate) below: Vec<ValType>,
     /// What is taken from the stack: arguments, parameters, a condition.
-    pub(super) taken: Vec<ValType>,
+    pub(crate) taken: Vec<ValType>,
     /// How many of these a construct finds on its own stack.
-    pub(super) nr_params: usize,
+    pub(crate) nr_params: usize,
     /// What is left on it.
-    pub(super) results: Vec<ValType>,
+    pub(crate) results: Vec<ValType>,
 }
 
 /// The code between two borders: the items in it, each with its sites.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sequence {
-    pub(super) items: Vec<Range<u32>>,
+pub(crate) struct Sequence {
+    pub(crate) items: Vec<Range<u32>>,
 }
 
 /// A function that may be suspended.
-pub(super) struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     /// Its code.
-    pub(super) code: Vec<Operator<'a>>,
+    pub(crate) code: Vec<Operator<'a>>,
     /// Where each instruction is, in bytes from the start of the body.
-    pub(super) offsets: Vec<u32>,
+    pub(crate) offsets: Vec<u32>,
     /// Its locals, parameters first.
-    pub(super) locals: Vec<ValType>,
-    pub(super) nr_params: usize,
-    pub(super) results: Vec<ValType>,
+    pub(crate) locals: Vec<ValType>,
+    pub(crate) nr_params: usize,
+    pub(crate) results: Vec<ValType>,
     /// Spots by the place of their instruction.
-    pub(super) spots: BTreeMap<usize, Spot>,
+    pub(crate) spots: BTreeMap<usize, Spot>,
     /// Sequences by the place behind the instruction that starts them; 0: the body.
-    pub(super) sequences: BTreeMap<usize, Sequence>,
+    pub(crate) sequences: BTreeMap<usize, Sequence>,
     /// Live locals of each site that can be entered again, in the order of their numbers.
-    pub(super) live: Vec<Vec<u32>>,
+    pub(crate) live: Vec<Vec<u32>>,
     /// The spot of each of these sites.
-    pub(super) sites: Vec<usize>,
+    pub(crate) sites: Vec<usize>,
 }
 
 /// A construct that is open while the code is read.
@@ -84,12 +83,15 @@ struct Open {
     outer: usize,
 }
 
+/// Which calls are sites.
+pub(crate) type IsSite<'r> = dyn Fn(&Operator<'_>) -> bool + 'r;
+
 /// Reads the function `index`.
-pub(super) fn scan<'a>(
+pub(crate) fn scan<'a>(
     guest: &Guest<'a>,
     body: Body<'a>,
     index: u32,
-    reach: &Reach,
+    is_site: &IsSite<'_>,
     allocations: FuncValidatorAllocations,
 ) -> wasmparser::Result<(Scan<'a>, FuncValidatorAllocations)> {
     let mut check = body.check.into_validator(allocations);
@@ -105,7 +107,7 @@ pub(super) fn scan<'a>(
         .collect();
     let mut reading = Reading {
         guest,
-        reach,
+        is_site,
         scan: Scan {
             code: Vec::new(),
             offsets: Vec::new(),
@@ -170,7 +172,7 @@ impl Scan<'_> {
     }
 
     /// The first site of a sequence, and the one behind its last.
-    pub(super) fn sites_of(sequence: &Sequence) -> Range<u32> {
+    pub(crate) fn sites_of(sequence: &Sequence) -> Range<u32> {
         let first = sequence.items.first().map_or(0, |item| item.start);
         let end = sequence.items.last().map_or(0, |item| item.end);
         first..end
@@ -179,7 +181,7 @@ impl Scan<'_> {
 
 struct Reading<'r, 'a> {
     guest: &'r Guest<'a>,
-    reach: &'r Reach,
+    is_site: &'r IsSite<'r>,
     scan: Scan<'a>,
     open: Vec<Open>,
     /// The sequence that the code is in now.
@@ -212,7 +214,7 @@ impl Reading<'_, '_> {
             }
             Operator::End | Operator::Delegate { .. } => self.leave(),
             Operator::Call { .. } | Operator::CallIndirect { .. }
-                if self.is_live(check) && self.reach.call(operator) =>
+                if self.is_live(check) && (self.is_site)(operator) =>
             {
                 self.site(operator, check);
             }

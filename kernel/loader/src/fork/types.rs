@@ -6,7 +6,7 @@ use wasm_encoder::{BlockType, TypeSection, ValType as Encoded};
 use wasmparser::{FuncType, HeapType, RefType, ValType};
 
 /// A type of a value, as it is written.
-pub(super) fn encoded(value: ValType) -> Encoded {
+pub(crate) fn encoded(value: ValType) -> Encoded {
     match value {
         ValType::I32 => Encoded::I32,
         ValType::I64 => Encoded::I64,
@@ -18,7 +18,7 @@ pub(super) fn encoded(value: ValType) -> Encoded {
 }
 
 /// The same for the three kinds of references that guests may have.
-pub(super) fn encoded_reference(reference: RefType) -> wasm_encoder::RefType {
+pub(crate) fn encoded_reference(reference: RefType) -> wasm_encoder::RefType {
     use wasmparser::AbstractHeapType::{Exn, Extern};
     match reference.heap_type() {
         HeapType::Abstract { ty: Extern, .. } => wasm_encoder::RefType::EXTERNREF,
@@ -28,23 +28,29 @@ pub(super) fn encoded_reference(reference: RefType) -> wasm_encoder::RefType {
 }
 
 /// The types of the module, and those that were added.
-pub(super) struct Types {
+pub(crate) struct Types {
     section: TypeSection,
+    /// Those of the module alone.
+    of_module: Vec<FuncType>,
     known: HashMap<FuncType, u32>,
 }
 
 impl Types {
     /// The types of the module, which `section` holds.
-    pub(super) fn new(section: TypeSection, types: &[FuncType]) -> Self {
+    pub(crate) fn new(section: TypeSection, types: &[FuncType]) -> Self {
         let mut known = HashMap::new();
         for (index, function) in (0_u32..).zip(types) {
             known.entry(function.clone()).or_insert(index);
         }
-        Self { section, known }
+        Self {
+            section,
+            of_module: types.to_vec(),
+            known,
+        }
     }
 
     /// The index of the type `params -> results`.
-    pub(super) fn index(&mut self, params: &[ValType], results: &[ValType]) -> u32 {
+    pub(crate) fn index(&mut self, params: &[ValType], results: &[ValType]) -> u32 {
         let function = FuncType::new(params.iter().copied(), results.iter().copied());
         let section = &mut self.section;
         *self.known.entry(function).or_insert_with(|| {
@@ -58,7 +64,7 @@ impl Types {
     }
 
     /// The type of a block without parameters.
-    pub(super) fn block(&mut self, results: &[ValType]) -> BlockType {
+    pub(crate) fn block(&mut self, results: &[ValType]) -> BlockType {
         match results {
             [] => BlockType::Empty,
             [result] => BlockType::Result(encoded(*result)),
@@ -66,8 +72,21 @@ impl Types {
         }
     }
 
+    /// The type of a block with the parameters of a block of `kind`, and `results`.
+    pub(crate) fn with_results(&mut self, kind: BlockType, results: &[ValType]) -> BlockType {
+        let BlockType::FunctionType(index) = kind else {
+            return self.block(results);
+        };
+        let declared = usize::try_from(index).ok();
+        let params = declared
+            .and_then(|index| self.of_module.get(index))
+            .map(|function| function.params().to_vec())
+            .unwrap_or_default();
+        BlockType::FunctionType(self.index(&params, results))
+    }
+
     /// All types.
-    pub(super) fn into_section(self) -> TypeSection {
+    pub(crate) fn into_section(self) -> TypeSection {
         self.section
     }
 }

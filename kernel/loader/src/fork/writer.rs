@@ -1,11 +1,9 @@
-//! Writes a function that may be suspended, in one of its two forms.
+//! Writes a function that may be suspended, or entered at its sites.
 //!
-//! The *usual* form replaces the program's function. Each site is in a `try`, whose handler saves
-//! the locals that are live and leaves the function; while nothing forks, that costs nothing.
-//!
-//! The form that *goes on* takes no arguments: it loads what was saved and jumps into the middle of
-//! the code, to the site, where it calls the next frame. WebAssembly has no such jumps, so each
-//! sequence with sites in it starts with a `br_table` over blocks that end at its items:
+//! What becomes of the sites is the [`Form`]'s: `sites` has those of fork, `crate::jump` that of
+//! longjmp. Here is what they share: operands that are in locals at the sites, and jumps into the
+//! middle of the code. WebAssembly has no such jumps, so in a form that *resumes* each sequence with
+//! sites in it starts with a `br_table` over blocks that end at its items:
 //!
 //! ```text
 //!   block 2
@@ -20,15 +18,7 @@
 //!   end
 //!   second item
 //! ```
-//! It is left as any function is, and its sites can be suspended again, with the same numbers.
-//!
-//! ```text
-//!   block unwind
-//!     block body .. end               the function; its own label
-//!     return
-//!   end
-//!   throw                             so no `catch_all` of the program sees it
-//! ```
+//! It is left as any function is, and its sites can be entered again, with the same numbers.
 
 use std::collections::BTreeMap;
 
@@ -36,68 +26,88 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, BranchHint, Catch, Function, Instruction};
 use wasmparser::ValType;
 
-use super::frame::{Plan, declare};
+use super::frame::declare;
 use super::scan::{Kind, Scan, Sequence, Spot};
 use super::types::Types;
 
-/// Which form is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// What the program calls.
-    Usual,
-    /// What takes the place of a suspended frame.
-    GoesOn,
+/// A form of functions: what they do around their code, and at their sites.
+pub(crate) trait Form: Copy {
+    /// Whether the function can be entered at a site.
+    fn resumes(self) -> bool;
+
+    /// Whether it is called as the program's function is, with its parameters.
+    fn takes_arguments(self) -> bool;
+
+    /// A tag that no `catch_all` of the program may see, with what it carries.
+    fn hidden_tag(self) -> Option<(u32, &'static [ValType])> {
+        None
+    }
+
+    /// Locals that it needs behind [`Writer::extra`]; `None` when these are too many.
+    fn locals(_writer: &mut Writer<'_, '_, Self>) -> Option<Vec<ValType>> {
+        Some(Vec::new())
+    }
+
+    /// Writes what comes before the code of the program.
+    fn begin(writer: &mut Writer<'_, '_, Self>);
+
+    /// Writes the call at a site, which has a number if it can be entered again.
+    fn site(
+        writer: &mut Writer<'_, '_, Self>,
+        spot: &Spot,
+        number: Option<u32>,
+        call: &Instruction<'_>,
+    );
+
+    /// Writes what comes behind the code, whose results are on the stack: the end of the function, too.
+    fn end(writer: &mut Writer<'_, '_, Self>);
 }
 
 /// Locals for operands, by their height on the stack and their type.
 type Slots = BTreeMap<(usize, ValType), u32>;
 
 /// A function while it is written.
-pub(super) struct Writer<'w, 'a> {
-    plan: Plan,
-    types: &'w mut Types,
-    scan: &'w Scan<'a>,
-    form: Form,
-    /// The number of the function among those that go on.
-    number: u32,
-    function: Function,
+pub(crate) struct Writer<'w, 'a, F> {
+    pub(crate) types: &'w mut Types,
+    pub(crate) scan: &'w Scan<'a>,
+    pub(crate) form: F,
+    pub(crate) function: Function,
     slots: Slots,
     /// The local that holds the site to go on at; 0: there already.
-    resume: u32,
+    pub(crate) resume: u32,
+    /// The first local that is the form's.
+    pub(crate) extra: u32,
+    /// The form's own: the first of the locals that keep what was saved at each site.
+    pub(crate) kept: Vec<u32>,
     /// Open blocks of the output.
     depth: u32,
     /// The program's labels, by the depth of their blocks.
     labels: Vec<u32>,
     /// The constructs that are spots, of those that are open.
     open: Vec<Option<&'w Spot>>,
-    /// The depth of the block behind which the function throws.
-    unwind: u32,
+    /// Whether a `catch_all` of these constructs must not see the tag that is hidden.
+    hides: Vec<bool>,
+    /// The depth of a block of the form's.
+    pub(crate) outside: u32,
     hints: Vec<BranchHint>,
 }
 
 /// A function and the hints for its branches.
-pub(super) struct Written {
-    pub(super) function: Function,
-    pub(super) hints: Vec<BranchHint>,
+pub(crate) struct Written {
+    pub(crate) function: Function,
+    pub(crate) hints: Vec<BranchHint>,
 }
 
-impl<'w, 'a> Writer<'w, 'a> {
-    /// Starts to write the function of `scan`, which has `number` among those that go on.
-    pub(super) fn new(
-        plan: Plan,
-        types: &'w mut Types,
-        scan: &'w Scan<'a>,
-        number: u32,
-        form: Form,
-    ) -> Self {
-        let nr_locals = u32::try_from(scan.locals.len()).unwrap_or(u32::MAX);
+impl<'w, 'a, F: Form> Writer<'w, 'a, F> {
+    /// Starts to write the function of `scan`; `None` when it would have too many locals.
+    pub(crate) fn new(types: &'w mut Types, scan: &'w Scan<'a>, form: F) -> Option<Self> {
+        let nr_locals = count(scan.locals.len());
         let mut slots = Slots::new();
         for spot in scan.spots.values() {
             let operands = spot.below.iter().chain(&spot.taken);
             let results = (spot.below.len()..).zip(&spot.results);
             for (height, &value) in (0..).zip(operands).skip(spot.base).chain(results) {
-                let next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-                let local = nr_locals.saturating_add(next);
+                let local = nr_locals.saturating_add(count(slots.len()));
                 slots.entry((height, value)).or_insert(local);
             }
         }
@@ -106,46 +116,50 @@ impl<'w, 'a> Writer<'w, 'a> {
             .map(|((_, value), local)| (*local, *value))
             .collect();
         ordered.sort_unstable_by_key(|(local, _)| *local);
-        let declared = match form {
-            Form::Usual => scan.locals.get(scan.nr_params..).unwrap_or_default(),
-            Form::GoesOn => scan.locals.as_slice(),
+        let nr_params = if form.takes_arguments() {
+            scan.nr_params
+        } else {
+            0
         };
-        let locals = declared
-            .iter()
-            .copied()
-            .chain(ordered.iter().map(|(_, value)| *value));
-        let resume = nr_locals.saturating_add(u32::try_from(slots.len()).unwrap_or(u32::MAX));
-        let resume_type = (form == Form::GoesOn).then_some(ValType::I32);
-        Self {
-            plan,
+        let resume = nr_locals.saturating_add(count(slots.len()));
+        let resume_type = form.resumes().then_some(ValType::I32);
+        let mut writer = Self {
             types,
             scan,
             form,
-            number,
-            function: declare(locals.chain(resume_type)),
+            function: declare([]),
             slots,
             resume,
+            extra: resume.saturating_add(u32::from(form.resumes())),
+            kept: Vec::new(),
             depth: 0,
             labels: Vec::new(),
             open: Vec::new(),
-            unwind: 0,
+            hides: Vec::new(),
+            outside: 0,
             hints: Vec::new(),
-        }
+        };
+        let extra = F::locals(&mut writer)?;
+        let locals = scan.locals.get(nr_params..).unwrap_or_default();
+        let locals = locals
+            .iter()
+            .copied()
+            .chain(ordered.iter().map(|(_, value)| *value));
+        writer.function = declare(locals.chain(resume_type).chain(extra));
+        Some(writer)
     }
 
     /// Writes all of it; `hinted` are the hints of the function, as it was.
     ///
     /// `None` when it would be longer than `limit` bytes.
-    pub(super) fn write(mut self, hinted: &[BranchHint], limit: usize) -> Option<Written> {
+    pub(crate) fn write(mut self, hinted: &[BranchHint], limit: usize) -> Option<Written> {
         let scan = self.scan;
-        if self.form == Form::GoesOn {
-            self.load();
-        }
-        self.unwind = self.start(BlockType::Empty);
+        F::begin(&mut self);
         let body_type = self.types.block(&scan.results);
         let body = self.start(body_type);
         self.labels.push(body);
         self.open.push(None);
+        self.hides.push(false);
         self.sequence(0, &[]);
         let mut hinted = hinted.iter().peekable();
         for (at, operator) in scan.code.iter().enumerate() {
@@ -157,44 +171,44 @@ impl<'w, 'a> Writer<'w, 'a> {
             let hint = hinted.next_if(|hint| hint.branch_func_offset == offset);
             let spot = scan.spots.get(&at);
             match spot.map(|spot| (spot, &spot.kind)) {
-                Some((spot, Kind::Site(number))) => self.site(spot, *number, &instruction),
+                Some((spot, Kind::Site(number))) => F::site(&mut self, spot, *number, &instruction),
                 spot => {
                     let spot = spot.map(|(spot, _)| spot);
                     self.instruction(at, &instruction, spot, hint);
                 }
             }
         }
-        self.function
-            .instructions()
-            .return_()
-            .end()
-            .throw(self.plan.tag)
-            .end();
+        F::end(&mut self);
         Some(Written {
             function: self.function,
             hints: self.hints,
         })
     }
 
-    fn start(&mut self, kind: BlockType) -> u32 {
+    pub(crate) fn start(&mut self, kind: BlockType) -> u32 {
         self.function.instructions().block(kind);
         self.opened()
     }
 
     /// Counts a block that was opened; its depth.
-    fn opened(&mut self) -> u32 {
+    pub(crate) fn opened(&mut self) -> u32 {
         let depth = self.depth;
         self.depth = self.depth.saturating_add(1);
         depth
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.function.instructions().end();
+        self.closed();
+    }
+
+    /// Counts a block that was ended.
+    pub(crate) fn closed(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// The label of the block at `depth`, from here.
-    const fn label_of(&self, depth: u32) -> u32 {
+    pub(crate) const fn label_of(&self, depth: u32) -> u32 {
         self.depth.saturating_sub(1).saturating_sub(depth)
     }
 
@@ -204,11 +218,11 @@ impl<'w, 'a> Writer<'w, 'a> {
             .ok()
             .and_then(|label| self.labels.len().checked_sub(label)?.checked_sub(1))
             .and_then(|index| self.labels.get(index).copied());
-        self.label_of(depth.unwrap_or(self.unwind))
+        self.label_of(depth.unwrap_or(self.outside))
     }
 
     /// The values to save at a site: live locals, and operands below.
-    fn saved(&self, number: u32) -> Vec<(u32, ValType)> {
+    pub(crate) fn saved(&self, number: u32) -> Vec<(u32, ValType)> {
         let index = usize::try_from(number).unwrap_or(0).saturating_sub(1);
         let live = self.scan.live.get(index).into_iter().flatten();
         let locals = live.filter_map(|&local| {
@@ -228,9 +242,9 @@ impl<'w, 'a> Writer<'w, 'a> {
         locals.chain(operands).collect()
     }
 
-    /// Loads the number of the site, and what was saved there.
-    fn load(&mut self) {
-        let nr_sites = u32::try_from(self.scan.sites.len()).unwrap_or(u32::MAX);
+    /// Writes what `each` does for the site whose number is in [`Self::resume`], which is one of them.
+    pub(crate) fn for_each_site(&mut self, mut each: impl FnMut(&mut Self, u32)) {
+        let nr_sites = count(self.scan.sites.len());
         let all = self.start(BlockType::Empty);
         for _ in 0..nr_sites {
             self.start(BlockType::Empty);
@@ -239,18 +253,13 @@ impl<'w, 'a> Writer<'w, 'a> {
         let labels: Vec<u32> = (0..last).collect();
         self.function
             .instructions()
-            .call(self.plan.load_word())
-            .local_tee(self.resume)
+            .local_get(self.resume)
             .i32_const(1)
             .i32_sub()
             .br_table(labels, last);
         for number in 1..=nr_sites {
             self.end();
-            for (local, value) in self.saved(number).into_iter().rev() {
-                let mut code = self.function.instructions();
-                self.plan.load(&mut code, value);
-                code.local_set(local);
-            }
+            each(self, number);
             let label = self.label_of(all);
             self.function.instructions().br(label);
         }
@@ -259,7 +268,7 @@ impl<'w, 'a> Writer<'w, 'a> {
 
     /// Starts the code between two borders, with `params` on the stack.
     fn sequence(&mut self, key: usize, params: &[(usize, ValType)]) {
-        if self.form == Form::Usual {
+        if !self.form.resumes() {
             return;
         }
         let Some(sequence) = self.scan.sequences.get(&key) else {
@@ -281,7 +290,7 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 
     /// Takes operands off the stack into their locals.
-    fn put(&mut self, operands: &[(usize, ValType)]) {
+    pub(crate) fn put(&mut self, operands: &[(usize, ValType)]) {
         for operand in operands.iter().rev() {
             if let Some(&local) = self.slots.get(operand) {
                 self.function.instructions().local_set(local);
@@ -290,7 +299,7 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 
     /// Puts them back.
-    fn get(&mut self, operands: &[(usize, ValType)]) {
+    pub(crate) fn get(&mut self, operands: &[(usize, ValType)]) {
         for operand in operands {
             if let Some(&local) = self.slots.get(operand) {
                 self.function.instructions().local_get(local);
@@ -299,79 +308,14 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 
     /// An item of the sequence comes: who resumes in it comes here.
-    fn item(&mut self) {
-        if self.form == Form::GoesOn {
+    pub(crate) fn item(&mut self) {
+        if self.form.resumes() {
             self.end();
         }
     }
 
-    fn site(&mut self, spot: &Spot, number: Option<u32>, call: &Instruction<'_>) {
-        let operands = Operands::of(spot);
-        self.put(&operands.taken);
-        self.put(&operands.below);
-        if number.is_some() {
-            self.item();
-        }
-        let result_type = self.types.block(&spot.results);
-        let done = self.start(result_type);
-        self.start(BlockType::Empty);
-        let mut code = self.function.instructions();
-        self.plan.start_try(&mut code, result_type);
-        self.opened();
-        let goes_on = self.form == Form::GoesOn && number.is_some();
-        if goes_on {
-            let frame_type = self.types.index(&[], &spot.results);
-            self.function
-                .instructions()
-                .local_get(self.resume)
-                .if_(result_type)
-                .i32_const(0)
-                .local_set(self.resume)
-                .call(self.plan.load_word())
-                .call_indirect(self.plan.table, frame_type)
-                .else_();
-        }
-        self.get(&operands.taken);
-        self.function.instruction(call);
-        if goes_on {
-            self.function.instructions().end();
-        }
-        let mut code = self.function.instructions();
-        self.plan.end_try(&mut code);
-        self.depth = self.depth.saturating_sub(1);
-        let label = self.label_of(done);
-        self.function.instructions().br(label);
-        self.end();
-        match number {
-            Some(number) => self.suspend(number),
-            None => {
-                self.function.instructions().unreachable();
-            }
-        }
-        self.end();
-        self.uncover(&operands);
-    }
-
-    /// Saves the frame and leaves the function.
-    fn suspend(&mut self, number: u32) {
-        for (local, value) in self.saved(number) {
-            let mut code = self.function.instructions();
-            self.plan.save(&mut code, value, |code| {
-                code.local_get(local);
-            });
-        }
-        let label = self.label_of(self.unwind);
-        self.function
-            .instructions()
-            .i32_const(number.cast_signed())
-            .call(self.plan.save_word())
-            .i32_const(self.number.cast_signed())
-            .call(self.plan.save_word())
-            .br(label);
-    }
-
     /// Puts the operands below the results back to where they were.
-    fn uncover(&mut self, operands: &Operands) {
+    pub(crate) fn uncover(&mut self, operands: &Operands) {
         if !operands.below.is_empty() {
             self.put(&operands.results);
             self.get(&operands.below);
@@ -400,7 +344,17 @@ impl<'w, 'a> Writer<'w, 'a> {
             }
             Instruction::End => {
                 self.end();
+                if self.hides.last().is_some_and(|hides| *hides) {
+                    self.throw_hidden();
+                }
                 self.close();
+            }
+            Instruction::CatchAll => {
+                let mut code = self.function.instructions();
+                if let Some((tag, _)) = self.form.hidden_tag() {
+                    code.catch(tag).throw(tag);
+                }
+                code.catch_all();
             }
             Instruction::Delegate(label) => {
                 self.depth = self.depth.saturating_sub(1);
@@ -456,11 +410,9 @@ impl<'w, 'a> Writer<'w, 'a> {
             self.approach(spot, matches!(instruction, Instruction::If(_)));
         }
         self.note(hint);
+        let mut hides = false;
         match instruction {
-            Instruction::TryTable(kind, catches) => {
-                let catches: Vec<Catch> = catches.iter().map(|catch| self.catch(catch)).collect();
-                self.function.instructions().try_table(*kind, catches);
-            }
+            Instruction::TryTable(kind, catches) => hides = self.try_table(*kind, catches),
             _ => {
                 self.function.instruction(instruction);
             }
@@ -468,6 +420,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         let depth = self.opened();
         self.labels.push(depth);
         self.open.push(spot);
+        self.hides.push(hides);
         let params = self.params();
         self.sequence(at.saturating_add(1), &params);
     }
@@ -475,13 +428,13 @@ impl<'w, 'a> Writer<'w, 'a> {
     /// Puts what lies below a construct with sites into locals.
     fn approach(&mut self, spot: &Spot, is_if: bool) {
         let operands = Operands::of(spot);
-        if self.form == Form::Usual && operands.below.is_empty() {
+        if !self.form.resumes() && operands.below.is_empty() {
             return;
         }
         self.put(&operands.taken);
         self.put(&operands.below);
         self.item();
-        if !is_if || self.form == Form::Usual {
+        if !is_if || !self.form.resumes() {
             self.get(&operands.taken);
             return;
         }
@@ -506,6 +459,35 @@ impl<'w, 'a> Writer<'w, 'a> {
         self.function.instructions().local_get(self.resume).select();
     }
 
+    /// Starts a `try_table`; whether one of its clauses must not see the tag that is hidden: then there
+    /// are two blocks around, the inner one for that tag.
+    fn try_table(&mut self, kind: BlockType, catches: &[Catch]) -> bool {
+        let is_all = |catch: &Catch| matches!(catch, Catch::All { .. } | Catch::AllRef { .. });
+        let position = catches.iter().position(is_all);
+        let hidden = self.form.hidden_tag().zip(position);
+        if let Some(((_, carried), _)) = hidden {
+            self.start(kind);
+            let inner = self.types.with_results(kind, carried);
+            self.start(inner);
+        }
+        let mut catches: Vec<Catch> = catches.iter().map(|catch| self.catch(catch)).collect();
+        if let Some(((tag, _), position)) = hidden {
+            catches.insert(position, Catch::One { tag, label: 0 });
+        }
+        self.function.instructions().try_table(kind, catches);
+        hidden.is_some()
+    }
+
+    /// Ends these two blocks.
+    fn throw_hidden(&mut self) {
+        self.function.instructions().br(1);
+        self.end();
+        if let Some((tag, _)) = self.form.hidden_tag() {
+            self.function.instructions().throw(tag);
+        }
+        self.end();
+    }
+
     /// The parameters of the innermost construct that is a spot.
     fn params(&self) -> Vec<(usize, ValType)> {
         let Some(Some(spot)) = self.open.last() else {
@@ -519,6 +501,7 @@ impl<'w, 'a> Writer<'w, 'a> {
     /// A construct of the program has ended.
     fn close(&mut self) {
         self.labels.pop();
+        self.hides.pop();
         if let Some(Some(spot)) = self.open.pop() {
             self.uncover(&Operands::of(spot));
         }
@@ -545,14 +528,14 @@ impl<'w, 'a> Writer<'w, 'a> {
 }
 
 /// The operands at a spot that are the innermost construct's, with their heights.
-struct Operands {
-    below: Vec<(usize, ValType)>,
-    taken: Vec<(usize, ValType)>,
+pub(crate) struct Operands {
+    pub(crate) below: Vec<(usize, ValType)>,
+    pub(crate) taken: Vec<(usize, ValType)>,
     results: Vec<(usize, ValType)>,
 }
 
 impl Operands {
-    fn of(spot: &Spot) -> Self {
+    pub(crate) fn of(spot: &Spot) -> Self {
         let at = |height: usize, values: &[ValType]| -> Vec<(usize, ValType)> {
             (height..).zip(values.iter().copied()).collect()
         };
@@ -571,4 +554,8 @@ fn labels_of_items(sequence: &Sequence) -> Vec<u32> {
         .zip(&sequence.items)
         .flat_map(|(label, sites)| sites.clone().map(move |_| label))
         .collect()
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }

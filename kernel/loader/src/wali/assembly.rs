@@ -8,7 +8,8 @@ use wasm_encoder::ValType;
 
 use super::body::Body;
 use super::routine::Routine;
-use super::{calls, control, convert, process, signals};
+use super::{calls, control, convert, jumps, process, signals};
+use crate::jump::Seams;
 
 /// Parameters and results of a function.
 type Signature = (Vec<ValType>, Vec<ValType>);
@@ -36,6 +37,8 @@ pub(super) struct Places {
     pub(super) start: (u32, bool),
     /// The page of the process: its address.
     pub(super) page: u32,
+    /// What longjmp takes, if the program has it and setjmp.
+    pub(super) jumps: Option<Seams>,
 }
 
 /// What has been named so far.
@@ -134,6 +137,7 @@ impl Assembly {
             Routine::WidenControl => control::widen(&mut body),
             Routine::Handler => signals::handler(&mut body),
             Routine::PlainHandler => signals::plain_handler(&mut body),
+            Routine::LostJump => jumps::lost(&mut body),
             Routine::Start => process::start(&mut body),
             Routine::ThreadStart => process::thread_start(&mut body),
         }

@@ -23,6 +23,7 @@ mod body;
 mod calls;
 mod control;
 mod convert;
+mod jumps;
 mod messages;
 mod module;
 mod process;
@@ -43,6 +44,8 @@ pub(crate) fn is_wali(module: &Module<'_>) -> bool {
 }
 
 /// Translates a module that imports `wali.*` into one that imports `__syscall_*`.
+///
+/// Where it calls setjmp, [`write_fork`](crate::write_fork) has to write it once more: a note says so.
 ///
 /// # Errors
 /// A [`Refusal`]: it is no module that the loader could take, or has no room for one more page.

@@ -11,13 +11,17 @@ use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, Encode as _,
     ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    MemorySection, MemoryType, StartSection, TableSection, TagSection, TypeSection, ValType,
+    MemorySection, MemoryType, StartSection, TableSection, TagKind, TagSection, TagType,
+    TypeSection, ValType,
 };
+use wasmparser::TagSectionReader;
 
 use super::assembly::{Assembly, Places, count};
 use super::routine::{Aside, Routine};
 use crate::Entry;
+use crate::fork::types::encoded;
 use crate::instruction::{Code, Instruction, Op};
+use crate::jump::{CARRIED, Parts, Seams, note};
 use crate::module::{FunctionImport, Module};
 use crate::names::Layout;
 use crate::refusal::Refusal;
@@ -131,7 +135,63 @@ fn places(module: &Module<'_>, layout: &Layout) -> Result<Places, Refusal> {
         table,
         start: (layout.start, layout.entry == Entry::WithStack),
         page: page << PAGE_SHIFT,
+        jumps: jumps(module, layout)?,
     })
+}
+
+/// The function of the interface behind an import, if it is no system call.
+fn aside(import: &FunctionImport<'_>) -> Option<Aside> {
+    match Routine::of_import(import.name) {
+        Some(Routine::Aside(aside)) if import.module == abi::wali::MODULE => Some(aside),
+        _ => None,
+    }
+}
+
+/// What jumps take: a tag and two globals, each behind those that are there.
+fn jumps(module: &Module<'_>, layout: &Layout) -> Result<Option<Seams>, Refusal> {
+    let has = |is_wanted: fn(Aside) -> bool| module.imports.iter().filter_map(aside).any(is_wanted);
+    let jumps = has(Aside::sets_jump) && has(|aside| aside == Aside::LongJump);
+    let Some(stack_pointer) = layout.stack_pointer.filter(|_| jumps) else {
+        return Ok(None);
+    };
+    Ok(Some(Seams {
+        tag: module
+            .sections
+            .tags
+            .as_ref()
+            .map_or(0, TagSectionReader::count),
+        // The first one more is where the heap begins.
+        marks: count(module.globals.len()).saturating_add(1),
+        stack_pointer,
+        is_legacy: has_legacy_exceptions(module)?,
+    }))
+}
+
+/// Whether the program has exceptions in their first form.
+fn has_legacy_exceptions(module: &Module<'_>) -> Result<bool, Refusal> {
+    let malformed = |error| Refusal::malformed(&error);
+    for body in module.sections.code.clone().into_iter().flatten() {
+        let mut code = Code::of(&body.map_err(malformed)?).map_err(malformed)?;
+        while let Some(instruction) = code.next()? {
+            match instruction.op {
+                Op::Try => return Ok(true),
+                Op::TryTable(_) => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The functions that stand for setjmp and its kin.
+fn setjmps(module: &Module<'_>, mover: &Mover) -> Vec<u32> {
+    module
+        .imports
+        .iter()
+        .zip(&mover.imports)
+        .filter(|(import, _)| aside(import).is_some_and(Aside::sets_jump))
+        .map(|(_, function)| *function)
+        .collect()
 }
 
 /// What stands for each import.
@@ -293,6 +353,10 @@ fn encode(
 ) -> Result<Vec<u8>, Error<Refusal>> {
     let sections = &module.sections;
     let mut out = wasm_encoder::Module::new();
+    let jump_type = assembly
+        .places
+        .jumps
+        .map(|_| assembly.type_index(&CARRIED.map(encoded), &[]));
     let (new_types, new_imports, _) = assembly.parts();
 
     let mut types = TypeSection::new();
@@ -333,9 +397,17 @@ fn encode(
         out.section(&tables(&mut mover, section, handler)?);
     }
     out.section(&memory(module));
+    let mut tags = TagSection::new();
     if let Some(section) = sections.tags.clone() {
-        let mut tags = TagSection::new();
         mover.parse_tag_section(&mut tags, section)?;
+    }
+    if let Some(func_type_idx) = jump_type {
+        tags.tag(TagType {
+            kind: TagKind::Exception,
+            func_type_idx,
+        });
+    }
+    if !tags.is_empty() {
         out.section(&tags);
     }
     let mut globals = GlobalSection::new();
@@ -357,6 +429,21 @@ fn encode(
                 .cast_signed(),
         ),
     );
+    if jump_type.is_some() {
+        for (val_type, zero) in [
+            (ValType::I64, ConstExpr::i64_const(0)),
+            (ValType::I32, ConstExpr::i32_const(0)),
+        ] {
+            globals.global(
+                GlobalType {
+                    val_type,
+                    mutable: true,
+                    shared: false,
+                },
+                &zero,
+            );
+        }
+    }
     out.section(&globals);
     out.section(&exports(module, layout, &mut mover, assembly, heap_base)?);
     if let Some(function) = sections.start {
@@ -404,6 +491,13 @@ fn encode(
         && let Ok(names) = utils::custom_name_section(&mut mover, names)
     {
         out.section(&names);
+    }
+    if let Some(seams) = assembly.places.jumps {
+        out.section(&note::section(&Parts {
+            seams,
+            own: assembly.own(0)..assembly.own(assembly.places.nr_own),
+            setjmps: setjmps(module, &mover),
+        }));
     }
     Ok(out.finish())
 }

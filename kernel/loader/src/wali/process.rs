@@ -3,6 +3,7 @@
 use wasm_encoder::ValType::I32;
 
 use super::body::{Body, FIRST, at};
+use super::jumps;
 use super::routine::{Aside, Routine};
 
 /// Clone's flags for a thread that shares all.
@@ -11,7 +12,9 @@ const THREAD_FLAGS: u32 = 0x0005_0f00;
 /// Writes one of the functions.
 pub(super) fn write(body: &mut Body<'_>, aside: Aside) {
     match aside {
-        Aside::Nothing | Aside::SetJump => body.word(0),
+        Aside::Nothing => body.word(0),
+        Aside::SetJump => jumps::set(body),
+        Aside::SetJumpAndMask => jumps::set_with_mask(body),
         Aside::Restore => {}
         Aside::Exit => {
             body.get(0);
@@ -27,7 +30,7 @@ pub(super) fn write(body: &mut Body<'_>, aside: Aside) {
         Aside::CopyArgument => copy_argument(body),
         Aside::EnvironmentFile => environment_file(body),
         Aside::Spawn => spawn(body),
-        Aside::LongJump => long_jump(body),
+        Aside::LongJump => jumps::long(body),
         Aside::UnmapSelf => {
             body.get(0);
             body.get(1);
@@ -43,10 +46,12 @@ pub(super) fn start(body: &mut Body<'_>) {
     let (start, takes_stack) = body.assembly.places.start;
     body.word(body.assembly.places.page);
     body.code().local_get(0).i32_store(at(0));
-    if takes_stack {
-        body.get(0);
-    }
-    body.code().call(start);
+    jumps::around(body, |body| {
+        if takes_stack {
+            body.get(0);
+        }
+        body.code().call(start);
+    });
 }
 
 /// Leaves the address of the arguments in a local: `argc`, `argv` and `envp` as on Linux.
@@ -112,7 +117,7 @@ fn copy_argument(body: &mut Body<'_>) {
 }
 
 /// Eight bytes of a text as they lie in memory.
-const fn text(bytes: [u8; 8]) -> i64 {
+pub(super) const fn text(bytes: [u8; 8]) -> i64 {
     i64::from_le_bytes(bytes)
 }
 
@@ -262,11 +267,13 @@ pub(super) fn thread_start(body: &mut Body<'_>) {
         body.code().unreachable();
         return;
     };
-    body.syscall("gettid", 0);
-    body.load(STACK, 4);
-    body.load(STACK, 0);
-    let entry = body.assembly.type_index(&[I32; 2], &[]);
-    body.code().call_indirect(table, entry);
+    jumps::around(body, |body| {
+        body.syscall("gettid", 0);
+        body.load(STACK, 4);
+        body.load(STACK, 0);
+        let entry = body.assembly.type_index(&[I32; 2], &[]);
+        body.code().call_indirect(table, entry);
+    });
     end_thread(body);
 }
 
@@ -274,18 +281,4 @@ fn end_thread(body: &mut Body<'_>) {
     body.word(0);
     body.syscall("exit", 1);
     body.code().drop();
-}
-
-/// `longjmp(env, value)`: the kernel's log names it, and the program ends by `SIGABRT`.
-fn long_jump(body: &mut Body<'_>) {
-    const SIGABRT: u32 = 6;
-    let type_index = body.assembly.type_index(&[I32; 2], &[]);
-    let unknown = body
-        .assembly
-        .import(abi::wali::MODULE, "longjmp", type_index);
-    body.code().local_get(0).local_get(1).call(unknown);
-    body.syscall("getpid", 0);
-    body.word(SIGABRT);
-    body.syscall("kill", 2);
-    body.code().drop().unreachable();
 }

@@ -28,6 +28,8 @@ pub(super) enum Routine {
     Handler,
     /// `(signal)`: calls a handler whose number would mean something else to the kernel.
     PlainHandler,
+    /// `()`: a jump whose function has returned ends the program.
+    LostJump,
     /// `_start(stack)`: keeps the address of the arguments, and starts the program.
     Start,
     /// `__wasm_thread_start(stack)`: starts a thread.
@@ -51,9 +53,11 @@ pub(super) enum Aside {
     EnvironmentFile,
     /// `__wasm_thread_spawn(function, argument) -> thread id`.
     Spawn,
-    /// `setjmp(env) -> 0`, and its kin.
+    /// `setjmp(env) -> 0`.
     SetJump,
-    /// `longjmp(env, value)`: is not there, and ends the program.
+    /// `sigsetjmp(env, is_mask_saved) -> 0`.
+    SetJumpAndMask,
+    /// `longjmp(env, value)`, and its kin.
     LongJump,
     /// `__unmapself(address, len)`: ends a thread that gives its stack back.
     UnmapSelf,
@@ -72,12 +76,20 @@ impl Aside {
             "__cl_copy_argv" => Self::CopyArgument,
             "__get_init_envfile" => Self::EnvironmentFile,
             "__wasm_thread_spawn" => Self::Spawn,
-            "setjmp" | "_setjmp" | "__setjmp" | "sigsetjmp" | "__sigsetjmp" => Self::SetJump,
+            "setjmp" | "_setjmp" | "__setjmp" => Self::SetJump,
+            "sigsetjmp" | "__sigsetjmp" => Self::SetJumpAndMask,
             "longjmp" | "_longjmp" | "siglongjmp" => Self::LongJump,
             "__unmapself" => Self::UnmapSelf,
             "__restore" | "__restore_rt" => Self::Restore,
             _ => return None,
         })
+    }
+}
+
+impl Aside {
+    /// Whether a longjmp may come back to a call of it.
+    pub(super) const fn sets_jump(self) -> bool {
+        matches!(self, Self::SetJump | Self::SetJumpAndMask)
     }
 }
 
@@ -98,9 +110,10 @@ impl Routine {
                 Aside::Nothing | Aside::ArgumentCount => (vec![], Some(I32)),
                 Aside::Exit => (vec![I32], None),
                 Aside::ArgumentLen | Aside::SetJump => (vec![I32], Some(I32)),
-                Aside::CopyArgument | Aside::EnvironmentFile | Aside::Spawn => {
-                    (vec![I32; 2], Some(I32))
-                }
+                Aside::CopyArgument
+                | Aside::EnvironmentFile
+                | Aside::Spawn
+                | Aside::SetJumpAndMask => (vec![I32; 2], Some(I32)),
                 Aside::LongJump | Aside::UnmapSelf => (vec![I32; 2], None),
                 Aside::Restore => (vec![], None),
             },
@@ -109,6 +122,7 @@ impl Routine {
             Self::NarrowControl => (vec![I32; 3], Some(I32)),
             Self::WidenControl => (vec![I32; 4], Some(I32)),
             Self::Handler => (vec![I32; 3], None),
+            Self::LostJump => (vec![], None),
             Self::PlainHandler | Self::Start | Self::ThreadStart => (vec![I32], None),
         }
     }
