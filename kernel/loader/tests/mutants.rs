@@ -73,9 +73,12 @@ fn mutants_are_refused_or_become_valid_modules() {
             eprintln!("after seed {seed}: {tally:?}");
         }
     }
-    let nr_forking = NR_FORKING.load(Ordering::Relaxed);
+    let passes =
+        [&NR_FORKING, &NR_JUMPING, &NR_TRANSLATED].map(|count| count.load(Ordering::Relaxed));
+    let [nr_forking, nr_jumping, nr_translated] = passes;
     eprintln!(
-        "{} modules to begin with; {tally:#?}; {nr_forking} programs fork",
+        "{} modules to begin with; {tally:#?}; {nr_forking} programs fork, {nr_jumping} jump, \
+         {nr_translated} came from WALI",
         corpus.len()
     );
     eprintln!("the slowest took {:?}", watch.slowest());
@@ -84,7 +87,7 @@ fn mutants_are_refused_or_become_valid_modules() {
         for (origin, [all, _, loaded]) in &tally.origins {
             assert!(*all > 0 && *loaded > 0, "no {origin:?} was loaded");
         }
-        assert!(nr_forking > 0, "no program forked");
+        assert!(passes.iter().all(|count| *count > 0), "{passes:?}");
     }
 }
 
@@ -109,6 +112,7 @@ fn check(seed: u64, origin: Origin, module: &[u8], tally: &mut Tally) {
             _ => Interruption::Countdown,
         },
         write_fork,
+        translate_wali,
         validate: [kernel_loader::validate, validate_all][random(2)],
         ..options::options(abi::linux32_number)
     };
@@ -146,15 +150,27 @@ fn check(seed: u64, origin: Origin, module: &[u8], tally: &mut Tally) {
     }
 }
 
-/// How often the pass for fork has written a program.
+/// How often the pass for fork has written a program, and that for longjmp; how many were for WALI.
 static NR_FORKING: AtomicU64 = AtomicU64::new(0);
+static NR_JUMPING: AtomicU64 = AtomicU64::new(0);
+static NR_TRANSLATED: AtomicU64 = AtomicU64::new(0);
 
-/// The pass for fork, counted; what the loader gives it is valid too.
+/// The pass for fork and longjmp, counted. What the loader gives it to fork is valid too.
 fn write_fork(bytes: &[u8], seams: Seams) -> Result<Option<Vec<u8>>, Refusal> {
-    assert_eq!(validate_all(bytes), Ok(()), "before the pass for fork");
+    let jumps = seams == Seams::OF_JUMPS;
+    if !jumps {
+        assert_eq!(validate_all(bytes), Ok(()), "before the pass for fork");
+    }
     let written = kernel_loader::write_fork(bytes, seams);
     if let Ok(Some(_)) = written {
-        NR_FORKING.fetch_add(1, Ordering::Relaxed);
+        let counter = if jumps { &NR_JUMPING } else { &NR_FORKING };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
     written
+}
+
+/// The translation of WALI, counted.
+fn translate_wali(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    NR_TRANSLATED.fetch_add(1, Ordering::Relaxed);
+    kernel_loader::translate_wali(bytes)
 }

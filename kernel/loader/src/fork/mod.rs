@@ -70,9 +70,9 @@ pub struct Seams {
 }
 
 impl Seams {
-    /// Stands for a program whose calls of setjmp are to be written, before anything else: it is in the same
-    /// pass, with which it shares most.
-    pub(crate) const OF_JUMPS: Self = Self {
+    /// Stands for a program that was translated from WALI, whose calls of setjmp are to be written before anything
+    /// else. What does that is in the same pass as it shares most of its code with fork.
+    pub const OF_JUMPS: Self = Self {
         fork_point: 0,
         kernel_fork: 0,
         slot: 0,

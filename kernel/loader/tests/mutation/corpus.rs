@@ -107,7 +107,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Modules with everything that the loader rewrites.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 10] = [
     // Calls, tables, exceptions, data, loops of all kinds.
     r#"(module
   (import "env" "__syscall_read" (func $read (param i32 i32 i32) (result i32)))
@@ -197,6 +197,53 @@ const TEXTS: [&str; 8] = [
     (loop $spin (br_if $spin (i32.atomic.rmw.cmpxchg (i32.const 4) (i32.const 0) (i32.const 1)))))
   (func (export "_start") (param i32)
     (drop (call $futex (i32.const 8) (i32.const 1) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))))"#,
+    // A program for WALI, whose setjmp returns in loops and below operands, between forks and handlers.
+    r#"(module
+  (import "wali" "setjmp" (func $setjmp (param i32) (result i32)))
+  (import "wali" "sigsetjmp" (func $sigsetjmp (param i32 i32) (result i32)))
+  (import "wali" "_setjmp" (func $wide (param i64) (result i64)))
+  (import "wali" "longjmp" (func $longjmp (param i32 i32)))
+  (import "wali" "SYS_fork" (func $fork (result i64)))
+  (import "wali" "SYS_fstat" (func $fstat (param i32 i32) (result i64)))
+  (import "wali" "SYS_rt_sigaction" (func $sigaction (param i32 i32 i32 i32) (result i64)))
+  (import "wali" "__cl_copy_argv" (func $argument (param i32 i32) (result i32)))
+  (memory (export "memory") 1) (table 4 funcref) (elem (i32.const 1) func $handler)
+  (global $sp (mut i32) (i32.const 4096)) (tag $tag (param i32))
+  (func $handler (param i32) (call $longjmp (i32.const 128) (local.get 0)))
+  (func (export "_start") (local i64)
+    (drop (call $sigaction (i32.const 1) (i32.const 512) (i32.const 0) (i32.const 8)))
+    (drop (call $argument (i32.const 512) (i32.const 0)))
+    (block (br_if 0 (call $sigsetjmp (i32.const 128) (i32.const 1))) (drop (call $main (i32.const 3))))
+    (drop (call $wide (i64.const 200))) (drop (call $fork)) (call $longjmp (i32.const 200) (i32.const 0)))
+  (func $main (param i32) (result i32) (local v128 f32)
+    (i32.const 7) (f64.const 9)
+    (loop $again (param f64) (result i64)
+      (drop) (local.set 0 (i32.add (call $setjmp (i32.const 8)) (i32.const 3)))
+      (f64.const 1)
+      (br_if $again (i64.eqz (call $fork)))
+      (drop) (call $fstat (i32.const 0) (i32.const 600)))
+    (i32.wrap_i64) (i32.add)
+    (if (result i32) (then (call $inner)) (else (call $setjmp (local.get 0)))))
+  (func $inner (result i32)
+    (block $out
+      (i64.const 5)
+      (try_table (param i64) (catch_all $out)
+        (drop) (drop (call $setjmp (i32.const 64))) (throw $tag (call $main (i32.const 4)))))
+    (i32.const 1)))"#,
+    // The same with exceptions of the older form.
+    r#"(module
+  (import "wali" "setjmp" (func $setjmp (param i32) (result i32)))
+  (import "wali" "longjmp" (func $longjmp (param i32 i32)))
+  (import "wali" "SYS_fork" (func $fork (result i64)))
+  (memory (export "memory") 1) (global $sp (mut i32) (i32.const 4096)) (tag $tag (param i32))
+  (func (export "_start") (drop (call $main (i32.const 1))))
+  (func $main (param i32) (result i32)
+    try $t (result i32)
+      try (result i32) i32.const 8 call $setjmp delegate $t
+      call $fork i32.wrap_i64 i32.add
+    catch $tag i32.const 9 call $setjmp i32.add
+    catch_all i32.const 8 i32.const 1 call $longjmp rethrow 0
+    end))"#,
     // A program for WASI, with names.
     r#"(module $wasi
   (import "wasi_snapshot_preview1" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
