@@ -42,7 +42,13 @@ pub(crate) struct Options {
 }
 
 /// Folders with programs of the guests that modules are made from, if they were built.
-const PROGRAMS: [&str; 4] = ["tests", "bench", "programs", "wasi"];
+const PROGRAMS: [&str; 5] = [
+    "guest/tests",
+    "guest/bench",
+    "guest/programs",
+    "guest/wasi",
+    "wali",
+];
 
 /// Runs the tests of `options`.
 ///
@@ -57,7 +63,7 @@ pub(crate) fn fuzz(options: &Options) -> Result<()> {
         Target::Check => ("fs-check", "verdicts", 10_000),
         Target::Overlay => ("fs-overlay", "damage", 1_000_000),
     };
-    let folders = PROGRAMS.map(|name| tree::target().join("guest").join(name));
+    let folders = PROGRAMS.map(|name| tree::target().join(name));
     let present = folders.iter().filter(|folder| folder.is_dir());
     let corpus = std::env::join_paths(present)?;
     step(&format!("fuzz: {test}"), || {

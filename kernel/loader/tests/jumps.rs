@@ -4,7 +4,6 @@
 //! That it *works* is what `tests/wali/programs/jump*.c` show, in engines that have exceptions.
 
 #![expect(clippy::expect_used, reason = "test code")]
-#![expect(clippy::indexing_slicing, reason = "test code")]
 
 mod breaking;
 mod options;

@@ -21,6 +21,11 @@ describe.each(KINDS)("in %s", (_, kind) => {
     expect(recordOf(await pod.run(name, OPTIONS[name]))).toBe(await readFile(recordPath(name), "utf8"));
   });
 
+  test("a jump to a function that has returned is in the log", async () => {
+    expect((await pod.run("jump_lost")).status).toBe(128 + 6);
+    expect(pod.log.join("\n")).toContain("wali.longjmp to a function that has returned");
+  });
+
   test("they stand in pipelines of the shell", async () => {
     const line = "echo input | W_X=y /mnt/hello.wasm one | tail -n 3; /mnt/process.wasm >/dev/null; echo $?";
     const { stdout } = await pod.execute("/bin/sh", { argv: ["-c", line] });

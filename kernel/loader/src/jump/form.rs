@@ -70,7 +70,7 @@ impl Form for Returns {
     }
 
     fn begin(writer: &mut Writer<'_, '_, Self>) {
-        let Returns { seams, calls } = writer.form;
+        let Self { seams, calls } = writer.form;
         if !calls {
             return;
         }
@@ -148,7 +148,7 @@ impl Form for Returns {
     }
 
     fn end(writer: &mut Writer<'_, '_, Self>) {
-        let Returns { seams, calls } = writer.form;
+        let Self { seams, calls } = writer.form;
         if !calls {
             writer.function.instructions().end();
             return;

@@ -12,6 +12,9 @@ const HEAD: &str = "\
 Generated from `syscalls/abi/src/table.rs` and `syscalls/abi/src/wali/rows.rs` by `cargo xtask gen`: do not edit. The
 specification of the WebAssembly Linux Interface names 362 calls, those of x86-64 up to number 450. *Full* and *partial* are the
 kernel's; a call that is missing answers `ENOSYS`. [ADR 0027](adr/0027-wali-by-translation.md) says how they are made.
+
+Of what is no call there are arguments, variables, threads (`__wasm_thread_spawn`), and `setjmp`, `sigsetjmp`, `longjmp` and `siglongjmp` with the names that
+libraries have for them ([ADR 0030](adr/0030-longjmp-by-second-entries.md)).
 ";
 
 /// The numbers of the 362 calls.
