@@ -76,10 +76,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Make file system images
+    /// Make, split, inspect and check file system images
+    #[command(disable_help_flag = true)]
     Image {
-        #[command(subcommand)]
-        task: image::Task,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Run tests and count them
     Test {
@@ -163,7 +164,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Build { part } => build::build(part)?,
         Task::Cc { arguments } => return guest::cc(arguments),
         Task::Cargo { arguments } => return guest::cargo(arguments),
-        Task::Image { task } => image::image(&task)?,
+        Task::Image { arguments } => return image::image(&arguments),
         Task::Test { suite } => return test::test(suite),
         Task::Record { posix: true, .. } => guest::record_posix()?,
         Task::Record { suites: true, .. } => test::record_suites()?,

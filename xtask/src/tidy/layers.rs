@@ -11,6 +11,10 @@ use super::Findings;
 ///
 /// Dependencies of tests are free: a low crate's tests may use a high one.
 const LAYERS: &[(&str, &[&str])] = &[
+    (
+        "tools-mkimage",
+        &["fs-check", "fs-image", "fs-ext2", "fs-block"],
+    ),
     ("xtask", &["syscalls-abi", "fs-ext2", "fs-block"]),
     (
         "jspi-glue",
