@@ -101,6 +101,10 @@ impl<D: BlockDevice> Ext2<D> {
 
     /// The disk block of a file block; `None` is a hole.
     pub(crate) fn map(&mut self, inode: &Inode, logical: u64) -> Result<Option<BlockNo>> {
+        if self.superblock.ext4.has_extents(inode.flags) {
+            let run = self.extent_run(inode, logical)?;
+            return Ok((run.physical != 0).then_some(BlockNo(run.physical)));
+        }
         let Some(path) = self.path(logical) else {
             return Ok(None);
         };
@@ -121,6 +125,9 @@ impl<D: BlockDevice> Ext2<D> {
 
     /// The disk block of a file block and how many follow it likewise.
     pub(crate) fn map_run(&mut self, inode: &Inode, logical: u64) -> Result<Run> {
+        if self.superblock.ext4.has_extents(inode.flags) {
+            return self.extent_run(inode, logical);
+        }
         let hole = |len| Run {
             logical,
             physical: 0,

@@ -83,12 +83,47 @@ pub enum CorruptKind {
 pub enum Feature {
     /// Unknown bits of `s_feature_incompat`: neither readable nor writable.
     Incompatible(u32),
+    /// Bits of `s_feature_incompat` that are read but not written: mount it read-only.
+    ReadOnly(u32),
     /// Unknown bits of `s_feature_ro_compat`: mount it read-only.
     ReadOnlyCompatible(u32),
     /// A block size other than 1, 2 or 4 KiB, in bytes (saturated).
     BlockSize(u32),
     /// A revision above 1.
     Revision(u32),
+}
+
+/// The bits of `s_feature_incompat`, as `mke2fs -O` names them.
+const INCOMPATIBLE: [(u32, &str); 14] = [
+    (0x1, "unknown feature: compression"),
+    (0x4, "unknown feature: needs_recovery"),
+    (0x8, "unknown feature: journal_dev"),
+    (0x40, "unknown feature: extent"),
+    (0x80, "unknown feature: 64bit"),
+    (0x100, "unknown feature: mmp"),
+    (0x200, "unknown feature: flex_bg"),
+    (0x400, "unknown feature: ea_inode"),
+    (0x1000, "unknown feature: dirdata"),
+    (0x2000, "unknown feature: metadata_csum_seed"),
+    (0x4000, "unknown feature: large_dir"),
+    (0x8000, "unknown feature: inline_data"),
+    (0x1_0000, "unknown feature: encrypt"),
+    (0x2_0000, "unknown feature: casefold"),
+];
+
+impl Feature {
+    /// What it is; the first of several.
+    pub fn name(&self) -> &'static str {
+        match *self {
+            Self::Incompatible(bits) => INCOMPATIBLE
+                .iter()
+                .find(|(bit, _)| bits & bit != 0)
+                .map_or("unknown feature", |(_, name)| name),
+            Self::ReadOnly(_) | Self::ReadOnlyCompatible(_) => "can be mounted read-only",
+            Self::BlockSize(_) => "block size above 4 KiB",
+            Self::Revision(_) => "unknown revision",
+        }
+    }
 }
 
 impl From<BlockError> for Error {
@@ -116,7 +151,7 @@ impl From<Error> for abi::Error {
             Error::NotResident(_) => Errno::EAGAIN.because("a block of the disk is not here yet"),
             Error::NoSpace => Errno::ENOSPC.because("the disk is full"),
             Error::Corrupt(kind) => Errno::EUCLEAN.because(kind.summary()),
-            Error::Unsupported(_) => Errno::EINVAL.because("the disk uses an unknown feature"),
+            Error::Unsupported(feature) => Errno::EINVAL.because(feature.name()),
             Error::NotFound => Errno::ENOENT.into(),
             Error::Exists => Errno::EEXIST.into(),
             Error::NotDirectory => Errno::ENOTDIR.into(),
@@ -157,7 +192,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt(kind) => write!(f, "corrupt: {} ({kind:?})", kind.summary()),
-            Self::Unsupported(feature) => write!(f, "unsupported: {feature:?}"),
+            Self::Unsupported(feature) => {
+                write!(f, "unsupported: {} ({feature:?})", feature.name())
+            }
             other => write!(f, "{other:?}"),
         }
     }

@@ -52,8 +52,15 @@ impl Group {
         };
         let corrupt = |what| Err(Error::Corrupt(CorruptKind::Group(number, what)));
         let len = superblock.group_len(number);
-        let from = superblock.group_start(number) + superblock.head_blocks(number).min(len);
-        let end = superblock.group_start(number) + len;
+        if !superblock.ext4.is_descriptor_right(number, bytes) {
+            return corrupt("a descriptor that nobody wrote so");
+        }
+        let (from, end) = if superblock.ext4.is_flexible() {
+            (superblock.first_data_block + 1, superblock.blocks_count)
+        } else {
+            let start = superblock.group_start(number);
+            (start + superblock.head_blocks(number).min(len), start + len)
+        };
         let table_end = group
             .inode_table
             .checked_add(superblock.inode_table_blocks());
@@ -106,6 +113,10 @@ pub(crate) fn check_data_block(
     let bad = Error::Corrupt(CorruptKind::BlockPointer(BlockNo(block)));
     if block < superblock.first_data_block || block >= superblock.blocks_count {
         return Err(bad);
+    }
+    if superblock.ext4.is_flexible() {
+        // Nothing is written there, and whoever reads metadata as data does no harm.
+        return Ok(BlockNo(block));
     }
     let (number, bit) = place_of_block(superblock, block);
     let group = groups.get(crate::codec::index(number)).ok_or(bad)?;

@@ -61,8 +61,8 @@ pub(crate) struct Inode {
 }
 
 impl Inode {
-    /// Decodes an inode that is in use.
-    fn from_bytes(ino: InodeNo, bytes: &[u8]) -> Result<Self> {
+    /// Decodes an inode that is in use; `known_flags` are foreign ones that may be set.
+    fn from_bytes(ino: InodeNo, bytes: &[u8], known_flags: u32) -> Result<Self> {
         let corrupt = |what| Error::Corrupt(CorruptKind::Inode(ino, what));
         let mode = le16(bytes, 0);
         let extra = extra_bytes(bytes);
@@ -90,7 +90,7 @@ impl Inode {
         if inode.kind == FileType::Regular {
             inode.size |= u64::from(le32(bytes, 108)) << 32;
         }
-        if inode.flags & FLAGS_FOREIGN != 0 {
+        if inode.flags & FLAGS_FOREIGN & !known_flags != 0 {
             return Err(corrupt("flags that this disk's features exclude"));
         }
         Ok(inode)
@@ -283,7 +283,7 @@ impl InodeCache {
 
 impl<D: BlockDevice> Ext2<D> {
     /// The block of the inode table with `ino`, and the bytes there.
-    fn locate(&self, ino: InodeNo) -> Result<(u64, core::ops::Range<usize>)> {
+    pub(crate) fn locate(&self, ino: InodeNo) -> Result<(u64, core::ops::Range<usize>)> {
         let superblock = &self.superblock;
         let is_usable = ino == InodeNo::ROOT || ino.0 >= superblock.first_ino;
         let bad = Error::Corrupt(CorruptKind::InodeNumber(ino));
@@ -322,7 +322,11 @@ impl<D: BlockDevice> Ext2<D> {
             if le16(bytes, 26) == 0 && !self.retained.contains_key(&ino.0) {
                 return Err(Error::Stale);
             }
-            let inode = Inode::from_bytes(ino, bytes)?;
+            let ext4 = &self.superblock.ext4;
+            if !ext4.is_inode_right(ino, bytes) {
+                return Err(CorruptKind::Inode(ino, "the inode's checksum is wrong").into());
+            }
+            let inode = Inode::from_bytes(ino, bytes, ext4.inode_flags())?;
             self.inodes.insert(CachedInode {
                 inode,
                 run: Run::default(),
@@ -439,7 +443,7 @@ mod tests {
         put16(&mut bytes, 0, 0o100_644);
         put32(&mut bytes, 32, 0);
         put16(&mut bytes, 128, 32);
-        let mut inode = Inode::from_bytes(InodeNo(12), &bytes).unwrap();
+        let mut inode = Inode::from_bytes(InodeNo(12), &bytes, 0).unwrap();
         inode.size = 0x1_2345_6789;
         inode.uid = 0x12_3456;
         inode.mtime = Timestamp {
@@ -447,7 +451,7 @@ mod tests {
             nanoseconds: 2,
         };
         inode.write_to(&mut bytes);
-        let again = Inode::from_bytes(InodeNo(12), &bytes).unwrap();
+        let again = Inode::from_bytes(InodeNo(12), &bytes, 0).unwrap();
         assert_eq!(
             (again.size, again.uid, again.mtime),
             (inode.size, inode.uid, inode.mtime)

@@ -12,6 +12,7 @@
 use crate::Timestamp;
 use crate::codec::{index, le16, le32, low32, put16, put32};
 use crate::error::{CorruptKind, Error, Feature, Result};
+use crate::ext4::{self, Ext4};
 
 /// Byte offset of the superblock on the device.
 pub(crate) const OFFSET_BYTES: u64 = 1024;
@@ -37,7 +38,7 @@ const COMPAT_RESIZE_INODE: u32 = 0x10;
 pub(crate) const INCOMPAT_FILETYPE: u32 = 0x2;
 /// `s_feature_incompat`: descriptors are spread over the disk.
 const INCOMPAT_META_BG: u32 = 0x10;
-const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE | INCOMPAT_META_BG;
+const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE | INCOMPAT_META_BG | ext4::INCOMPAT;
 
 /// `s_feature_ro_compat`: superblock copies only in some groups.
 pub(crate) const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
@@ -77,6 +78,8 @@ pub(crate) struct Superblock {
     first_meta_bg: u32,
     /// Bytes of a large inode that a new one uses beyond 128.
     pub(crate) want_extra_isize: u16,
+    /// What it has of ext4.
+    pub(crate) ext4: Ext4,
 }
 
 impl Superblock {
@@ -113,6 +116,7 @@ impl Superblock {
             return Err(Error::Unsupported(Feature::Incompatible(unknown)));
         }
         let feature_compat = dynamic(92, 0);
+        let feature_ro_compat = dynamic(100, 0);
         let has_reserved = feature_compat & COMPAT_RESIZE_INODE != 0;
         let superblock = Self {
             inodes_count: le32(bytes, 0),
@@ -132,7 +136,7 @@ impl Superblock {
             last_orphan: dynamic(232, 0),
             feature_compat,
             feature_incompat,
-            feature_ro_compat: dynamic(100, 0),
+            feature_ro_compat,
             reserved_gdt_blocks: if has_reserved {
                 u32::from(le16(bytes, 206))
             } else {
@@ -140,6 +144,7 @@ impl Superblock {
             },
             first_meta_bg: le32(bytes, 260),
             want_extra_isize: le16(bytes, 350),
+            ext4: Ext4::from_superblock(bytes, feature_incompat, feature_ro_compat)?,
         };
         superblock.check(device_len)?;
         Ok(superblock)
@@ -188,6 +193,10 @@ impl Superblock {
 
     /// Refuses to write when there is a feature that only readers may ignore.
     pub(crate) fn check_writable(&self) -> Result<()> {
+        let only_read = self.feature_incompat & ext4::INCOMPAT;
+        if only_read != 0 {
+            return Err(Error::Unsupported(Feature::ReadOnly(only_read)));
+        }
         match self.feature_ro_compat & !RO_COMPAT_KNOWN {
             0 => Ok(()),
             unknown => Err(Error::Unsupported(Feature::ReadOnlyCompatible(unknown))),
@@ -246,7 +255,7 @@ impl Superblock {
     }
 
     const fn descriptors_per_block(&self) -> u32 {
-        self.block_size() / 32
+        self.block_size() / self.ext4.descriptor_bytes()
     }
 
     /// Blocks of the whole descriptor table.
@@ -261,7 +270,7 @@ impl Superblock {
     /// The block with the descriptor of `group`, and the byte in it.
     pub(crate) fn descriptor_place(&self, group: u32) -> (u32, usize) {
         let number = group / self.descriptors_per_block();
-        let at = index(group % self.descriptors_per_block()) * 32;
+        let at = index(group % self.descriptors_per_block() * self.ext4.descriptor_bytes());
         if !self.has_meta_bg() || number < self.first_meta_bg {
             return (self.first_data_block + 1 + number, at);
         }
@@ -377,11 +386,11 @@ mod tests {
             Error::Unsupported(Feature::BlockSize(8192))
         );
         assert_eq!(
-            parse(96, 0x42).unwrap_err(),
-            Error::Unsupported(Feature::Incompatible(0x40))
+            parse(96, 0x8002).unwrap_err(),
+            Error::Unsupported(Feature::Incompatible(0x8000))
         );
-        let read_only = parse(100, 0x401).unwrap();
-        let feature = Feature::ReadOnlyCompatible(0x400);
+        let read_only = parse(100, 0x101).unwrap();
+        let feature = Feature::ReadOnlyCompatible(0x100);
         assert_eq!(read_only.check_writable(), Err(Error::Unsupported(feature)));
     }
 

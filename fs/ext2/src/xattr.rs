@@ -62,13 +62,18 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     fn xattrs_of(&mut self, inode: &Inode) -> Result<Vec<Xattr>> {
+        let mut all = self.inode_xattrs(inode.ino)?;
         if inode.file_acl == 0 {
-            return Ok(Vec::new());
+            return Ok(all);
         }
         let block = self.check_data_block(inode.file_acl)?;
         let bytes = self.cache.block(u64::from(block.0))?;
-        let corrupt = || Error::from(CorruptKind::AttributeBlock(block));
-        decode(bytes).ok_or_else(corrupt)
+        let corrupt = Error::from(CorruptKind::AttributeBlock(block));
+        if !self.superblock.ext4.is_attribute_block_right(block, bytes) {
+            return Err(corrupt);
+        }
+        all.append(&mut decode(bytes).ok_or(corrupt)?);
+        Ok(all)
     }
 
     /// Sets an attribute, or removes it when there is no `value`.
@@ -180,8 +185,24 @@ fn decode(bytes: &[u8]) -> Option<Vec<Xattr>> {
     if le32(bytes, 0) != MAGIC || le32(bytes, 8) != 1 {
         return None;
     }
+    decode_entries(bytes, HEADER)
+}
+
+/// The attributes in a large inode, as ext4 writes them; `None` when they make no sense.
+#[cfg(feature = "ext4")]
+pub(crate) fn decode_inode(bytes: &[u8]) -> Option<Vec<Xattr>> {
+    let start = 128_usize.checked_add(usize::from(le16(bytes, 128)))?;
+    match bytes.get(start..).and_then(|area| area.split_at_checked(4)) {
+        Some((magic, entries)) if bytes.len() > 128 && le32(magic, 0) == MAGIC => {
+            decode_entries(entries, 0)
+        }
+        _ => Some(Vec::new()),
+    }
+}
+
+/// The attributes whose entries begin at byte `at`, and whose values are found from byte 0 on.
+fn decode_entries(bytes: &[u8], mut at: usize) -> Option<Vec<Xattr>> {
     let mut all = Vec::new();
-    let mut at = HEADER;
     while *bytes.get(at..at.checked_add(4)?)? != [0; 4] {
         let (entry, rest) = bytes.get(at..)?.split_at_checked(ENTRY)?;
         let name = rest.get(..usize::from(*entry.first()?))?;
