@@ -140,7 +140,11 @@ fn everything_on_an_ext4_disk_is_read_as_it_was_written() {
             if name != "dir/holes"
                 && let Some(view) = &view
             {
-                assert!(view.read(format!("/{name}").as_str()).unwrap().starts_with(bytes));
+                assert!(
+                    view.read(format!("/{name}").as_str())
+                        .unwrap()
+                        .starts_with(bytes)
+                );
             }
         }
         let many = walk(&mut fs, "many").unwrap();
