@@ -25,7 +25,7 @@ use crate::error::{CorruptKind, Error, Feature, Result};
 use crate::inode::Inode;
 use crate::xattr::{Xattr, decode_inode};
 use crate::{BlockNo, Ext2, InodeNo};
-use checksum::Checksums;
+use self::checksum::Checksums;
 
 const INCOMPAT_EXTENTS: u32 = 0x40;
 const INCOMPAT_64BIT: u32 = 0x80;
