@@ -240,8 +240,10 @@ fn unknown_features_are_refused_by_name() {
         };
         Ext2::mount(MemDisk::new(image), options).map(|_| ())
     };
-    let extents = Err(Error::Unsupported(Feature::Incompatible(0x40)));
-    assert_eq!(open(&["-O", "extent"], true), extents);
+    let inline = Err(Error::Unsupported(Feature::Incompatible(0x8000)));
+    assert_eq!(open(&["-O", "inline_data"], true), inline);
+    let extents = Err(Error::Unsupported(Feature::ReadOnly(0x40)));
+    assert_eq!(open(&["-O", "extent"], false), extents);
     let checksums = Err(Error::Unsupported(Feature::ReadOnlyCompatible(0x400)));
     assert_eq!(open(&["-O", "metadata_csum"], false), checksums);
     assert_eq!(open(&["-O", "metadata_csum"], true), Ok(()));

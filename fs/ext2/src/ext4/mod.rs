@@ -20,12 +20,12 @@ mod extent;
 
 use fs_block::BlockDevice;
 
+use self::checksum::Checksums;
 use crate::codec::{index, le16, le32};
 use crate::error::{CorruptKind, Error, Feature, Result};
 use crate::inode::Inode;
 use crate::xattr::{Xattr, decode_inode};
 use crate::{BlockNo, Ext2, InodeNo};
-use self::checksum::Checksums;
 
 const INCOMPAT_EXTENTS: u32 = 0x40;
 const INCOMPAT_64BIT: u32 = 0x80;
