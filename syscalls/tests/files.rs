@@ -82,6 +82,41 @@ fn modes_are_changed_by_descriptor_and_path_with_flags() {
 }
 
 #[test]
+fn a_file_without_a_name_gets_one_by_its_descriptor() {
+    const O_TMPFILE: u32 = 0o20_200_000;
+    const O_EXCL: u32 = 0o200;
+    const AT_FDCWD: u32 = 0xffff_ff9c;
+    const AT_SYMLINK_FOLLOW: u32 = 0x400;
+    const AT_EMPTY_PATH: u32 = 0x1000;
+    let world = World::new();
+    let guest = world.guest();
+    let make = |flags| {
+        let path = guest.put_string(STRINGS, b"/tmp");
+        guest.sys("open", &[path, O_TMPFILE | flags, 0o640])
+    };
+    assert_eq!(make(0), Err(Errno::EINVAL));
+    let link = |dir, old: &[u8], new: &[u8], flags| {
+        let (old, new) = (
+            guest.put_string(STRINGS, old),
+            guest.put_string(STRINGS + 256, new),
+        );
+        guest.sys("linkat", &[dir, old, AT_FDCWD, new, flags])
+    };
+    let proc = |fd| format!("/proc/self/fd/{fd}").into_bytes();
+    let fd = make(O_RDWR).unwrap();
+    assert_eq!(guest.sys("write", &[fd, DATA, 5]), Ok(5));
+    assert_eq!(stat(&guest, fd).2, 0o640);
+    let by_path = link(AT_FDCWD, &proc(fd), b"/tmp/one", AT_SYMLINK_FOLLOW);
+    assert_eq!(by_path, Ok(0));
+    assert_eq!(link(fd, b"", b"/tmp/two", AT_EMPTY_PATH), Ok(0));
+    let other = open(&guest, b"/tmp/two");
+    assert_eq!(stat(&guest, other), stat(&guest, fd));
+    let kept = make(O_RDWR | O_EXCL).unwrap();
+    let by_path = link(AT_FDCWD, &proc(kept), b"/tmp/three", AT_SYMLINK_FOLLOW);
+    assert_eq!(by_path, Err(Errno::ENOENT));
+}
+
+#[test]
 fn advice_about_a_process_is_checked() {
     const COLD: u32 = 20;
     const DONTNEED: u32 = 4;

@@ -119,13 +119,9 @@ impl<D: BlockDevice> Ext2<D> {
 
     /// The disk block of a directory's block; a hole is corruption.
     fn dir_block(&mut self, inode: &Inode, logical: u64) -> Result<BlockNo> {
-        let bad = |what| Error::Corrupt(CorruptKind::Inode(inode.ino, what));
-        let block = self.map(inode, logical)?;
-        let block = block.ok_or_else(|| bad("hole in a directory"))?;
-        let bytes = self.cache.block(u64::from(block.0))?;
-        if !self.superblock.ext4.is_dir_block_right(inode, bytes) {
-            return Err(bad("the checksum of a directory's block is wrong"));
-        }
+        let bad = CorruptKind::Inode(inode.ino, "hole in a directory");
+        let block = self.map(inode, logical)?.ok_or(Error::Corrupt(bad))?;
+        self.check_dir_block(inode, block)?;
         Ok(block)
     }
 

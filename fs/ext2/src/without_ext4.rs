@@ -57,11 +57,6 @@ impl Ext4 {
     }
 
     #[inline]
-    pub(crate) fn is_dir_block_right(&self, _: &Inode, _: &[u8]) -> bool {
-        true
-    }
-
-    #[inline]
     pub(crate) fn is_attribute_block_right(&self, _: BlockNo, _: &[u8]) -> bool {
         true
     }
@@ -71,6 +66,11 @@ impl<D: BlockDevice> Ext2<D> {
     #[inline]
     pub(crate) fn extent_run(&mut self, inode: &Inode, _: u64) -> Result<Run> {
         Err(CorruptKind::Inode(inode.ino, "extents").into())
+    }
+
+    #[inline]
+    pub(crate) fn check_dir_block(&mut self, _: &Inode, _: BlockNo) -> Result<()> {
+        Ok(())
     }
 
     #[inline]

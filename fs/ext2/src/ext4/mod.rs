@@ -122,11 +122,6 @@ impl Ext4 {
         self.checksums.is_inode_right(ino, bytes)
     }
 
-    /// Whether a block of a directory is what was written.
-    pub(crate) fn is_dir_block_right(&self, inode: &Inode, bytes: &[u8]) -> bool {
-        self.checksums.is_dir_block_right(inode, bytes)
-    }
-
     /// Whether a block of attributes is what was written.
     pub(crate) fn is_attribute_block_right(&self, block: BlockNo, bytes: &[u8]) -> bool {
         self.checksums.is_attribute_block_right(block, bytes)
@@ -134,6 +129,21 @@ impl Ext4 {
 }
 
 impl<D: BlockDevice> Ext2<D> {
+    /// Refuses a block of a directory that is not what was written.
+    pub(crate) fn check_dir_block(&mut self, inode: &Inode, block: BlockNo) -> Result<()> {
+        let bytes = self.cache.block(u64::from(block.0))?;
+        if self
+            .superblock
+            .ext4
+            .checksums
+            .is_dir_block_right(inode, bytes)
+        {
+            return Ok(());
+        }
+        let what = "the checksum of a directory's block is wrong";
+        Err(CorruptKind::Inode(inode.ino, what).into())
+    }
+
     /// The attributes in a large inode.
     pub(crate) fn inode_xattrs(&mut self, ino: InodeNo) -> Result<Vec<Xattr>> {
         let (block, range) = self.locate(ino)?;
