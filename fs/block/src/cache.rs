@@ -54,8 +54,8 @@ pub struct BlockCache<D> {
     hand: usize,
     is_recording: bool,
     log: Vec<Undo>,
-    /// Blocks freed by the running operation.
-    forgotten: Vec<u64>,
+    /// Blocks freed by the running operation: first and last of each run.
+    forgotten: Vec<(u64, u64)>,
     /// Buffers for the log, to be used again.
     spare: Vec<Box<[u8]>>,
     statistics: CacheStatistics,

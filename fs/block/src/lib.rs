@@ -87,6 +87,11 @@ pub trait BlockDevice: Send + Sync {
         false
     }
 
+    /// Says that nobody wants the bytes in this range any more, until they are written again; what they
+    /// read as is up to the device. A hint: it may be ignored, and is undone like a write by a crash
+    /// before the next flush.
+    fn discard(&mut self, _offset: u64, _len: u64) {}
+
     /// Whether new data had better be refused: what room there is, is kept for changes of what is
     /// there, such as freeing. Writes still succeed for a while.
     fn is_full(&self) -> bool {
@@ -113,6 +118,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
 
     fn is_read_only(&self) -> bool {
         (**self).is_read_only()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) {
+        (**self).discard(offset, len);
     }
 
     fn is_full(&self) -> bool {

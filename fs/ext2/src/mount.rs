@@ -162,8 +162,8 @@ impl<D: BlockDevice> Ext2<D> {
         if !options.read_only {
             mounted.bury_orphans(options.now)?;
             mounted.superblock.note_mount(options.now);
-            mounted.store_superblock()?;
-            mounted.cache.flush()?;
+            // With the descriptors: freeing orphans has changed counts.
+            mounted.sync(options.now)?;
         }
         Ok(mounted)
     }

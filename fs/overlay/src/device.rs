@@ -2,6 +2,7 @@
 
 use fs_block::{BlockDevice, BlockError};
 
+use crate::batch::Waiting;
 use crate::codec::{narrow, wide};
 use crate::log::Log;
 use crate::overlay::{Commit, Overlay, block_error};
@@ -40,10 +41,17 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
     /// Reads a piece of a block that the log has; `false` when only the base has it.
     fn read_own(&self, piece: &Piece, buf: &mut [u8]) -> Result<bool, BlockError> {
         let end = piece.within.saturating_add(buf.len());
-        if let Some(bytes) = self.batch.find(piece.block) {
-            let bytes = bytes.get(piece.within..end).ok_or(BlockError::Io)?;
-            buf.copy_from_slice(bytes);
-            return Ok(true);
+        match self.batch.find(piece.block) {
+            Some(Waiting::Bytes(bytes)) => {
+                let bytes = bytes.get(piece.within..end).ok_or(BlockError::Io)?;
+                buf.copy_from_slice(bytes);
+                return Ok(true);
+            }
+            Some(Waiting::Zeros) => {
+                buf.fill(0);
+                return Ok(true);
+            }
+            None => {}
         }
         let entry = self.index.entry(piece.block);
         let Some(at) = entry.offset() else {
@@ -130,6 +138,26 @@ impl<B: BlockDevice, S: Store> BlockDevice for Overlay<B, S> {
             rest = tail;
         }
         Ok(())
+    }
+
+    /// Frees what the log has of whole blocks: they become zeros, without data. Blocks that are only
+    /// in the base, or copies of it, stay.
+    fn discard(&mut self, offset: u64, len: u64) {
+        let size = wide(self.log.block_size());
+        let first = offset.div_ceil(size);
+        let end = offset.saturating_add(len) >> self.log.header.block_shift;
+        for block in first..end {
+            let entry = self.index.entry(block);
+            let is_waiting = self.batch.find(block).is_some();
+            if !is_waiting && (entry.offset().is_none() || entry.is_clean()) {
+                continue;
+            }
+            if !is_waiting && self.batch.is_full() && self.append_batch(Commit::No).is_err() {
+                return;
+            }
+            self.batch.put_zeros(block, false);
+            self.is_changed = true;
+        }
     }
 
     /// Whether less than a quarter of the limit, and less than 16 MiB, is left after a compaction.

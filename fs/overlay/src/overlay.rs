@@ -146,13 +146,19 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
         Ok(found.map(|(_, recovered)| recovered.log.header.identity))
     }
 
-    /// Makes everything written so far durable, with a checkpoint, so that the next open is fast.
+    /// Appends a checkpoint, so that the next open is fast, and what [`Self::keep`] was given. It is
+    /// no flush: what was written since the last one stays uncommitted, and then there is no
+    /// checkpoint if some of it was appended already.
     ///
     /// # Errors
     /// As `flush`. The overlay can be used on.
     pub fn checkpoint(&mut self) -> Result<(), BlockError> {
-        if !self.batch.is_empty() || self.is_uncommitted {
+        let is_committed = !self.is_uncommitted && !self.is_changed;
+        if is_committed && !(self.batch.is_empty() && self.before.is_empty()) {
             self.append_batch(Commit::Yes)?;
+        }
+        if !self.before.is_empty() {
+            return Ok(());
         }
         let store = self.stores.get_mut(self.active).ok_or(BlockError::Io)?;
         self.log.sync(store).map_err(block_error)?;

@@ -183,15 +183,14 @@ pub(crate) fn encode_batch(batch: &Batch, link: Link, is_commit: bool, at: u64) 
     fixed.encode(&mut bytes);
     let mut row_at = FIXED;
     for (block, is_clean, data) in batch.iter() {
-        let is_zeros = data.iter().all(|byte| *byte == 0);
         let clean = if is_clean { CLEAN } else { 0 };
-        let (flags, crc, entry) = if is_zeros {
-            (clean | ZEROS, 0, Entry::zeros(is_clean))
-        } else {
+        let (flags, crc, entry) = if let Some(data) = data {
             let crc = crc32c::crc32c(data);
             let place = at.checked_add(wide(bytes.len()))?;
             bytes.extend_from_slice(data);
             (clean, crc, Entry::stored(place, crc, is_clean)?)
+        } else {
+            (clean | ZEROS, 0, Entry::zeros(is_clean))
         };
         put64(&mut bytes, row_at, block | flags);
         put32(&mut bytes, row_at.saturating_add(8), crc);

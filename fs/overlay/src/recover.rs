@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, MAX_ROWS};
 use crate::codec::{narrow, sectors, wide};
 use crate::header::{Header, Identity, RECORDS_AT};
 use crate::index::{Entry, Index};
@@ -212,7 +212,7 @@ fn next_record<S: Store>(
         return Ok(None);
     };
     let count = narrow(u64::from(fixed.count));
-    if fixed.kind == Kind::Batch && count > Batch::capacity(block_size(header)) {
+    if fixed.kind == Kind::Batch && count > MAX_ROWS {
         return Ok(None);
     }
     if fixed.head_bytes() > SECTOR_LEN {
@@ -257,6 +257,9 @@ fn read_batch<S: Store>(
 ) -> Result<Option<Blocks>, StoreError> {
     let block_size = block_size(header);
     let nr_stored = rows(head, fixed.count).filter(|row| !row.is_zeros).count();
+    if nr_stored > Batch::capacity(block_size) {
+        return Ok(None);
+    }
     let Some(data) = read(store, data_at, nr_stored.saturating_mul(block_size))? else {
         return Ok(None);
     };

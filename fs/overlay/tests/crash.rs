@@ -133,6 +133,14 @@ impl Work {
         self.tree.remove(path);
     }
 
+    /// Opens a file and unlinks it: it lives until it is closed.
+    fn hold_and_unlink(&mut self, path: &str) -> InodeNo {
+        let ino = self.at(path);
+        self.fs.retain(ino);
+        self.unlink(path);
+        ino
+    }
+
     fn rename(&mut self, from: &str, to: &str) {
         let (from_dir, from_name) = self.split(from);
         let (to_dir, to_name) = self.split(to);
@@ -193,6 +201,7 @@ impl Work {
     /// Commits: objects by a temporary name, synced and renamed; then the reference by a lock file.
     fn git(&mut self) {
         self.mkdir("objects");
+        let mut held = Vec::new();
         for commit in 0..25 {
             for object in 0..3 {
                 let name = format!("objects/{commit:02}{object:04x}");
@@ -206,6 +215,14 @@ impl Work {
             self.write("head.lock", 0, format!("{commit:040x}\n").as_bytes());
             self.fsync();
             self.rename("head.lock", "head");
+            // A pack that is still read while it is replaced: open over several barriers.
+            if commit % 5 == 2 {
+                held.push(self.hold_and_unlink(&format!("objects/{commit:02}0001")));
+            } else if commit % 7 == 6 {
+                for ino in held.drain(..) {
+                    self.fs.release(ino, NOW).unwrap();
+                }
+            }
             if commit % 10 == 9 {
                 self.fs.device_mut().compact().unwrap();
             }
@@ -289,6 +306,13 @@ fn difference(found: &Tree, wanted: &Tree) -> Vec<String> {
 /// Cuts the record of `work` at `nr_cuts` points, and checks each.
 fn cut(name: &str, image: &[u8], mut work: Work, nr_cuts: u64) {
     work.fsync();
+    let mut found = Tree::new();
+    read_tree(&mut work.fs, InodeNo::ROOT, "", &mut found);
+    assert!(
+        found == work.tree,
+        "without a cut: {:?}",
+        difference(&found, &work.tree)
+    );
     let record = std::mem::take(&mut *work.record.lock().unwrap());
     let name = format!("fs-overlay-cut-{}-{name}", std::process::id());
     let path = std::env::temp_dir().join(name);
@@ -357,6 +381,59 @@ fn faults(path: &Path) -> Option<String> {
         .output();
     let output = output.expect("e2fsprogs is needed");
     (!output.status.success()).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_full_store_leaves_a_clean_disk_and_files_can_go_for_others() {
+    let image = image();
+    let base = MemDisk::new(image.clone());
+    let identity = Identity::new(base.len_bytes(), b"image").unwrap();
+    let options = Options {
+        block_size: 1024,
+        limit_bytes: 3 << 20,
+        ..Options::default()
+    };
+    let stores = [MemStore::default(), MemStore::default()];
+    let overlay = Overlay::open(base, identity.clone(), stores, options).unwrap();
+    let mount_options = MountOptions {
+        cache_bytes: 256 << 10,
+        now: NOW,
+        ..MountOptions::default()
+    };
+    let mut fs = Ext2::mount(overlay, mount_options).unwrap();
+    let file = |number: usize| format!("file{number}").into_bytes();
+    for round in 0..3 {
+        let mut nr_files = 0;
+        let failed = 'full: loop {
+            let made = fs.create(InodeNo::ROOT, &file(nr_files), NewNode::Regular, PLAIN);
+            let ino = match made {
+                Ok(ino) => ino,
+                Err(error) => break error,
+            };
+            nr_files += 1;
+            for part in 0..16 {
+                if let Err(error) = fs.write(ino, part * 4096, &[7; 4096], NOW) {
+                    break 'full error;
+                }
+            }
+        };
+        assert_eq!(failed, Error::NoSpace, "round {round}");
+        assert!(nr_files > 20, "round {round}: {nr_files} files");
+        fs.sync(NOW).unwrap();
+        let mut bytes = vec![0; image.len()];
+        fs.device().read(0, &mut bytes).unwrap();
+        let path = std::env::temp_dir().join(format!("fs-overlay-full-{}", std::process::id()));
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(faults(&path), None, "round {round}");
+        std::fs::remove_file(&path).unwrap();
+        for number in 0..nr_files {
+            fs.unlink(InodeNo::ROOT, &file(number), NOW).unwrap();
+        }
+        fs.sync(NOW).unwrap();
+    }
+    let (base, stores) = fs.into_device().into_parts();
+    assert!(stores.iter().all(|store| store.len_bytes() <= 3 << 20));
+    Overlay::open(base, identity, stores, options).unwrap();
 }
 
 #[test]

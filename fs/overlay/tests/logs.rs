@@ -49,6 +49,12 @@ fn contents(overlay: &impl BlockDevice) -> Vec<u8> {
 fn write(overlay: &mut impl BlockDevice, model: &mut [u8], random: &mut Random) {
     let len = (1 + random.below(20)) * 512;
     let at = random.below((LEN - len) / 512) * 512;
+    if random.below(5) == 0 {
+        // What it reads as is the device's choice, and then stays.
+        overlay.discard(at as u64, len as u64);
+        overlay.read(at as u64, &mut model[at..at + len]).unwrap();
+        return;
+    }
     let bytes = if random.below(4) == 0 {
         vec![0; len]
     } else {
@@ -76,9 +82,12 @@ fn after_any_cut_the_device_is_as_at_the_last_barrier() {
             if random.below(4) == 0 {
                 overlay.compact().unwrap();
             }
-            match random.below(8) {
-                0 => overlay.checkpoint().unwrap(),
-                _ => overlay.flush().unwrap(),
+            if random.below(8) == 0 {
+                overlay.checkpoint().unwrap();
+            }
+            overlay.flush().unwrap();
+            if random.below(8) == 0 {
+                overlay.checkpoint().unwrap();
             }
             barriers.push((record.lock().unwrap().len(), model.clone()));
         }
@@ -201,6 +210,32 @@ fn what_is_overwritten_makes_room_within_the_limit() {
     let found = contents(&overlay);
     assert!(found[..65_536].iter().all(|byte| *byte == 99));
     assert!(found[65_536..512 << 10].iter().all(|byte| *byte == 7));
+}
+
+#[test]
+fn what_is_discarded_makes_room_when_that_is_committed() {
+    let mut overlay = open(Default::default(), options(4096)).unwrap();
+    overlay.write(0, &[7; 1 << 20]).unwrap();
+    overlay.flush().unwrap();
+    overlay.write(1 << 20, &[8; 8192]).unwrap();
+    overlay.discard(100, 1 << 20);
+    overlay.discard((1 << 20) + 4096, 4096);
+    overlay.compact().unwrap();
+    assert!(
+        overlay.statistics().log_bytes > 1 << 20,
+        "not committed yet"
+    );
+    overlay.flush().unwrap();
+    overlay.compact().unwrap();
+    let statistics = overlay.statistics();
+    assert!(statistics.log_bytes < 40_000, "{statistics:?}");
+    let mut block = [0; 4096];
+    let mut byte_at = |at| {
+        overlay.read(at, &mut block).unwrap();
+        block[0]
+    };
+    // The first block was discarded in part only.
+    assert_eq!((byte_at(0), byte_at(4096), byte_at(1 << 20)), (7, 0, 8));
 }
 
 #[test]

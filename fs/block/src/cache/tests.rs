@@ -103,6 +103,54 @@ fn freed_blocks_are_not_written() {
     assert_eq!(cache.statistics().nr_writes, 0);
 }
 
+/// A disk that notes what is discarded.
+struct Discards(MemDisk, Vec<(u64, u64)>);
+
+impl BlockDevice for Discards {
+    fn len_bytes(&self) -> u64 {
+        self.0.len_bytes()
+    }
+
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
+        self.0.read(offset, buf)
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
+        self.0.write(offset, bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), BlockError> {
+        self.0.flush()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) {
+        if len > 0 {
+            self.1.push((offset, len));
+        }
+    }
+}
+
+#[test]
+fn the_device_is_told_of_freed_blocks_unless_they_are_in_use_again() {
+    let mut cache = BlockCache::new(Discards(MemDisk::zeroed(65_536), Vec::new()), 1024, 0);
+    cache.begin();
+    for block in [10, 11, 12, 13, 9, 40] {
+        cache.forget(block);
+    }
+    cache.zeroed(11).unwrap();
+    cache.commit();
+    assert_eq!(
+        cache.device().1,
+        [(40 << 10, 1024), (9 << 10, 2048), (12 << 10, 2048)]
+    );
+    assert!(cache.is_dirty());
+    cache.begin();
+    cache.forget(11);
+    assert!(!cache.roll_back());
+    cache.commit();
+    assert_eq!(cache.device().1.len(), 3, "what was undone was not freed");
+}
+
 #[test]
 fn a_late_block_is_reported_and_then_found() {
     let disk = FaultDisk::new(MemDisk::new(vec![3; 8192]), vec![Fault::DelayRead(0)]);

@@ -34,13 +34,8 @@ impl<D: BlockDevice> BlockCache<D> {
     /// Keeps the changes since [`Self::begin`].
     pub fn commit(&mut self) {
         self.is_recording = false;
-        while let Some(block) = self.forgotten.pop() {
-            if let Some(slot) = self.index.get(&block).copied() {
-                // A pinned one was changed after it was freed: it may be in use again.
-                if !self.slots[slot].is_pinned {
-                    self.discard(slot);
-                }
-            }
+        while let Some((first, last)) = self.forgotten.pop() {
+            self.discard_run(first, last);
         }
         while let Some(undo) = self.log.pop() {
             match undo {
@@ -80,11 +75,40 @@ impl<D: BlockDevice> BlockCache<D> {
         had_changes
     }
 
-    /// Notes that `block` was freed: at commit its contents need not reach the device any more.
+    /// Notes that `block` was freed: at commit its contents need not reach the device any more, and
+    /// the device need not keep what it has. The operation must not [`Self::overwrite`] it after that.
     pub fn forget(&mut self, block: u64) {
-        if self.index.contains_key(&block) {
-            self.forgotten.push(block);
+        match self.forgotten.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(block) => *last = block,
+            Some((first, _)) if block.checked_add(1) == Some(*first) => *first = block,
+            _ => self.forgotten.push((block, block)),
         }
+    }
+
+    /// Drops a run of freed blocks.
+    fn discard_run(&mut self, first: u64, last: u64) {
+        let size = u64::try_from(self.block_size).unwrap_or(0);
+        let mut start = first;
+        for block in first..=last {
+            let Some(slot) = self.index.get(&block).copied() else {
+                continue;
+            };
+            // A pinned one was changed after it was freed: it may be in use again.
+            if self.slots[slot].is_pinned {
+                self.device.discard(
+                    start.saturating_mul(size),
+                    block.saturating_sub(start).saturating_mul(size),
+                );
+                start = block.saturating_add(1);
+            } else {
+                self.discard(slot);
+            }
+        }
+        let len = last
+            .saturating_add(1)
+            .saturating_sub(start)
+            .saturating_mul(size);
+        self.device.discard(start.saturating_mul(size), len);
     }
 
     /// Keeps the former contents of a slot that is about to change, once per operation.
