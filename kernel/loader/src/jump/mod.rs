@@ -12,10 +12,9 @@
 //! ```
 //! Functions that do not call setjmp stay as they are, but for a `catch_all`: that must not see the tag.
 //!
-//! What stands for setjmp, and throws, is the translation's (`wali/jumps`), which leaves a
-//! [`note`] of where all is. The rest of the loader takes these functions as any: so a program may fork between the
-//! two, and a child jump.
-//!
+//! What stands for setjmp, and throws, is the translation's (`wali/jumps`), which leaves a [`note`] of
+//! where all is. The rest of the loader takes these functions as any: so a program may fork between
+//! the two, and a child jump.
 
 mod form;
 pub(crate) mod note;
@@ -49,7 +48,7 @@ pub(crate) struct Parts {
     pub(crate) seams: Seams,
     /// The functions of the program's own: what stands before setjmp does not call it for itself.
     pub(crate) own: Range<u32>,
-    /// The functions that stand for setjmp and its kin.
+    /// The functions that stand for setjmp and its kin, in their order.
     pub(crate) setjmps: Vec<u32>,
 }
 
@@ -94,7 +93,10 @@ fn encode(
     let mut code = CodeSection::new();
     let mut allocations = FuncValidatorAllocations::default();
     let mut left = bytes.len().saturating_mul(MAX_GROWTH).max(MIN_LIMIT);
-    let is_site = |operator: &Operator<'_>| matches!(operator, Operator::Call { function_index } if parts.setjmps.contains(function_index));
+    let is_site = |operator: &Operator<'_>| match operator {
+        Operator::Call { function_index } => parts.setjmps.binary_search(function_index).is_ok(),
+        _ => false,
+    };
     let bodies = std::mem::take(&mut guest.bodies);
     let first = u32::try_from(guest.nr_imports).unwrap_or(u32::MAX);
     for (function, body) in (first..).zip(bodies) {

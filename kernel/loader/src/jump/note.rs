@@ -76,7 +76,7 @@ mod tests {
                 is_legacy: true,
             },
             own: 7..9,
-            setjmps: vec![70_000, 5],
+            setjmps: vec![5, 70_000],
         };
         let mut module = wasm_encoder::Module::new();
         module.section(&section(&parts));

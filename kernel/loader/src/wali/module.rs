@@ -183,15 +183,18 @@ fn has_legacy_exceptions(module: &Module<'_>) -> Result<bool, Refusal> {
     Ok(false)
 }
 
-/// The functions that stand for setjmp and its kin.
+/// The functions that stand for setjmp and its kin, in their order.
 fn setjmps(module: &Module<'_>, mover: &Mover) -> Vec<u32> {
-    module
+    let mut setjmps: Vec<u32> = module
         .imports
         .iter()
         .zip(&mover.imports)
         .filter(|(import, _)| aside(import).is_some_and(Aside::sets_jump))
         .map(|(_, function)| *function)
-        .collect()
+        .collect();
+    setjmps.sort_unstable();
+    setjmps.dedup();
+    setjmps
 }
 
 /// What stands for each import.
