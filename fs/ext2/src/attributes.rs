@@ -68,10 +68,10 @@ impl<D: BlockDevice> Ext2<D> {
     /// `Stale` when it was freed, `Corrupt`, `Io`, `NotResident`.
     pub fn stat(&mut self, ino: InodeNo) -> Result<Attributes> {
         let block_shift = self.superblock.block_shift;
-        if let Err(error) = self.cached(ino) {
-            return Err(self.noted(error));
-        }
-        let inode = &self.cached(ino)?.inode;
+        let inode = match self.cached(ino) {
+            Ok(cached) => &cached.inode,
+            Err(error) => return Err(self.noted(error)),
+        };
         Ok(Attributes {
             ino,
             kind: inode.kind,

@@ -263,7 +263,7 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     /// Frees what lies behind byte `size`; the caller sets the size.
-    pub(crate) fn cut(&mut self, inode: &mut Inode, size: u64) -> Result<()> {
+    fn cut(&mut self, inode: &mut Inode, size: u64) -> Result<()> {
         let block_size = wide(self.cache.block_size());
         self.free_range(inode, size.div_ceil(block_size)..u64::MAX)?;
         let within = usize::try_from(size % block_size).unwrap_or(0);

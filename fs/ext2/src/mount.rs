@@ -290,22 +290,26 @@ impl<D: BlockDevice> Ext2<D> {
         &mut self,
         operation: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        self.begin()?;
+        match operation(self) {
+            Ok(value) => {
+                self.cache.commit();
+                Ok(value)
+            }
+            Err(error) => Err(self.roll_back(error)),
+        }
+    }
+
+    // Out of line: there is a copy of `change` for each operation.
+    #[inline(never)]
+    fn begin(&mut self) -> Result<()> {
         if self.read_only {
             return Err(Error::ReadOnly);
         }
         self.cache.begin();
         self.undo.clear();
         self.undo_counts = self.counts();
-        match operation(self) {
-            Ok(value) => {
-                self.cache.commit();
-                Ok(value)
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(self.noted(error))
-            }
-        }
+        Ok(())
     }
 
     /// What an operation may change besides blocks and groups.
@@ -314,7 +318,8 @@ impl<D: BlockDevice> Ext2<D> {
         (self.free_blocks, self.free_inodes, last_orphan)
     }
 
-    fn roll_back(&mut self) {
+    #[inline(never)]
+    fn roll_back(&mut self, error: Error) -> Error {
         (
             self.free_blocks,
             self.free_inodes,
@@ -329,6 +334,7 @@ impl<D: BlockDevice> Ext2<D> {
             self.inodes.clear();
             self.names.clear();
         }
+        self.noted(error)
     }
 
     /// Marks the disk as having errors, once corruption was met.

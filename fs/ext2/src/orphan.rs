@@ -12,11 +12,11 @@
 
 use fs_block::BlockDevice;
 
-use crate::error::{Error, Result};
+use crate::error::{CorruptKind, Error, Result};
 use crate::inode::Inode;
 use crate::lifetime::Holders;
 use crate::superblock::STATE_ERROR;
-use crate::{Ext2, FileType, InodeNo, Timestamp};
+use crate::{Ext2, InodeNo, Timestamp};
 
 impl<D: BlockDevice> Ext2<D> {
     /// Puts an inode that lost its last name on the list; the caller stores it.
@@ -56,22 +56,17 @@ impl<D: BlockDevice> Ext2<D> {
             // Only a checker knows what they are worth.
             return Ok(());
         }
-        // It ends: what is freed cannot be freed again, and what is kept leads nowhere.
+        // It ends: what is freed cannot be freed again.
         while self.superblock.last_orphan != 0 && !self.read_only {
             let ino = InodeNo(self.superblock.last_orphan);
             self.retained.insert(ino.0, Holders::ONE);
             let buried = self.change(|fs| {
                 let mut inode = fs.inode(ino)?;
                 fs.superblock.last_orphan = core::mem::take(&mut inode.dtime);
-                if inode.links_count == 0 {
-                    return fs.bury(inode, now);
+                if inode.links_count > 0 {
+                    return Err(CorruptKind::Inode(ino, "an orphan with names").into());
                 }
-                // It was being cut off.
-                if inode.kind == FileType::Regular {
-                    let size = inode.size;
-                    fs.cut(&mut inode, size)?;
-                }
-                fs.store(&inode)
+                fs.bury(inode, now)
             });
             self.retained.remove(&ino.0);
             match buried {

@@ -74,7 +74,7 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     #[inline]
-    pub(crate) fn inode_xattrs(&mut self, _: InodeNo) -> Result<Vec<Xattr>> {
-        Ok(Vec::new())
+    pub(crate) fn add_inode_xattrs(&mut self, _: InodeNo, _: &mut Vec<Xattr>) -> Result<()> {
+        Ok(())
     }
 }

@@ -62,9 +62,14 @@ impl<D: BlockDevice> Ext2<D> {
     }
 
     fn xattrs_of(&mut self, inode: &Inode) -> Result<Vec<Xattr>> {
-        let mut all = self.inode_xattrs(inode.ino)?;
+        let mut all = self.block_xattrs(inode)?;
+        self.add_inode_xattrs(inode.ino, &mut all)?;
+        Ok(all)
+    }
+
+    fn block_xattrs(&mut self, inode: &Inode) -> Result<Vec<Xattr>> {
         if inode.file_acl == 0 {
-            return Ok(all);
+            return Ok(Vec::new());
         }
         let block = self.check_data_block(inode.file_acl)?;
         let bytes = self.cache.block(u64::from(block.0))?;
@@ -72,8 +77,7 @@ impl<D: BlockDevice> Ext2<D> {
         if !self.superblock.ext4.is_attribute_block_right(block, bytes) {
             return Err(corrupt);
         }
-        all.append(&mut decode(bytes).ok_or(corrupt)?);
-        Ok(all)
+        decode(bytes).ok_or(corrupt)
     }
 
     /// Sets an attribute, or removes it when there is no `value`.

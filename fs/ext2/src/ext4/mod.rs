@@ -144,11 +144,12 @@ impl<D: BlockDevice> Ext2<D> {
         Err(CorruptKind::Inode(inode.ino, what).into())
     }
 
-    /// The attributes in a large inode.
-    pub(crate) fn inode_xattrs(&mut self, ino: InodeNo) -> Result<Vec<Xattr>> {
+    /// Adds the attributes in a large inode.
+    pub(crate) fn add_inode_xattrs(&mut self, ino: InodeNo, all: &mut Vec<Xattr>) -> Result<()> {
         let (block, range) = self.locate(ino)?;
         let bytes = self.cache.block(block)?.get(range).unwrap_or_default();
         let bad = CorruptKind::Inode(ino, "bad attributes in the inode");
-        decode_inode(bytes).ok_or(Error::Corrupt(bad))
+        all.append(&mut decode_inode(bytes).ok_or(Error::Corrupt(bad))?);
+        Ok(())
     }
 }
