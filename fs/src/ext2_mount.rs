@@ -136,10 +136,11 @@ impl Ext2Fs {
         let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
         let options = MountOptions {
             read_only: request.flags & MS_RDONLY != 0,
-            on_error: match request.option("errors") {
-                None | Some(b"remount-ro") => OnError::RemountReadOnly,
-                Some(b"continue") => OnError::Continue,
-                Some(_) => return Err(Errno::EINVAL.because("errors= is remount-ro or continue")),
+            // A pod never panics for a disk.
+            on_error: if request.option("errors") == Some(b"continue") {
+                OnError::Continue
+            } else {
+                OnError::RemountReadOnly
             },
             now: request.context.now,
             ..MountOptions::default()

@@ -89,7 +89,6 @@ pub(crate) const fn entries_from(block: &[u8], has_file_type: bool, at: usize) -
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, BadEntry>;
 
-    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.block.len() {
             return None;

@@ -93,32 +93,11 @@ pub enum Feature {
     Revision(u32),
 }
 
-/// The bits of `s_feature_incompat`, as `mke2fs -O` names them.
-const INCOMPATIBLE: [(u32, &str); 14] = [
-    (0x1, "compression"),
-    (0x4, "needs_recovery"),
-    (0x8, "journal_dev"),
-    (0x40, "extent"),
-    (0x80, "64bit"),
-    (0x100, "mmp"),
-    (0x200, "flex_bg"),
-    (0x400, "ea_inode"),
-    (0x1000, "dirdata"),
-    (0x2000, "metadata_csum_seed"),
-    (0x4000, "large_dir"),
-    (0x8000, "inline_data"),
-    (0x1_0000, "encrypt"),
-    (0x2_0000, "casefold"),
-];
-
 impl Feature {
     /// What it is; the first of several.
     pub fn name(&self) -> &'static str {
         match *self {
-            Self::Incompatible(bits) => INCOMPATIBLE
-                .iter()
-                .find(|(bit, _)| bits & bit != 0)
-                .map_or("an unknown feature", |(_, name)| name),
+            Self::Incompatible(bits) => crate::ext4::feature_name(bits),
             Self::ReadOnly(_) | Self::ReadOnlyCompatible(_) => "can be mounted read-only",
             Self::BlockSize(_) => "block size above 4 KiB",
             Self::Revision(_) => "unknown revision",

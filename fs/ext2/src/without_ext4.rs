@@ -10,6 +10,11 @@ use crate::{BlockNo, Ext2, InodeNo};
 /// The bits of `s_feature_incompat` that are read here.
 pub(crate) const INCOMPAT: u32 = 0;
 
+/// Names of features cost more than they say where none is known.
+pub(crate) const fn feature_name(_: u32) -> &'static str {
+    "the disk uses an unknown feature"
+}
+
 /// What a disk has of ext4.
 #[derive(Clone, Debug)]
 pub(crate) struct Ext4;

@@ -275,7 +275,7 @@ pub trait Inode: Send + Sync + fmt::Debug {
     /// `EOPNOTSUPP` where the file system cannot; `ENOENT`, `ENOSPC`, `EROFS`.
     fn create_unnamed(&self, naming: Naming, attributes: &NewAttributes) -> Result<Arc<dyn Inode>> {
         let _ = (naming, attributes);
-        Err(Errno::EOPNOTSUPP.because("no unnamed files in this file system"))
+        Err(Errno::EOPNOTSUPP.into())
     }
 
     /// Gives `target`, an inode of the same file system, one more name; or its first, if it was made

@@ -50,11 +50,11 @@ impl Vfs {
         } else {
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
         };
-        if flags & O_TMPFILE & !O_DIRECTORY != 0 {
-            return self.open_unnamed(cx, path, flags, mode);
-        }
         if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
             return Err(Errno::EINVAL.because("O_CREAT makes no directory"));
+        }
+        if flags & O_TMPFILE & !O_DIRECTORY != 0 {
+            return self.open_unnamed(cx, path, flags, mode);
         }
         let (location, birth) = if flags & O_CREAT == 0 {
             (find(Walker::new(self, cx, path)?, flags)?, Birth::Old)
@@ -71,10 +71,11 @@ impl Vfs {
         self.open_location(&cx.caller, location, flags, birth, cx.now)
     }
 
-    /// Makes and opens a file without a name in the file system of the directory `path`.
+    /// Makes and opens a file without a name in the file system of the directory `path`. The caller
+    /// has checked that it is for writing.
     fn open_unnamed(&self, cx: &Context<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Opened> {
-        if flags & (O_TMPFILE | O_CREAT) != O_TMPFILE || flags & O_ACCMODE == O_RDONLY {
-            return Err(Errno::EINVAL.because("O_TMPFILE without O_DIRECTORY, or not for writing"));
+        if flags & O_DIRECTORY == 0 {
+            return Err(Errno::EINVAL.into());
         }
         let directory = Walker::new(self, cx, path)?.finish(super::Follow::Yes)?;
         if !directory.is_directory() {

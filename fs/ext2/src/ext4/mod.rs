@@ -43,6 +43,30 @@ const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 /// `i_flags`: the inode has a tree of extents.
 const FLAG_EXTENTS: u32 = 0x8_0000;
 
+/// The bits of `s_feature_incompat`, as `mke2fs -O` names them.
+const INCOMPATIBLE: [(u32, &str); 14] = [
+    (0x1, "compression"),
+    (0x4, "needs_recovery"),
+    (0x8, "journal_dev"),
+    (0x40, "extent"),
+    (0x80, "64bit"),
+    (0x100, "mmp"),
+    (0x200, "flex_bg"),
+    (0x400, "ea_inode"),
+    (0x1000, "dirdata"),
+    (0x2000, "metadata_csum_seed"),
+    (0x4000, "large_dir"),
+    (0x8000, "inline_data"),
+    (0x1_0000, "encrypt"),
+    (0x2_0000, "casefold"),
+];
+
+/// The name of an unknown feature; the first of several.
+pub(crate) fn feature_name(bits: u32) -> &'static str {
+    let found = INCOMPATIBLE.iter().find(|(bit, _)| bits & bit != 0);
+    found.map_or("an unknown feature", |(_, name)| name)
+}
+
 /// What a disk has of ext4.
 #[derive(Clone, Debug)]
 pub(crate) struct Ext4 {
