@@ -114,3 +114,9 @@ pub extern "C" fn memory_shim() -> u32 {
         &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private),
     )
 }
+
+/// The module of the function that guests call before they call the kernel, as a block.
+#[unsafe(no_mangle)]
+pub extern "C" fn stack_probe() -> u32 {
+    block(0, &kernel_loader::stack_probe())
+}

@@ -90,10 +90,11 @@ mod imports {
     pub(super) const SAFEPOINT: u32 = 6;
     pub(super) const MEMORY_GROW: u32 = 7;
     pub(super) const FORK: u32 = 8;
+    pub(super) const PROBE: u32 = 9;
 }
 
 /// Module, name and type of the functions that every guest imports, in the order of their indices.
-const IMPORTS: [(&str, &str, u32); 9] = [
+const IMPORTS: [(&str, &str, u32); 10] = [
     ("kernel", "syscall", types::SYSCALL),
     ("kernel", "syscall_result", types::WORD_TO_WORD),
     ("kernel", "signal_next", types::WORDS_TO_WORD),
@@ -103,10 +104,11 @@ const IMPORTS: [(&str, &str, u32); 9] = [
     ("kernel", "safepoint", types::WORD_TO_WORD),
     ("kernel", "memory_grow", types::WORDS_TO_WORD),
     ("kernel", "fork", types::THREE_WORDS_TO_WORD),
+    ("host", "probe", types::HANDLER),
 ];
 
 /// How many functions a rewritten guest imports: the program's own come behind these.
-pub(crate) const NR_IMPORTED_FUNCTIONS: u32 = 9;
+pub(crate) const NR_IMPORTED_FUNCTIONS: u32 = 10;
 
 /// How many globals it imports: the number of the process's slot.
 pub(crate) const NR_IMPORTED_GLOBALS: u32 = 1;
@@ -248,7 +250,7 @@ impl Shim {
         answer: u32,
         push: impl Fn(&mut InstructionSink<'_>),
     ) {
-        code.global_get(SLOT);
+        probe(code).global_get(SLOT);
         push(code);
         code.call(imports::SYSCALL).local_tee(answer);
         is_outcome(code);
@@ -265,7 +267,7 @@ impl Shim {
         let mut body = Function::new(needs_answer.then_some((1, ValType::I32)));
         let mut code = body.instructions();
         if let Some(more) = words_behind(call) {
-            code.global_get(SLOT);
+            probe(&mut code).global_get(SLOT);
             word(&mut code, MORE);
             push_words(&mut code, &more);
             code.call(imports::SYSCALL).drop();
@@ -301,7 +303,7 @@ impl Shim {
 
     /// Forks, and leaves the result on the stack; `answer` is a local.
     fn fork(self, code: &mut InstructionSink<'_>, call: &Call, answer: u32) {
-        code.global_get(SLOT);
+        probe(code).global_get(SLOT);
         word(code, operation::ADMIT);
         code.i32_const(0).call(imports::FORK).local_tee(answer);
         is_outcome(code);
@@ -319,6 +321,7 @@ impl Shim {
         const ANSWER: u32 = 0;
         let mut body = Function::new([]);
         let mut code = body.instructions();
+        probe(&mut code);
         for local in 0..8 {
             code.local_get(local);
         }
@@ -392,7 +395,8 @@ impl Shim {
         const ANSWER: u32 = 0;
         let mut body = Function::new([(1, ValType::I32)]);
         let mut code = body.instructions();
-        code.global_get(SLOT)
+        probe(&mut code)
+            .global_get(SLOT)
             .call(imports::SAFEPOINT)
             .local_tee(ANSWER);
         is_outcome(&mut code);
@@ -501,7 +505,7 @@ impl Shim {
 /// `grow(pages)`: what `memory.grow` answers, the size before in pages or -1.
 fn grow() -> Function {
     let mut body = Function::new([]);
-    body.instructions()
+    probe(&mut body.instructions())
         .global_get(SLOT)
         .local_get(0)
         .call(imports::MEMORY_GROW)
@@ -600,6 +604,11 @@ fn is_outcome(code: &mut InstructionSink<'_>) {
 fn if_answer(code: &mut InstructionSink<'_>, local: u32, value: u32) {
     code.local_get(local);
     word(code, value).i32_eq().if_(BlockType::Empty);
+}
+
+/// Faults if the stack has no room for what the kernel does next: see [`stack_probe`](crate::stack_probe()).
+fn probe<'s, 'b>(code: &'s mut InstructionSink<'b>) -> &'s mut InstructionSink<'b> {
+    code.i32_const(0).call(imports::PROBE)
 }
 
 fn word<'s, 'b>(code: &'s mut InstructionSink<'b>, value: u32) -> &'s mut InstructionSink<'b> {

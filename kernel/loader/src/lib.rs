@@ -62,6 +62,7 @@ mod refusal;
 mod rewrite;
 mod safepoint;
 mod shapes;
+mod stack_probe;
 mod unroll;
 mod wali;
 
@@ -71,6 +72,7 @@ pub use features::validate;
 pub use fork::{Seams, write as write_fork};
 pub use memory_shim::memory_shim;
 pub use refusal::Refusal;
+pub use stack_probe::{STACK_PROBE_LEN, stack_probe};
 pub use wali::translate as translate_wali;
 
 /// How the kernel reaches the memory of a guest.

@@ -96,6 +96,16 @@ fn calls_carry_their_number_and_arguments() {
 }
 
 #[test]
+fn a_full_stack_faults_before_the_kernel_is_called() {
+    let mut world = ready(&[1, 1]);
+    world.store.data_mut().is_stack_full = true;
+    for name in ["write", "pread", "syscall", "nonsense"] {
+        assert!(world.call(name, &[]).is_err(), "{name}");
+    }
+    assert_eq!(world.log(), "");
+}
+
+#[test]
 fn indirect_call_takes_its_number_at_run_time() {
     let mut world = ready(&[7]);
     assert_eq!(world.call("syscall", &[]).expect("returns"), 7);

@@ -33,6 +33,7 @@ interface Guest {
 export class Guests {
   readonly #kernel: Kernel;
   readonly #memoryShim: WebAssembly.Module;
+  readonly #probe: WebAssembly.ImportValue;
   readonly #copyInJavaScript: boolean;
   readonly #park: WebAssembly.ImportValue;
   readonly #pump: () => void;
@@ -47,12 +48,14 @@ export class Guests {
   constructor(
     kernel: Kernel,
     memoryShim: WebAssembly.Module,
+    probe: WebAssembly.ImportValue,
     copyInJavaScript: boolean,
     pump: () => void,
     panics: Panics,
   ) {
     this.#kernel = kernel;
     this.#memoryShim = memoryShim;
+    this.#probe = probe;
     this.#copyInJavaScript = copyInJavaScript;
     this.#pump = pump;
     this.#panics = panics;
@@ -124,7 +127,7 @@ export class Guests {
       const guest = new WebAssembly.Instance(module, {
         kernel: this.#kernel.exports as unknown as WebAssembly.ModuleImports,
         guest: { memory },
-        host: { park: this.#park, slot: new WebAssembly.Global({ value: "i32" }, slot) },
+        host: { park: this.#park, probe: this.#probe, slot: new WebAssembly.Global({ value: "i32" }, slot) },
       });
       const pointer = guest.exports.__stack_pointer as WebAssembly.Global | undefined;
       if (pointer !== undefined) {

@@ -15,6 +15,7 @@ export interface KernelExports extends WebAssembly.Exports {
   attach(worker: number): void;
   doorbell(worker: number): number;
   memory_shim(): number;
+  stack_probe(): number;
   pump(): number;
   rings_seen(): number;
   set_budgets(frames: number, stacks: number): void;

@@ -91,11 +91,13 @@ export class PoolWorker {
       this.#bootKernel(kernel, message);
     }
     exports.attach(worker);
-    const shim = new WebAssembly.Module(kernel.takeBlock(exports.memory_shim()).bytes as BufferSource);
+    const moduleOf = (block: number) => new WebAssembly.Module(kernel.takeBlock(block).bytes as BufferSource);
+    const shim = moduleOf(exports.memory_shim());
+    const { probe } = new WebAssembly.Instance(moduleOf(exports.stack_probe())).exports;
     const bell = kernel.isShared ? new Bell(kernel, worker) : undefined;
     const pump = new Pump(kernel, bell, (slot) => guests.resume(slot), this.#panics);
     this.#pump = pump;
-    const guests = new Guests(kernel, shim, options.copyInJavaScript, () => pump.run(), this.#panics);
+    const guests = new Guests(kernel, shim, probe as WebAssembly.ImportValue, options.copyInJavaScript, () => pump.run(), this.#panics);
     this.#guests = guests;
     if (message.seat === undefined) {
       exports.set_budgets(options.frames, options.stacks);

@@ -36,6 +36,8 @@ pub(crate) struct Script {
     /// What `signal_next` finds; then nothing.
     pub(crate) signals: VecDeque<Signal>,
     current: Signal,
+    /// Whether the stack has no room for the kernel.
+    pub(crate) is_stack_full: bool,
     /// Everything that was asked, a line each.
     pub(crate) log: String,
 }
@@ -245,6 +247,14 @@ fn define_kernel(linker: &mut Linker<Script>) {
         )
         .expect("new");
     linker
+        .func_wrap("host", "probe", |host: Host<'_>, never: i32| {
+            assert_eq!(never, 0);
+            if host.data().is_stack_full {
+                return Err(wasmi::Error::new("stack overflow"));
+            }
+            Ok(())
+        })
+        .expect("new")
         .func_wrap("host", "park", |mut host: Host<'_>, slot: i32| {
             assert_eq!(slot, SLOT);
             host.data_mut().note(format_args!("park"));
