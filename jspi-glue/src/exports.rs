@@ -18,6 +18,7 @@ use std::sync::Arc;
 use abi::Errno;
 use executor::{Executor, WorkerId};
 use kernel::memory::frames::{DEFAULT_FRAMES, DEFAULT_STACKS};
+use kernel_loader::Sharing;
 
 use self::block::{block, lent, negated};
 use crate::pod::{self, pod};
@@ -103,16 +104,17 @@ pub extern "C" fn doorbell(worker: u32) -> u32 {
     usize::try_from(worker).map_or(0, platform::bell_address)
 }
 
-/// The module of the memory helpers, as a block.
+/// The module of the helpers for memories of one Worker (0) or of several, as a block.
 #[unsafe(no_mangle)]
-pub extern "C" fn memory_shim() -> u32 {
+pub extern "C" fn memory_shim(shared: u32) -> u32 {
     let Some(pod) = pod() else {
         return block(negated(Errno::EAGAIN.into()), &[]);
     };
-    block(
-        0,
-        &kernel_loader::memory_shim(&pod.loader, kernel_loader::Sharing::Private),
-    )
+    let sharing = match shared {
+        0 => Sharing::Private,
+        _ => Sharing::Shared,
+    };
+    block(0, &kernel_loader::memory_shim(&pod.loader, sharing))
 }
 
 /// The module of the function that guests call before they call the kernel, as a block.

@@ -29,6 +29,7 @@ enum Helper {
     Fill = 5,
     Clean = 6,
     CleanDown = 7,
+    Exchange = 8,
 }
 
 /// A guest of this Worker.
@@ -149,6 +150,14 @@ impl<P: Place> WebMemory<P> {
         Some(helper(a, b, c))
     }
 
+    fn call3_long(&self, which: Helper, a: u32, b: u32, c: u32) -> Option<i64> {
+        let index = self.helper(which)?;
+        // SAFETY: as in `call3`.
+        let helper =
+            unsafe { core::mem::transmute::<usize, extern "C" fn(u32, u32, u32) -> i64>(index) };
+        Some(helper(a, b, c))
+    }
+
     fn call2(&self, which: Helper, a: u32, b: u32) -> Option<i32> {
         let index = self.helper(which)?;
         // SAFETY: as in `call3`.
@@ -227,6 +236,12 @@ impl<P: Place> UserMemory for WebMemory<P> {
 
     fn fill(&self, address: u32, byte: u8, len: u32) -> Result<()> {
         done(self.call3(Helper::Fill, address, u32::from(byte), len))
+    }
+
+    fn exchange(&self, address: u32, old: u32, new: u32) -> Result<u32> {
+        self.call3_long(Helper::Exchange, address, old, new)
+            .and_then(|found| u32::try_from(found).ok())
+            .ok_or_else(|| Errno::EFAULT.because("no word of the guest's memory"))
     }
 
     fn size_pages(&self) -> u32 {

@@ -2,6 +2,7 @@
 //!
 //! The TypeScript side is `sdk/src/worker/imports.ts`; names and order of arguments agree.
 
+use kernel::platform::FrameKind;
 use kernel::process::ThreadStart;
 use kernel_loader::{Refusal, Seams, ThreadEntry};
 
@@ -41,7 +42,8 @@ mod host {
         pub(super) safe fn resume_guest(slot: u32);
         pub(super) safe fn end_guest(slot: u32);
         pub(super) safe fn stack_pointer(slot: u32) -> f64;
-        pub(super) safe fn make_frame() -> i32;
+        pub(super) safe fn make_frame(kind: u32) -> i32;
+        pub(super) safe fn send_thread(slot: u32, worker: u32, program: u32, frame: u32);
         pub(super) safe fn drop_frame(frame: u32);
         pub(super) safe fn ring(worker: u32);
         pub(super) safe fn validate(address: u32, len: u32) -> u32;
@@ -114,9 +116,10 @@ mod host {
     pub(super) fn stack_pointer(_slot: u32) -> f64 {
         -1.0
     }
-    pub(super) fn make_frame() -> i32 {
+    pub(super) fn make_frame(_kind: u32) -> i32 {
         -12
     }
+    pub(super) fn send_thread(_slot: u32, _worker: u32, _program: u32, _frame: u32) {}
     pub(super) fn drop_frame(_frame: u32) {}
     pub(super) fn ring(_worker: u32) {}
     pub(super) fn validate(_address: u32, _len: u32) -> u32 {
@@ -273,10 +276,19 @@ pub(crate) fn stack_pointer(slot: u32) -> f64 {
     host::stack_pointer(slot)
 }
 
-/// Makes a memory with its helpers; the index of the first of them in the function table, which
-/// names the frame, or `-errno`.
-pub(crate) fn make_frame() -> i32 {
-    host::make_frame()
+/// Makes a memory, or takes the one that has arrived, with helpers for it; the index of the first of
+/// them in the function table, which names the frame, or `-errno`.
+pub(crate) fn make_frame(kind: FrameKind) -> i32 {
+    host::make_frame(match kind {
+        FrameKind::Private => 0,
+        FrameKind::Shared => 1,
+        FrameKind::Arrived => 2,
+    })
+}
+
+/// Sends a thread to another Worker, with a program that runs and the memory of a frame.
+pub(crate) fn send_thread(slot: u32, worker: u32, program: u32, frame: u32) {
+    host::send_thread(slot, worker, program, frame);
 }
 
 /// Forgets a memory and its helpers.

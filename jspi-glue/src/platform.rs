@@ -9,7 +9,7 @@ use executor::{Clock, Pender, WorkerId};
 use fs::vfs::file::GuestMemory;
 use kernel::exec::{Image, LoadedProgram};
 use kernel::memory::frames::FrameId;
-use kernel::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
+use kernel::platform::{FrameKind, FrameMemory, Level, Platform, Slot, UserMemory};
 use kernel::process::ThreadStart;
 
 use crate::guest_memory::{self, frame_memory, guest_memory};
@@ -167,8 +167,8 @@ impl Platform for WebPlatform {
         Arc::new(guest_memory(slot))
     }
 
-    fn make_frame(&self) -> Result<FrameId> {
-        u32::try_from(imports::make_frame())
+    fn make_frame(&self, kind: FrameKind) -> Result<FrameId> {
+        u32::try_from(imports::make_frame(kind))
             .map(FrameId)
             .map_err(|_| Errno::ENOMEM.because("the engine has no more memories"))
     }
@@ -230,6 +230,10 @@ impl Platform for WebPlatform {
             return Err(Errno::ENOMEM.because("the engine has no room for one more instance"));
         }
         Ok(())
+    }
+
+    fn send_thread(&self, slot: Slot, worker: WorkerId, program: &LoadedProgram, frame: FrameId) {
+        imports::send_thread(slot.0, worker.0, program.id.0, frame.0);
     }
 
     fn resume_guest(&self, slot: Slot) {

@@ -14,7 +14,7 @@ use fs_ext2::MountOptions;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, WindowSize};
 use kernel::{Kernel, Parts};
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing};
 
 use crate::disk::SharedDisk;
 use crate::heap;
@@ -36,6 +36,7 @@ pub(crate) const MAX_PAGES: u64 = 16384;
 /// The bits of the loader's mode.
 const COPY_IN_JAVASCRIPT: u32 = 1;
 const NO_SAFEPOINTS: u32 = 2;
+const SHARE_THREADS: u32 = 4;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 
@@ -177,6 +178,11 @@ pub(crate) fn loader_options(mode: u32) -> Options {
             min_pages: 1,
             max_pages: Some(MAX_PAGES),
             shared: IS_SHARED,
+        },
+        thread_memory: if mode & SHARE_THREADS == 0 {
+            Sharing::Private
+        } else {
+            Sharing::Shared
         },
         import_number: abi::linux32_number,
         validate: crate::imports::validate,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use abi::Result;
+use executor::WorkerId;
 use fs::vfs::file::GuestMemory;
 
 use crate::exec::{Image, LoadedProgram};
@@ -27,7 +28,19 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u32);
 
-/// A guest's linear memory, reached from the Worker that runs the guest and from no other.
+/// What kind of memory a frame has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// The Worker's own.
+    Private,
+    /// One that other Workers can have too: for programs with threads.
+    Shared,
+    /// The one that came with the thread whose arrival the host tells of just now
+    /// ([`crate::Kernel::thread_arrives`]): another Worker's.
+    Arrived,
+}
+
+/// A guest's linear memory, reached from a Worker that runs one of its threads and from no other.
 pub trait UserMemory: GuestMemory + Send + Sync + fmt::Debug {
     /// Copies the bytes at `address` up to a NUL, which is not included.
     ///
@@ -40,6 +53,20 @@ pub trait UserMemory: GuestMemory + Send + Sync + fmt::Debug {
     /// # Errors
     /// `EFAULT` when any byte is outside the memory.
     fn fill(&self, address: u32, byte: u8, len: u32) -> Result<()>;
+
+    /// Puts `new` into the word at `address` if it is `old`, in one step; what it was.
+    ///
+    /// # Errors
+    /// `EFAULT` when it is outside the memory or not aligned.
+    fn exchange(&self, address: u32, old: u32, new: u32) -> Result<u32>;
+
+    /// The word at `address`, read in one step.
+    ///
+    /// # Errors
+    /// As [`UserMemory::exchange`].
+    fn word(&self, address: u32) -> Result<u32> {
+        self.exchange(address, 0, 0)
+    }
 
     /// The size now, in pages of 64 KiB.
     fn size_pages(&self) -> u32;
@@ -91,7 +118,7 @@ pub trait Platform: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `ENOMEM` when the engine has no memory left.
-    fn make_frame(&self) -> Result<FrameId>;
+    fn make_frame(&self, kind: FrameKind) -> Result<FrameId>;
 
     /// Forgets a frame of the calling Worker that no guest has.
     fn drop_frame(&self, frame: FrameId);
@@ -122,6 +149,10 @@ pub trait Platform: Send + Sync + fmt::Debug {
         start: &ThreadStart,
         frame: FrameId,
     ) -> Result<()>;
+
+    /// Sends the thread in `slot` to `worker`, with `program` and the memory of `frame`, a shared one of
+    /// the calling Worker's: that Worker hears of it, [`crate::Kernel::thread_arrives`].
+    fn send_thread(&self, slot: Slot, worker: WorkerId, program: &LoadedProgram, frame: FrameId);
 
     /// Calls the entry of the new guest in `slot`, of the calling Worker, soon: when its turn has
     /// come and the kernel has returned.

@@ -58,6 +58,16 @@ export interface ThreadSeat {
   readonly threadLocals: number;
 }
 
+/** A thread that starts on another Worker than its maker's. */
+export interface MovedThread {
+  readonly slot: number;
+  /** The number of its program, and that as it was compiled. */
+  readonly program: number;
+  readonly module: WebAssembly.Module;
+  /** The memory of its process. */
+  readonly memory: WebAssembly.Memory;
+}
+
 /** Starts a process. */
 export interface SpawnRequest {
   readonly path: string;
@@ -90,7 +100,8 @@ export type HostMessage =
   | { readonly type: "input"; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly type: "seen"; readonly stream: number; readonly length: number }
   | { readonly type: "close"; readonly stream: number }
-  | { readonly type: "ring" };
+  | { readonly type: "ring" }
+  | ({ readonly type: "thread" } & MovedThread);
 
 /** From a Worker to the host. */
 export type WorkerMessage =
@@ -101,6 +112,7 @@ export type WorkerMessage =
   | { readonly type: "taken"; readonly stream: number; readonly length: number }
   | { readonly type: "ended"; readonly pid: number; readonly status: number; readonly nrOutputs: number }
   | { readonly type: "ring"; readonly worker: number }
+  | { readonly type: "thread"; readonly worker: number; readonly thread: MovedThread }
   | { readonly type: "reply"; readonly id: number; readonly value: Reply }
   | { readonly type: "refused"; readonly id: number; readonly errno: number };
 

@@ -20,6 +20,10 @@ use crate::{
 /// Makes system call `number` for `task`; what the shim does with the result is in
 /// [`kernel::process::Task`].
 pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6]) -> u32 {
+    if task.is_over() {
+        // Another thread, perhaps on another Worker, has ended it.
+        return abi::special::DIE;
+    }
     let cx = Cx { kernel, task };
     if number == abi::wasi::MORE {
         // Half a call: what has become of the task shows in the other half.

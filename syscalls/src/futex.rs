@@ -128,7 +128,7 @@ fn check_aligned(address: UserAddr) -> Result<()> {
 /// The futex word; it must be aligned.
 fn word_at(cx: Cx<'_>, address: UserAddr) -> Result<u32> {
     check_aligned(address)?;
-    cx.copy_in(address).map(u32::from_le_bytes)
+    cx.memory().word(address.0)
 }
 
 /// Words of the caller's memory, and who may meet there.
@@ -278,27 +278,37 @@ fn modify(cx: Cx<'_>, address: UserAddr, encoded: u32) -> Result<bool> {
     } else {
         argument
     };
-    let old = word_at(cx, address)?;
-    let new = match encoded >> 28 & 7 {
-        0 => argument,
-        1 => old.wrapping_add(argument),
-        2 => old | argument,
-        3 => old & !argument,
-        4 => old ^ argument,
-        _ => return Err(Errno::ENOSYS.because("an unknown operation")),
+    let changed = |old: u32| match encoded >> 28 & 7 {
+        0 => Ok(argument),
+        1 => Ok(old.wrapping_add(argument)),
+        2 => Ok(old | argument),
+        3 => Ok(old & !argument),
+        4 => Ok(old ^ argument),
+        _ => Err(Errno::ENOSYS.because("an unknown operation")),
     };
-    let old_value = old.cast_signed();
-    let is_met = match encoded >> 24 & 15 {
-        0 => old_value == compared,
-        1 => old_value != compared,
-        2 => old_value < compared,
-        3 => old_value <= compared,
-        4 => old_value > compared,
-        5 => old_value >= compared,
+    let mut old = word_at(cx, address)?;
+    let is_met = |old: u32| is_met(old.cast_signed(), encoded >> 24 & 15, compared);
+    is_met(old)?;
+    loop {
+        let found = cx.memory().exchange(address.0, old, changed(old)?)?;
+        if found == old {
+            return is_met(old);
+        }
+        old = found;
+    }
+}
+
+/// Whether a word compares with a number as `FUTEX_WAKE_OP` asks.
+fn is_met(old: i32, comparison: u32, compared: i32) -> Result<bool> {
+    Ok(match comparison {
+        0 => old == compared,
+        1 => old != compared,
+        2 => old < compared,
+        3 => old <= compared,
+        4 => old > compared,
+        5 => old >= compared,
         _ => return Err(Errno::ENOSYS.because("an unknown comparison")),
-    };
-    cx.copy_out(address, &new.to_le_bytes())?;
-    Ok(is_met)
+    })
 }
 
 /// `memory.atomic.wait32` and `wait64` of a guest, see [`abi::special::ATOMIC_WAIT`]. A signal ends

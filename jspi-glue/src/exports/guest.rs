@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::platform::GuestEnd;
+use kernel::platform::{GuestEnd, Slot};
 
 use super::block::lent;
 use crate::{guest_memory, pod};
@@ -51,6 +51,14 @@ pub extern "C" fn fork(slot: u32, operation: u32, word: u32) -> u32 {
     // The seats are not borrowed meanwhile: a child takes one.
     guest_memory::with_task(slot, Arc::clone)
         .map_or(abi::special::DIE, |task| task.fork_step(operation, word))
+}
+
+/// The thread in `slot` has come to this Worker, with a memory that the host keeps until it is asked.
+#[unsafe(no_mangle)]
+pub extern "C" fn thread_arrives(slot: u32) {
+    if let Some(kernel) = pod::kernel() {
+        kernel.thread_arrives(Slot(slot));
+    }
 }
 
 /// The guest in `slot` is about to run for the first time: 0, or an outcome.

@@ -2,8 +2,9 @@
 //!
 //! A `memory.atomic.wait` would block the Worker, and with it whoever is to wake the waiter. So it
 //! becomes a call of a function that asks the kernel to wait, as futex(2) does, and
-//! `memory.atomic.notify` one that wakes. The memory itself is not shared: all threads of a process
-//! are instances on one Worker, one of which runs at a time.
+//! `memory.atomic.notify` one that wakes. The memory itself is shared where Workers may have it in common
+//! ([`crate::Options::thread_memory`]), so that threads of a process can run on several; else all are
+//! instances on one Worker, one of which runs at a time.
 //!
 //! A module whose memory is not declared shared is left alone: there a wait traps, as it should.
 //!
@@ -218,10 +219,10 @@ mod tests {
     use wasmparser::{Operator, Parser, Payload, TypeRef, WasmFeatures};
 
     use super::*;
-    use crate::{Copy, Interruption, MemoryLimits, Options, Program};
+    use crate::{Copy, Interruption, MemoryLimits, Options, Program, Sharing};
 
     /// A program with all three instructions, whose memory is `memory`.
-    fn load(memory: &str) -> Program {
+    fn load(memory: &str, thread_memory: Sharing) -> Program {
         let text = format!(
             r#"(module {memory} (data "tls")
               (func (export "_start")
@@ -238,6 +239,7 @@ mod tests {
                 max_pages: None,
                 shared: false,
             },
+            thread_memory,
             import_number: |_| None,
             validate: crate::validate,
             write_fork: crate::write_fork,
@@ -281,21 +283,26 @@ mod tests {
     }
 
     #[test]
-    fn waits_become_calls_and_the_memory_private() {
-        let program = load(r#"(memory (export "memory") 1 2 shared)"#);
-        assert_eq!(rest(&program), (0, false));
-        assert_eq!(program.thread_entry, Some(ThreadEntry::Start));
+    fn waits_become_calls_and_the_memory_is_as_shared_as_it_may_be() {
+        for (sharing, is_shared) in [(Sharing::Private, false), (Sharing::Shared, true)] {
+            let program = load(r#"(memory (export "memory") 1 2 shared)"#, sharing);
+            assert_eq!(rest(&program), (0, is_shared));
+            assert_eq!(program.memory.shared, is_shared);
+            assert_eq!(program.thread_entry, Some(ThreadEntry::Start));
+        }
     }
 
     #[test]
     fn a_memory_that_is_not_shared_keeps_waits_that_trap() {
-        let program = load(r#"(memory (export "memory") 1)"#);
+        let program = load(r#"(memory (export "memory") 1)"#, Sharing::Shared);
         assert_eq!(rest(&program), (3, false));
     }
 
     #[test]
     fn a_program_whose_data_would_be_written_again_has_no_threads() {
-        let program = load(r#"(memory (export "memory") 1) (data (i32.const 8) "x")"#);
+        let memory = r#"(memory (export "memory") 1 2 shared) (data (i32.const 8) "x")"#;
+        let program = load(memory, Sharing::Shared);
         assert_eq!(program.thread_entry, None);
+        assert_eq!(rest(&program), (0, false));
     }
 }

@@ -128,6 +128,8 @@ pub struct Options {
     pub interruption: Interruption,
     /// The limits of the kernel's own memory, as its module declares them.
     pub kernel_memory: MemoryLimits,
+    /// What a program with threads gets: a memory that several Workers may hold, or one like all others.
+    pub thread_memory: Sharing,
     /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix
     /// ([`abi::linux32_number`] or a part of it).
     ///
@@ -171,7 +173,7 @@ pub struct Program {
     /// `kernel.signal_next`, `kernel.signal_word`, `kernel.signal_return`, `kernel.safepoint`,
     /// `kernel.memory_grow`, `kernel.fork`, `host.park`, `host.slot`, `guest.memory`.
     pub guest: Vec<u8>,
-    /// The size of the memory it wants.
+    /// The size of the memory it wants, and whether it imports one that is shared.
     pub memory: MemoryLimits,
     /// Its stack.
     pub stack: StackInfo,
@@ -238,8 +240,15 @@ fn load_module(
         layout = layout.without_stack();
     }
     let forks = imports.has_fork();
-    let write =
-        |calls: &[imports::Call]| rewrite::rewrite(module, &layout, calls, options.interruption);
+    let thread_entry = ThreadEntry::of(module);
+    let may_share = module.memory.shared && thread_entry.is_some();
+    let sharing = match options.thread_memory {
+        Sharing::Shared if may_share => Sharing::Shared,
+        _ => Sharing::Private,
+    };
+    let write = |calls: &[imports::Call]| {
+        rewrite::rewrite(module, &layout, calls, options.interruption, sharing)
+    };
     let (mut guest, seams) = write(&imports.calls)?;
     if forks {
         guest = match (options.write_fork)(&guest, seams)? {
@@ -252,12 +261,15 @@ fn load_module(
     }
     Ok(Program {
         guest,
-        memory: module.memory,
+        memory: MemoryLimits {
+            shared: sharing == Sharing::Shared,
+            ..module.memory
+        },
         stack: layout.stack,
         heap_base: layout.heap_base,
         data_end: layout.data_end,
         entry: layout.entry,
-        thread_entry: ThreadEntry::of(module),
+        thread_entry,
         unknown_imports: imports.unknown,
     })
 }

@@ -10,6 +10,7 @@
 //! | `copy_out(guest_to, kernel_from, len)` | the same |
 //! | `copy_in_string(kernel_to, guest_from, max)` | bytes before the NUL, `max` without one, or -1 |
 //! | `fill(guest_to, byte, len)` | 1, or 0 when out of bounds |
+//! | `exchange(at, old, new)` | the word at a multiple of 4, which is `new` from now on if it was `old`; or -1 |
 //! | `size()`, `grow(pages)` | as `memory.size` and `memory.grow` |
 //! | `clean(from, to)` | zeroes `[from, to)`; how many 4 KiB pages were not zero before |
 //! | `clean_down(top, window)` | cleans downwards until `window` bytes were zero; where it ended |
@@ -36,6 +37,7 @@ mod types {
     pub(super) const WORD_TO_WORD: u32 = 2;
     pub(super) const WORDS_TO_WORD: u32 = 3;
     pub(super) const THREE_WORDS: u32 = 4;
+    pub(super) const THREE_WORDS_TO_LONG: u32 = 5;
 }
 
 /// Functions by their index among the defined ones.
@@ -57,6 +59,7 @@ pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
     types.ty().function([ValType::I32; 1], [ValType::I32]);
     types.ty().function([ValType::I32; 2], [ValType::I32]);
     types.ty().function([ValType::I32; 3], []);
+    types.ty().function([ValType::I32; 3], [ValType::I64]);
 
     let mut imports = ImportSection::new();
     let shared = guest == Sharing::Shared;
@@ -85,7 +88,7 @@ pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
     let mut code = CodeSection::new();
     let mut exports = ExportSection::new();
     for (index, (name, type_index, body)) in (first..).zip([
-        ("", types::WORDS_TO_WORD, in_bounds()),
+        ("", types::WORDS_TO_WORD, in_bounds(guest)),
         ("", types::WORDS_TO_WORD, is_dirty()),
         ("clean", types::WORDS_TO_WORD, writer.clean()),
         ("clean_down", types::WORDS_TO_WORD, writer.clean_down()),
@@ -105,6 +108,11 @@ pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
             writer.copy_in_string(),
         ),
         ("fill", types::THREE_WORDS_TO_WORD, writer.fill()),
+        (
+            "exchange",
+            types::THREE_WORDS_TO_LONG,
+            writer.exchange(guest),
+        ),
         ("size", types::TO_WORD, size()),
         ("grow", types::WORD_TO_WORD, grow()),
     ]) {
@@ -201,6 +209,47 @@ impl Writer {
             .memory_fill(GUEST)
             .i32_const(1)
             .end();
+        body
+    }
+
+    /// `exchange(at, old, new)`: one step, whatever other Workers do with a shared memory.
+    fn exchange(&self, guest: Sharing) -> Function {
+        const AT: u32 = 0;
+        const OLD: u32 = 1;
+        const NEW: u32 = 2;
+        const FOUND: u32 = 3;
+        let word = MemArg { align: 2, ..at(0) };
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut code = body.instructions();
+        code.local_get(AT).i32_const(4);
+        self.call(&mut code, functions::IN_BOUNDS);
+        code.i32_eqz()
+            .local_get(AT)
+            .i32_const(3)
+            .i32_and()
+            .i32_or()
+            .if_(BlockType::Empty)
+            .i64_const(-1)
+            .return_()
+            .end();
+        code.local_get(AT);
+        if guest == Sharing::Shared {
+            code.local_get(OLD)
+                .local_get(NEW)
+                .i32_atomic_rmw_cmpxchg(word);
+        } else {
+            code.i32_load(word)
+                .local_tee(FOUND)
+                .local_get(OLD)
+                .i32_eq()
+                .if_(BlockType::Empty)
+                .local_get(AT)
+                .local_get(NEW)
+                .i32_store(word)
+                .end()
+                .local_get(FOUND);
+        }
+        code.i64_extend_i32_u().end();
         body
     }
 
@@ -390,16 +439,32 @@ impl Writer {
 }
 
 /// `in_bounds(guest, len) -> 0 | 1`.
-fn in_bounds() -> Function {
-    let mut body = Function::new([]);
+fn in_bounds(guest: Sharing) -> Function {
+    const END: u32 = 2;
+    let mut body = Function::new([(1, ValType::I64)]);
     let mut code = body.instructions();
     code.local_get(0)
         .i64_extend_i32_u()
         .local_get(1)
         .i64_extend_i32_u()
-        .i64_add();
+        .i64_add()
+        .local_tee(END);
     push_end_of_memory(&mut code);
-    code.i64_le_u().end();
+    code.i64_le_u();
+    if guest == Sharing::Shared {
+        // Another Worker may have let it grow: an engine may hear of that late, and asks when it is to
+        // grow itself, be it by nothing.
+        code.if_(BlockType::Empty)
+            .i32_const(1)
+            .return_()
+            .end()
+            .local_get(END)
+            .i32_const(0)
+            .memory_grow(GUEST);
+        bytes_of_pages(&mut code);
+        code.i64_le_u();
+    }
+    code.end();
     body
 }
 
@@ -464,10 +529,13 @@ fn grow() -> Function {
 
 /// Pushes the size of the guest's memory in bytes, 64 bits.
 fn push_end_of_memory(code: &mut InstructionSink<'_>) {
-    code.memory_size(GUEST)
-        .i64_extend_i32_u()
-        .i64_const(16)
-        .i64_shl();
+    code.memory_size(GUEST);
+    bytes_of_pages(code);
+}
+
+/// Turns a number of pages into bytes, 64 bits.
+fn bytes_of_pages(code: &mut InstructionSink<'_>) {
+    code.i64_extend_i32_u().i64_const(16).i64_shl();
 }
 
 /// An access to the guest's memory at a constant offset, with no promise of alignment.

@@ -29,7 +29,7 @@ use crate::names::Layout;
 use crate::refusal::Refusal;
 use crate::safepoint::Safepoints;
 use crate::shapes::Shapes;
-use crate::{Entry, Interruption};
+use crate::{Entry, Interruption, Sharing};
 
 /// Most pages that a 32-bit memory can have.
 pub(crate) const MAX_PAGES: u64 = 65536;
@@ -115,8 +115,9 @@ pub(crate) fn rewrite(
     layout: &Layout,
     calls: &[Call],
     interruption: Interruption,
+    sharing: Sharing,
 ) -> Result<(Vec<u8>, Seams), Refusal> {
-    encode(module, layout, calls, interruption).map_err(|error| match error {
+    encode(module, layout, calls, interruption, sharing).map_err(|error| match error {
         Error::UserError(refusal) => refusal,
         other => Refusal::new(format!("it could not be rewritten: {other}")),
     })
@@ -127,6 +128,7 @@ fn encode(
     layout: &Layout,
     calls: &[Call],
     interruption: Interruption,
+    sharing: Sharing,
 ) -> Result<(Vec<u8>, Seams), Error<Refusal>> {
     let plan = match interruption {
         Interruption::Countdown => Some(Plan::of(module).map_err(Error::UserError)?),
@@ -157,7 +159,7 @@ fn encode(
     }
     out.section(&types);
 
-    out.section(&imports(module, shim));
+    out.section(&imports(module, shim, sharing));
 
     let mut functions = FunctionSection::new();
     for import in &module.imports {
@@ -273,15 +275,14 @@ fn encode(
 }
 
 /// What the shim imports, and the memory.
-fn imports(module: &Module<'_>, shim: Shim) -> ImportSection {
+fn imports(module: &Module<'_>, shim: Shim, sharing: Sharing) -> ImportSection {
     let mut imports = ImportSection::new();
     shim.add_imports(&mut imports);
     let memory = MemoryType {
         minimum: module.memory.min_pages,
         maximum: Some(MAX_PAGES),
         memory64: false,
-        // Its threads are on one Worker: see `atomics`.
-        shared: false,
+        shared: sharing == Sharing::Shared,
         page_size_log2: None,
     };
     imports.import("guest", "memory", memory);

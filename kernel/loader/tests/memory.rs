@@ -246,6 +246,33 @@ fn cleaning_downwards_stops_after_a_clean_window() {
 }
 
 #[test]
+fn a_word_is_exchanged_if_it_is_what_was_expected() {
+    for mut world in both() {
+        world.guest()[8] = 7;
+        let mut exchange = |at: u32, old: u32, new: u32| {
+            let function = world
+                .shim
+                .get_func(&world.store, "exchange")
+                .expect("there");
+            let arguments = [at, old, new].map(|word| Val::I32(word.cast_signed()));
+            let mut results = [Val::I64(0)];
+            function
+                .call(&mut world.store, &arguments, &mut results)
+                .expect("never traps");
+            results[0].i64().expect("an i64")
+        };
+        assert_eq!(exchange(8, 6, 9), 7);
+        assert_eq!(exchange(8, 7, u32::MAX), 7);
+        assert_eq!(exchange(8, 0, 0), i64::from(u32::MAX));
+        assert_eq!(exchange(END, 0, 0), -1, "outside");
+        assert_eq!(exchange(END - 2, 0, 0), -1, "ends outside");
+        assert_eq!(exchange(u32::MAX - 3, 0, 0), -1);
+        assert_eq!(exchange(10, 0, 1), -1, "not aligned");
+        assert_eq!(world.guest()[8..12], [255; 4]);
+    }
+}
+
+#[test]
 fn all_forms_are_valid() {
     for copy in [Copy::MultiMemory, Copy::JavaScript] {
         for sharing in [Sharing::Private, Sharing::Shared] {

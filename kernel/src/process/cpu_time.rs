@@ -146,8 +146,18 @@ impl Stopwatch {
 
     /// The guest runs no more; how long it did.
     pub(super) fn stop(&self, now_ns: u64) -> u64 {
-        let elapsed_ns = self.elapsed_ns(now_ns);
-        self.since_ns.store(0, Ordering::Relaxed);
-        elapsed_ns
+        match self.since_ns.swap(0, Ordering::Relaxed) {
+            0 => 0,
+            since_ns => now_ns.saturating_sub(since_ns),
+        }
+    }
+
+    /// How long the guest has run, if it does; it counts anew from now on. Another Worker may say that.
+    pub(super) fn restart(&self, now_ns: u64) -> u64 {
+        let change = |since_ns| (since_ns != 0).then_some(now_ns.max(since_ns));
+        let old = self
+            .since_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        old.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
     }
 }

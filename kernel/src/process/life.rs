@@ -290,9 +290,9 @@ impl Kernel {
     }
 
     /// Moves a program that has not started to another Worker; false when there is none.
-    pub(crate) fn move_task(self: &Arc<Self>, task: &Task, executor: &Arc<Executor>) -> bool {
+    pub(crate) fn move_task(self: &Arc<Self>, task: &Arc<Task>, executor: &Arc<Executor>) -> bool {
         let Some(executable) = task.take_next() else {
-            return false;
+            return self.move_thread(task, executor);
         };
         let process = task.process();
         let moved = Task::new(self, task.slot, Arc::clone(executor), &process, executable);
@@ -303,7 +303,7 @@ impl Kernel {
 
     /// `exec` has left the stack of the old program: the new one may start on another Worker. True
     /// when it does, as another task in the same slot.
-    pub(super) fn exec_elsewhere(self: &Arc<Self>, task: &Task) -> bool {
+    pub(super) fn exec_elsewhere(self: &Arc<Self>, task: &Arc<Task>) -> bool {
         let executor = self.place(&task.process(), Some(task));
         executor.worker() != task.executor().worker() && self.move_task(task, &executor)
     }

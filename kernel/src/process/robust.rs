@@ -51,15 +51,18 @@ pub(super) fn release(memory: &dyn UserMemory, head: u32, tid: Pid, wake: impl F
 
 /// `None`: there is no lock at this address.
 fn release_one(memory: &dyn UserMemory, address: u32, tid: Pid, wake: &impl Fn(u32)) -> Option<()> {
-    if address & 3 != 0 {
-        return None;
+    let mut word = memory.word(address).ok()?;
+    loop {
+        if word & FUTEX_TID_MASK != tid.cast_unsigned() {
+            return Some(());
+        }
+        let orphaned = word & FUTEX_WAITERS | FUTEX_OWNER_DIED;
+        // Somebody may come to wait meanwhile.
+        match memory.exchange(address, word, orphaned).ok()? {
+            found if found == word => break,
+            found => word = found,
+        }
     }
-    let word = word_at(memory, address)?;
-    if word & FUTEX_TID_MASK != tid.cast_unsigned() {
-        return Some(());
-    }
-    let orphaned = word & FUTEX_WAITERS | FUTEX_OWNER_DIED;
-    memory.copy_out(address, &orphaned.to_le_bytes()).ok()?;
     if word & FUTEX_WAITERS != 0 {
         wake(address);
     }

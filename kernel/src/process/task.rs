@@ -146,13 +146,16 @@ impl Task {
             next: Some(executable),
             ..CallState::default()
         };
-        Self::with_state(kernel, slot, executor, identity, state, Arc::default())
+        let task = Self::with_state(kernel, slot, executor, identity, state, Arc::default());
+        process.set_thread(process.pid, &task);
+        task
     }
 
-    /// A thread of `maker`'s process, with the id `tid`.
+    /// A thread of `maker`'s process, with the id `tid`, which the process has yet to admit.
     pub(super) fn new_thread(
         kernel: &Arc<Kernel>,
         slot: Slot,
+        executor: Arc<Executor>,
         maker: &Self,
         tid: Pid,
         start: ThreadStart,
@@ -165,7 +168,6 @@ impl Task {
             start: Some(start),
             ..CallState::default()
         };
-        let executor = Arc::clone(&maker.executor);
         let residency = Arc::clone(&maker.residency);
         Self::with_state(kernel, slot, executor, identity, state, residency)
     }
@@ -184,6 +186,7 @@ impl Task {
         };
         let state = CallState::default();
         let task = Self::with_state(kernel, slot, executor, identity, state, Arc::default());
+        process.set_thread(process.pid, &task);
         *task.unwound.lock() = Unwound::of_child(words);
         task.is_seated.store(true, Ordering::Relaxed);
         task
@@ -197,8 +200,7 @@ impl Task {
         state: CallState,
         residency: Arc<Residency>,
     ) -> Arc<Self> {
-        let (process, tid) = (Arc::clone(&identity.process), identity.tid);
-        let task = Arc::new(Self {
+        Arc::new(Self {
             slot,
             memory: kernel.platform.memory(slot),
             executor,
@@ -219,13 +221,7 @@ impl Task {
             restart_deadline_ns: AtomicU64::new(0),
             unwound: Lock::default(),
             is_seated: AtomicBool::new(false),
-        });
-        process.set_thread(tid, &task);
-        // What was sent to the task before this one, if it has not been seen.
-        if process.signals.lock().needs_attention(tid) {
-            task.attention.store(true, Ordering::Release);
-        }
-        task
+        })
     }
 
     /// The guest's memory.
@@ -240,6 +236,10 @@ impl Task {
 
     pub(super) fn take_next(&self) -> Option<Executable> {
         self.state.lock().next.take()
+    }
+
+    pub(super) fn take_start(&self) -> Option<ThreadStart> {
+        self.state.lock().start.take()
     }
 
     pub(super) fn set_next(&self, executable: Executable) {

@@ -4,13 +4,15 @@
 //!   clone ──> waits for its first turn ──> runs ── exit ─────────> doomed ──> its instance traps
 //!                                           └───── exit_group, exec, a fatal signal ──^
 //! ```
-//! A thread is an instance of the same module in the same frame, with a stack of its own. All threads
-//! of a process are on one Worker. A *doomed* task makes no more calls: whatever it waits in ends,
-//! and its shim traps. Its process goes on without it, or has ended.
+//! A thread is an instance of the same module over the same memory, with a stack of its own. It starts on
+//! the Worker of its maker, or on another if programs with threads have a shared memory and the first
+//! is busy (ADR 0029). A *doomed* task makes no more calls: whatever it waits in ends, and its shim traps,
+//! on another Worker at its next safepoint. Its process goes on without it, or has ended.
 
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
+use executor::Executor;
 use executor::sorted::SortedMap;
 use kernel_loader::ThreadEntry;
 
@@ -18,6 +20,7 @@ use super::robust;
 use super::{Pid, Policy, Process, Task};
 use crate::ipc::futex::{Key, Reach};
 use crate::kernel::Kernel;
+use crate::platform::Slot;
 
 /// Bytes of the kernel's memory that a thread takes, about.
 const THREAD_BYTES: u64 = 4 << 10;
@@ -41,6 +44,8 @@ pub(super) struct Threads {
     pub(super) policies: SortedMap<Pid, Policy>,
     /// With what the first thread has ended, if it has: the process's status once all have.
     first_status: Option<i32>,
+    /// The process has ended: what starts now is doomed.
+    is_ended: bool,
 }
 
 /// What the end of a thread means.
@@ -112,10 +117,34 @@ impl Process {
 
     pub(super) fn set_thread(&self, tid: Pid, task: &Arc<Task>) {
         self.threads.lock().tasks.insert(tid, Arc::downgrade(task));
+        self.notice(tid, task);
+    }
+
+    /// What was sent to the thread before it had this task, if it has not been seen.
+    fn notice(&self, tid: Pid, task: &Task) {
+        let needs_attention = self.signals.lock().needs_attention(tid);
+        if needs_attention {
+            task.request_attention();
+        }
+    }
+
+    /// Makes `task` the thread `tid` for `by`, one of its threads; false: `by` is none any more, since
+    /// another has made exec, or the process has ended.
+    fn admit_thread(&self, by: &Arc<Task>, tid: Pid, task: &Arc<Task>) -> bool {
+        let by = Arc::downgrade(by);
+        let mut threads = self.threads.lock();
+        let is_admitted = !threads.is_ended && threads.tasks.values().any(|task| task.ptr_eq(&by));
+        if is_admitted {
+            threads.tasks.insert(tid, Arc::downgrade(task));
+            drop(threads);
+            self.notice(tid, task);
+        }
+        is_admitted
     }
 
     /// Ends all its threads; one whose guest acts as a child ends once it is back.
     pub(super) fn doom_threads(&self) {
+        self.threads.lock().is_ended = true;
         for task in self.threads() {
             if task.is_of(self) {
                 task.doom();
@@ -132,7 +161,7 @@ impl Process {
 }
 
 impl Kernel {
-    /// Makes one more thread of `maker`'s process, on its Worker; its id. It runs when `maker` waits.
+    /// Makes one more thread of `maker`'s process; its id. On `maker`'s Worker it runs when that waits.
     ///
     /// # Errors
     /// `EAGAIN` at `RLIMIT_NPROC` and without room for one more stack, `ENOMEM`; `EINVAL` for a
@@ -161,23 +190,83 @@ impl Kernel {
         };
         self.check_process_limit(&process)?;
         self.budget().admit(THREAD_BYTES)?;
-        let executor = Arc::clone(maker.executor());
-        let slot = self.claim_slot(&executor)?;
-        let tid = match self.processes.add_thread(process.pid) {
-            Ok(tid) => tid,
+        let tid = self.processes.add_thread(process.pid)?;
+        let executor = self.place_thread(&process, maker);
+        let is_sent = executor.worker() != maker.executor().worker();
+        let slot = match self.claim_slot(&executor) {
+            Ok(slot) => slot,
             Err(error) => {
-                self.release_slot(slot);
+                self.processes.remove_thread(tid);
+                if is_sent {
+                    maker.residency().come_back();
+                }
                 return Err(error);
             }
         };
         process.signals.lock().add_thread(maker.tid(), tid);
-        let task = Task::new_thread(self, slot, maker, tid, start);
+        let task = Task::new_thread(self, slot, executor, maker, tid, start);
         task.set_comm(maker.comm());
-        self.occupy_slot(slot, &task);
         process.set_policy(tid, process.policy(maker.tid()).for_child());
-        self.frames.join(maker.slot, &task);
-        self.scheduler.start(&task);
+        if !process.admit_thread(maker, tid, &task) {
+            self.processes.remove_thread(tid);
+            task.doom();
+        }
+        task.residency().enter();
+        self.occupy_slot(slot, &task);
+        if is_sent {
+            self.frames
+                .send(&task, maker.executor().worker(), maker.slot);
+        } else {
+            self.frames.join(maker.slot, &task);
+            self.scheduler.start(&task);
+        }
         Ok(tid)
+    }
+
+    /// The Worker of one more thread: `maker`'s, or another if that is busy and the memory can be there
+    /// too. In that case the thread counts as away.
+    fn place_thread(&self, process: &Process, maker: &Arc<Task>) -> Arc<Executor> {
+        let near = maker.executor();
+        if maker.residency().is_shareable() {
+            let placed = self.place(process, Some(maker));
+            if placed.worker() != near.worker() && self.frames.pin(maker) {
+                return placed;
+            }
+        }
+        Arc::clone(near)
+    }
+
+    /// A thread has arrived at its Worker, the calling one.
+    pub fn thread_arrives(&self, slot: Slot) {
+        if let Some(task) = self.task(slot) {
+            self.frames.arrive(&task);
+            self.scheduler.start(&task);
+        }
+    }
+
+    /// Moves a thread that has not started from its Worker, the calling one, to another; false when it
+    /// has to stay.
+    pub(super) fn move_thread(
+        self: &Arc<Self>,
+        task: &Arc<Task>,
+        executor: &Arc<Executor>,
+    ) -> bool {
+        let Some(stays) = self.frames.take_out(task) else {
+            return false;
+        };
+        let Some(start) = task.take_start() else {
+            return false;
+        };
+        let (process, tid) = (task.process(), task.tid());
+        let executor = Arc::clone(executor);
+        let moved = Task::new_thread(self, task.slot, executor, task, tid, start);
+        moved.set_comm(task.comm());
+        if !process.admit_thread(task, tid, &moved) {
+            moved.doom();
+        }
+        self.occupy_slot(task.slot, &moved);
+        self.frames.send(&moved, task.executor().worker(), stays);
+        true
     }
 
     /// Ends `task`'s thread (exit(2)), and its process if there is no other. `Some(pid)`: its
@@ -234,7 +323,20 @@ impl Kernel {
     /// `task` is the only thread of its process from now on, and has the process's id: execve(2).
     pub(super) fn end_other_threads(&self, task: &Arc<Task>) {
         let process = task.process();
-        for other in process.threads() {
+        let policy = process.policy(task.tid());
+        // From here on the others start no more threads.
+        let others = {
+            let mut threads = process.threads.lock();
+            let own = SortedMap::from_iter([(process.pid, Arc::downgrade(task))]);
+            let is_ended = threads.is_ended;
+            let alone = Threads {
+                tasks: own,
+                is_ended,
+                ..Threads::default()
+            };
+            std::mem::replace(&mut *threads, alone)
+        };
+        for other in others.tasks.values().filter_map(Weak::upgrade) {
             if !Arc::ptr_eq(&other, task) {
                 if other.tid() != process.pid && other.is_of(&process) {
                     self.processes.remove_thread(other.tid());
@@ -243,14 +345,10 @@ impl Kernel {
             }
         }
         if task.tid() != process.pid {
-            process.set_policy(process.pid, process.policy(task.tid()));
+            process.set_policy(process.pid, policy);
             self.processes.remove_thread(task.tid());
             task.take_first_id();
         }
-        *process.threads.lock() = Threads {
-            tasks: SortedMap::from_iter([(process.pid, Arc::downgrade(task))]),
-            ..Threads::default()
-        };
         task.set_clear_child_tid(0);
         task.set_robust_list(0);
     }

@@ -114,6 +114,23 @@ impl UserMemory for FakeMemory {
         Ok(())
     }
 
+    fn exchange(&self, address: u32, old: u32, new: u32) -> Result<u32> {
+        if address & 3 != 0 {
+            return Err(Errno::EFAULT.into());
+        }
+        let shown = self.bytes()?;
+        let mut memory = shown.lock();
+        let range = Self::range(memory.len(), address, 4)?;
+        let word = memory.get_mut(range).ok_or(Errno::EFAULT)?;
+        let mut found = [0; 4];
+        found.copy_from_slice(word);
+        let found = u32::from_le_bytes(found);
+        if found == old {
+            word.copy_from_slice(&new.to_le_bytes());
+        }
+        Ok(found)
+    }
+
     fn size_pages(&self) -> u32 {
         let len = self.bytes().map_or(0, |bytes| bytes.lock().len());
         u32::try_from(len.div_ceil(65536)).unwrap_or(u32::MAX)

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use abi::{Errno, Result};
-use executor::Clock;
 use executor::clock::FakeClock;
 use executor::sync::Lock;
+use executor::{Clock, WorkerId};
 use fs::vfs::file::GuestMemory;
 
 use super::FakeMemory;
 use crate::exec::{Image, LoadedProgram};
 use crate::kernel::Kernel;
 use crate::memory::frames::FrameId;
-use crate::platform::{FrameMemory, Level, Platform, Slot, UserMemory};
+use crate::platform::{FrameKind, FrameMemory, Level, Platform, Slot, UserMemory};
 use crate::process::{Pid, ThreadStart};
 
 /// 2026-01-01 00:00:00 UTC in nanoseconds since 1970: the time of day when the clock shows 0.
@@ -159,7 +159,7 @@ impl Platform for FakePlatform {
         self.fake_memory(slot)
     }
 
-    fn make_frame(&self) -> Result<FrameId> {
+    fn make_frame(&self, _kind: FrameKind) -> Result<FrameId> {
         let mut frames = self.frames.lock();
         let max = self.max_frames.load(Ordering::Relaxed);
         if u32::try_from(frames.len()).is_ok_and(|count| count >= max) {
@@ -205,6 +205,16 @@ impl Platform for FakePlatform {
         self.stacks.lock().insert(slot, start.stack_pointer);
         self.set_resident(slot, Some(frame));
         Ok(())
+    }
+
+    fn send_thread(
+        &self,
+        _slot: Slot,
+        _worker: WorkerId,
+        _program: &LoadedProgram,
+        _frame: FrameId,
+    ) {
+        // Its programs' memories are private, so their threads stay.
     }
 
     fn run_guest(&self, _slot: Slot, _argument: u32) {}

@@ -9,7 +9,7 @@ use executor::{Clock, CountingPender, Executor, Slice, WorkerId};
 use fs::budget::Budget;
 use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
 use fs::vfs::Vfs;
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options};
+use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing};
 
 use super::{FakePlatform, TestGuest};
 use crate::device::Devices;
@@ -86,6 +86,7 @@ impl TestPod {
                     max_pages: None,
                     shared: false,
                 },
+                thread_memory: Sharing::Private,
                 import_number: abi::linux32_number,
                 validate: kernel_loader::validate,
                 write_fork: kernel_loader::write_fork,

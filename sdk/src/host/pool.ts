@@ -188,6 +188,9 @@ export class Pool {
       case "ring":
         this.#ports[message.worker]?.post({ type: "ring" });
         break;
+      case "thread":
+        this.#ports[message.worker]?.post({ type: "thread", ...message.thread });
+        break;
       case "reply":
         this.#take(message.id)?.resolve(message.value);
         break;

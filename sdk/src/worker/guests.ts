@@ -6,6 +6,8 @@
  * dropped: guests may share one. The guest's imports are the kernel's exports, and the suspending
  * `park`: no JavaScript stands on a suspended stack.
  */
+
+import type { MovedThread } from "../protocol.js";
 import { promising, suspending } from "./jspi.js";
 import type { Kernel } from "./kernel.js";
 import type { Panics } from "./panics.js";
@@ -14,8 +16,23 @@ const ENOMEM = 12;
 const ENOEXEC = 8;
 /** The most that a 32-bit memory can have, in pages of 64 KiB. */
 const MAX_PAGES = 65536;
+/** The most of a shared memory where the engine has no room to reserve all of that: 1 GiB. */
+const FEWER_PAGES = 16384;
+/** The kinds of frames, as `FrameKind` in the kernel has them; 0 is a Worker's own. */
+const SHARED = 1;
+const ARRIVED = 2;
 /** The helpers that the kernel calls, in the order of `guest_memory.rs`. */
-const HELPERS = ["copy_in", "copy_out", "copy_in_string", "size", "grow", "fill", "clean", "clean_down"] as const;
+const HELPERS = [
+  "copy_in",
+  "copy_out",
+  "copy_in_string",
+  "size",
+  "grow",
+  "fill",
+  "clean",
+  "clean_down",
+  "exchange",
+] as const;
 
 /** The exports that threads are entered at, in the order of `ThreadEntry` in the loader. */
 const THREAD_ENTRIES = ["__wasm_thread_start", "__wasm_thread_start_libc", "__startThread"] as const;
@@ -32,7 +49,8 @@ interface Guest {
 /** The guests of one Worker. */
 export class Guests {
   readonly #kernel: Kernel;
-  readonly #memoryShim: WebAssembly.Module;
+  /** The modules of helpers: for memories of this Worker, and for shared ones. */
+  readonly #memoryShims: (WebAssembly.Module | undefined)[] = [];
   readonly #probe: WebAssembly.ImportValue;
   readonly #copyInJavaScript: boolean;
   readonly #park: WebAssembly.ImportValue;
@@ -44,17 +62,17 @@ export class Guests {
   /** Places in the kernel's function table that the helpers of dropped frames have left. */
   readonly #freeBases: number[] = [];
   readonly #guests: (Guest | undefined)[] = [];
+  /** The memory that came with a thread, while the kernel hears of it. */
+  #arrived: WebAssembly.Memory | undefined;
 
   constructor(
     kernel: Kernel,
-    memoryShim: WebAssembly.Module,
     probe: WebAssembly.ImportValue,
     copyInJavaScript: boolean,
     pump: () => void,
     panics: Panics,
   ) {
     this.#kernel = kernel;
-    this.#memoryShim = memoryShim;
     this.#probe = probe;
     this.#copyInJavaScript = copyInJavaScript;
     this.#pump = pump;
@@ -188,11 +206,29 @@ export class Guests {
     return pointer === undefined ? -1 : pointer.value >>> 0;
   }
 
-  /** Makes a frame, all zero; its number, or a negative error number. */
-  makeFrame(): number {
+  /** What another Worker needs to start a thread of a program that runs here. */
+  pack(slot: number, program: number, frame: number): MovedThread | undefined {
+    const module = this.#programs.get(program);
+    const memory = this.#frames.get(frame);
+    return module && memory && { slot, program, module, memory };
+  }
+
+  /** Takes a thread that another Worker has sent. */
+  receive({ slot, program, module, memory }: MovedThread): void {
+    this.#programs.set(program, this.#programs.get(program) ?? module);
+    this.#arrived = memory;
+    this.#kernel.exports.thread_arrives(slot);
+    this.#arrived = undefined;
+  }
+
+  /** Makes a frame, all zero, or one of the memory that arrived; its number, or a negative error number. */
+  makeFrame(kind: number): number {
     try {
-      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
-      const base = this.#installHelpers(memory);
+      const memory = kind === ARRIVED ? this.#arrived : makeMemory(kind === SHARED);
+      if (memory === undefined) {
+        return -ENOMEM;
+      }
+      const base = this.#installHelpers(memory, kind === 0 ? 0 : 1);
       this.#frames.set(base, memory);
       return base;
     } catch {
@@ -225,8 +261,14 @@ export class Guests {
   }
 
   /** Puts the helpers for a memory into the kernel's function table; the index of the first. */
-  #installHelpers(memory: WebAssembly.Memory): number {
+  #installHelpers(memory: WebAssembly.Memory, isShared: 0 | 1): number {
     const kernelMemory = this.#kernel.memory;
+    let shim = this.#memoryShims[isShared];
+    if (shim === undefined) {
+      const { bytes } = this.#kernel.takeBlock(this.#kernel.exports.memory_shim(isShared));
+      shim = new WebAssembly.Module(bytes as BufferSource);
+      this.#memoryShims[isShared] = shim;
+    }
     const copy =
       (to: WebAssembly.Memory, from: WebAssembly.Memory) => (target: number, source: number, length: number) =>
         new Uint8Array(to.buffer, target >>> 0, length >>> 0).set(
@@ -235,7 +277,7 @@ export class Guests {
     const host = this.#copyInJavaScript
       ? { copy_in: copy(kernelMemory, memory), copy_out: copy(memory, kernelMemory) }
       : {};
-    const instance = new WebAssembly.Instance(this.#memoryShim, {
+    const instance = new WebAssembly.Instance(shim, {
       kernel: { memory: kernelMemory },
       guest: { memory },
       host,
@@ -247,6 +289,19 @@ export class Guests {
       table.set(base + index, helpers[name]);
     }
     return base;
+  }
+}
+
+/** A memory of a page; throws when the engine has no more. */
+function makeMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared });
+  } catch (reason) {
+    if (!shared) {
+      throw reason;
+    }
+    // The engine reserves the maximum of a shared one.
+    return new WebAssembly.Memory({ initial: 1, maximum: FEWER_PAGES, shared });
   }
 }
 

@@ -91,10 +91,16 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     resume_guest: (slot: number) => guests().resume(slot),
     end_guest: (slot: number) => guests().end(slot),
     stack_pointer: (slot: number) => guests().stackPointer(slot),
-    make_frame() {
+    make_frame(kind: number) {
       // The first import that every Worker's kernel calls, before any guest runs.
       context.panics.learn();
-      return guests().makeFrame();
+      return guests().makeFrame(kind);
+    },
+    send_thread(slot: number, worker: number, program: number, frame: number) {
+      const thread = guests().pack(slot, program, frame);
+      if (thread !== undefined) {
+        post({ type: "thread", worker, thread });
+      }
     },
     drop_frame: (frame: number) => guests().dropFrame(frame),
     ring(worker: number) {

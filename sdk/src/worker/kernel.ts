@@ -14,13 +14,14 @@ export interface KernelExports extends WebAssembly.Exports {
   boot(address: number, length: number): number;
   attach(worker: number): void;
   doorbell(worker: number): number;
-  memory_shim(): number;
+  memory_shim(shared: number): number;
   stack_probe(): number;
   pump(): number;
   rings_seen(): number;
   set_budgets(frames: number, stacks: number): void;
   make_frames(): void;
   guest_begins(slot: number): number;
+  thread_arrives(slot: number): void;
   guest_ended(slot: number, trapped: number, address: number, length: number): void;
   spawn(address: number, length: number): number;
   kill(pid: number, signal: number): number;

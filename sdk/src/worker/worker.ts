@@ -12,9 +12,9 @@ import { Pump } from "./pump.js";
 import { makeSeats, takeSeat } from "./threads.js";
 
 const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, snapshot: 6 } as const;
-/** Bit 0: copies in JavaScript; bit 1: no safepoints. */
-const loaderMode = (options: KernelOptions): number =>
-  (options.copyInJavaScript ? 1 : 0) | (options.safepoints ? 0 : 2);
+/** Bit 0: copies in JavaScript; bit 1: no safepoints; bit 2: memories of programs with threads are shared. */
+const loaderMode = (options: KernelOptions, nrWorkers: number): number =>
+  (options.copyInJavaScript ? 1 : 0) | (options.safepoints ? 0 : 2) | (nrWorkers > 1 ? 4 : 0);
 
 /** Bytes as the boot request has them: whole KiB, 4 TiB at most. */
 const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xffffffff);
@@ -91,13 +91,18 @@ export class PoolWorker {
       this.#bootKernel(kernel, message);
     }
     exports.attach(worker);
-    const moduleOf = (block: number) => new WebAssembly.Module(kernel.takeBlock(block).bytes as BufferSource);
-    const shim = moduleOf(exports.memory_shim());
-    const { probe } = new WebAssembly.Instance(moduleOf(exports.stack_probe())).exports;
+    const block = kernel.takeBlock(exports.stack_probe()).bytes as BufferSource;
+    const { probe } = new WebAssembly.Instance(new WebAssembly.Module(block)).exports;
     const bell = kernel.isShared ? new Bell(kernel, worker) : undefined;
     const pump = new Pump(kernel, bell, (slot) => guests.resume(slot), this.#panics);
     this.#pump = pump;
-    const guests = new Guests(kernel, shim, probe as WebAssembly.ImportValue, options.copyInJavaScript, () => pump.run(), this.#panics);
+    const guests = new Guests(
+      kernel,
+      probe as WebAssembly.ImportValue,
+      options.copyInJavaScript,
+      () => pump.run(),
+      this.#panics,
+    );
     this.#guests = guests;
     if (message.seat === undefined) {
       exports.set_budgets(options.frames, options.stacks);
@@ -117,7 +122,7 @@ export class PoolWorker {
     kernel.view(address, image.length).set(image);
     const request = new Writer()
       .word(message.nrWorkers)
-      .word(loaderMode(message.options))
+      .word(loaderMode(message.options, message.nrWorkers))
       .text(message.options.hostname)
       .word(toKib(message.options.memory ?? 0))
       .word(toKib(message.options.shownMemory))
@@ -176,6 +181,9 @@ export class PoolWorker {
         break;
       case "close":
         exports.close_stream(message.stream);
+        break;
+      case "thread":
+        this.#expectGuests().receive(message);
         break;
       case "ring":
         break;

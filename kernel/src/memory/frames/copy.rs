@@ -47,8 +47,11 @@ impl FramePool {
             .guests
             .get(&name)
             .is_some_and(|guest| guest.has_stacks);
+        let is_shared = image.program.program.memory.shared;
+        child.residency().set_shareable(is_shared);
         let guest = |frame| Guest {
             frame,
+            is_home: true,
             task: Arc::downgrade(child),
             others: SortedMap::new(),
             has_stacks,
@@ -58,7 +61,7 @@ impl FramePool {
             stored: None,
         };
         child.residency().runs(child.executor().recent_ns());
-        match self.take_frame(worker, frames, &mut state, pages) {
+        match self.take_frame(worker, frames, &mut state, pages, is_shared) {
             Ok(frame) => {
                 state.table.occupy(frame);
                 let copied = self.copy_into(&state, name, child.slot, image, frame, pages);
@@ -71,10 +74,13 @@ impl FramePool {
                 state.table.set_resident(frame, Some(child.slot));
                 child.residency().set_resident(true);
                 state.guests.insert(child.slot, guest(frame));
+                child.residency().enter();
                 Ok(())
             }
-            Err(error) if error.errno == Errno::ENOMEM => {
-                self.share(&mut state, name, child, image, guest)
+            Err(error) if error.errno == Errno::ENOMEM && !parent.residency().is_spread() => {
+                self.share(&mut state, name, child, image, guest)?;
+                child.residency().enter();
+                Ok(())
             }
             Err(error) => Err(error),
         }

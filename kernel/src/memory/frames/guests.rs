@@ -16,9 +16,12 @@ use crate::process::Task;
 /// A guest and what its memory is. It has the name of one of its threads, the first that still is.
 #[derive(Debug)]
 pub(super) struct Guest {
+    /// The frame, or the name that another Worker's has here.
     pub(super) frame: FrameId,
+    /// Whether the frame is this Worker's; else the guest is one only for the threads that it has here.
+    pub(super) is_home: bool,
     pub(super) task: Weak<Task>,
-    /// Its other threads.
+    /// Its other threads here.
     pub(super) others: SortedMap<Slot, Weak<Task>>,
     /// It has or had other threads, whose stacks may be anywhere.
     pub(super) has_stacks: bool,

@@ -13,12 +13,14 @@
 //!   frame 4  idle: all zero, waits for a guest
 //! ```
 //! Invariants: outside of what its resident uses, a frame is zero (but see [`STACK_WINDOW`]). Only
-//! the Worker of a frame touches it. The guest whose code runs is resident and is never moved out.
+//! the Worker of a frame touches it, and those on which threads of its resident live (ADR 0029). The guest
+//! whose code runs is resident and is never moved out, nor is one with threads on several Workers.
 //!
 //! - `table`: which frame a guest gets and who leaves for it; knows no memory
 //! - [`stored`](Stored): a guest's pages without a frame; [`InitialImage`]: what need not be stored
 //! - [`FramePool`]: does it, for all Workers; `guests`: their guests and threads; `seats`: frames for
-//!   those that start; `swap`: memories out and in; `copy`: one for fork(2)
+//!   those that start; `swap`: memories out and in; `copy`: one for fork(2); `spread`: threads on
+//!   other Workers than their frame's
 //! - `residency`: what a task knows of its frame
 //! - `report`: the numbers of `/proc/shoal/pool`
 
@@ -29,6 +31,7 @@ mod pool;
 mod report;
 mod residency;
 mod seats;
+mod spread;
 mod stored;
 mod swap;
 mod table;

@@ -15,7 +15,7 @@ use super::pool::{FramePool, WorkerFrames};
 use super::swap::{clean, used_bytes};
 use crate::exec::Image;
 use crate::memory::AddressSpace;
-use crate::platform::{Level, Slot};
+use crate::platform::{FrameKind, Level, Slot};
 use crate::process::{Task, ThreadStart};
 
 /// Frames that a Worker makes before other users of the tab have taken all memories.
@@ -32,7 +32,11 @@ impl FramePool {
         };
         let count = FIRST_FRAMES.min(frames.budget.load(Ordering::Relaxed));
         let mut state = frames.state.lock();
-        while state.table.len() < count && self.make_frame(worker, frames, &mut state).is_ok() {}
+        while state.table.len() < count
+            && self
+                .make_frame(worker, frames, &mut state, FrameKind::Private)
+                .is_ok()
+        {}
     }
 
     /// Starts a guest on its Worker, the calling one, in a frame that it may have to share.
@@ -49,7 +53,8 @@ impl FramePool {
         let frames = self.worker(worker)?;
         let mut state = frames.state.lock();
         let least_pages = u32::try_from(image.program.program.memory.min_pages).unwrap_or(u32::MAX);
-        let frame = self.take_frame(worker, frames, &mut state, least_pages)?;
+        let is_shared = image.program.program.memory.shared;
+        let frame = self.take_frame(worker, frames, &mut state, least_pages, is_shared)?;
         state.table.occupy(frame);
         let started = self
             .grow_to(frame, least_pages)
@@ -63,9 +68,12 @@ impl FramePool {
         state.table.set_resident(frame, Some(task.slot));
         let residency = Arc::clone(task.residency());
         residency.set_resident(true);
+        residency.set_shareable(is_shared);
+        residency.enter();
         residency.runs(task.executor().recent_ns());
         let guest = Guest {
             frame,
+            is_home: true,
             task: Arc::downgrade(task),
             others: SortedMap::new(),
             has_stacks: false,
@@ -111,19 +119,39 @@ impl FramePool {
             .start_thread(task.slot, &program, start, frame)
     }
 
-    /// Takes a guest that has ended away, and zeroes what it has used of its frame.
+    /// Takes a guest that has ended away, and zeroes what it has used of its frame. It may leave:
+    /// see [`FramePool::may_leave`].
     pub(crate) fn unseat(&self, worker: WorkerId, slot: Slot) {
         self.platform.end_guest(slot);
         let Ok(frames) = self.worker(worker) else {
             return;
         };
         let mut state = frames.state.lock();
+        let name = state.name_of(slot);
+        let Some(guest) = state.guests.get(&name) else {
+            return;
+        };
+        let (residency, is_home) = (Arc::clone(&guest.residency), guest.is_home);
+        self.leave_guest(&mut state, slot);
+        drop(state);
+        if !is_home {
+            residency.come_back();
+        }
+        residency.leave();
+    }
+
+    /// The thread in `slot` is one of its guest no more; the last takes the guest with it.
+    fn leave_guest(&self, state: &mut State, slot: Slot) {
         if state.remove_thread(slot) {
             return;
         }
         let Some(guest) = state.guests.remove(&slot) else {
             return;
         };
+        if !guest.is_home {
+            self.forget_frame(guest.frame);
+            return;
+        }
         guest.residency.set_resident(false);
         if state.table.resident(guest.frame) == Some(slot) {
             let memory = self.platform.frame_memory(guest.frame);
@@ -132,7 +160,7 @@ impl FramePool {
             state.table.note_used(guest.frame, used);
             state.table.set_resident(guest.frame, None);
         }
-        self.leave_frame(&mut state, guest.frame);
+        self.leave_frame(state, guest.frame);
     }
 
     /// An idle frame, a new one, or one whose resident has moved out.
@@ -142,32 +170,51 @@ impl FramePool {
         frames: &WorkerFrames,
         state: &mut State,
         least_pages: u32,
+        is_shared: bool,
     ) -> Result<FrameId> {
-        let idle = state.table.idle();
+        let table = &state.table;
+        let (idle, others): (Vec<FrameId>, Vec<FrameId>) = table
+            .idle()
+            .iter()
+            .partition(|&&id| table.is_shared(id) == is_shared);
         let is_large = |&&id: &&FrameId| self.platform.frame_memory(id).size_pages() >= least_pages;
         if let Some(&frame) = idle.iter().rev().find(is_large).or(idle.last()) {
             let used = state.table.used_bytes(frame);
             self.budget.uncharge(Class::IdleFrames, used);
             return Ok(frame);
         }
-        if state.table.len() < frames.budget.load(Ordering::Relaxed) {
-            match self.make_frame(worker, frames, state) {
+        let max = frames.budget.load(Ordering::Relaxed);
+        if state.table.len() >= max
+            && let Some(&other) = others.first()
+        {
+            let used = state.table.remove(other);
+            self.budget.uncharge(Class::IdleFrames, used);
+            self.platform.drop_frame(other);
+        }
+        // A guest cannot share a frame of the other kind: so there is one of each, be it one too many.
+        if state.table.len() < max || !state.table.has_kind(is_shared) {
+            let kind = if is_shared {
+                FrameKind::Shared
+            } else {
+                FrameKind::Private
+            };
+            match self.make_frame(worker, frames, state, kind) {
                 Ok(frame) => return Ok(frame),
-                Err(error) if state.table.len() == 0 => return Err(error),
+                Err(error) if !state.table.has_kind(is_shared) => return Err(error),
                 Err(_) => {}
             }
         }
         let running = frames.running.load(Ordering::Relaxed);
         let urgency = |slot: Slot| {
             let guest = state.guests.get(&slot)?;
-            if guest.is_running(slot, running) {
+            if guest.is_running(slot, running) || guest.residency.is_spread() {
                 return None;
             }
             Some((guest.is_runnable(), guest.residency.last_ran_ns()))
         };
         let frame = state
             .table
-            .to_share(urgency)
+            .to_share(is_shared, urgency)
             .ok_or_else(|| Errno::ENOMEM.because("no guest can be moved out"))?;
         if let Some(resident) = state.table.resident(frame) {
             self.move_out(state, resident)?;
@@ -181,10 +228,11 @@ impl FramePool {
         worker: WorkerId,
         frames: &WorkerFrames,
         state: &mut State,
+        kind: FrameKind,
     ) -> Result<FrameId> {
-        match self.platform.make_frame() {
+        match self.platform.make_frame(kind) {
             Ok(frame) => {
-                state.table.add(frame);
+                state.table.add(frame, kind == FrameKind::Shared);
                 Ok(frame)
             }
             Err(error) => {

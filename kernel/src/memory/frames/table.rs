@@ -8,6 +8,8 @@ use crate::platform::Slot;
 /// A frame and its guests.
 #[derive(Debug, Default)]
 struct Frame {
+    /// Whether other Workers can have its memory too.
+    is_shared: bool,
     nr_occupants: usize,
     resident: Option<Slot>,
     /// The most bytes that any guest has used of it: what it costs the host.
@@ -27,9 +29,32 @@ pub(super) struct Table {
 
 impl Table {
     /// A new frame, idle.
-    pub(super) fn add(&mut self, id: FrameId) {
-        self.frames.insert(id, Frame::default());
+    pub(super) fn add(&mut self, id: FrameId, is_shared: bool) {
+        let frame = Frame {
+            is_shared,
+            ..Frame::default()
+        };
+        self.frames.insert(id, frame);
         self.idle.push(id);
+    }
+
+    /// Whether other Workers can have the memory of a frame too.
+    pub(super) fn is_shared(&self, id: FrameId) -> bool {
+        self.frames.get(&id).is_some_and(|frame| frame.is_shared)
+    }
+
+    /// Whether there is a frame of a kind.
+    pub(super) fn has_kind(&self, is_shared: bool) -> bool {
+        self.frames
+            .values()
+            .any(|frame| frame.is_shared == is_shared)
+    }
+
+    /// Whether a frame has one guest and no more.
+    pub(super) fn has_one(&self, id: FrameId) -> bool {
+        self.frames
+            .get(&id)
+            .is_some_and(|frame| frame.nr_occupants == 1)
     }
 
     /// The host has taken an idle frame back; the bytes that it cost.
@@ -59,10 +84,16 @@ impl Table {
         self.frames.get(&id)?.resident
     }
 
-    /// The frame that a guest is to share: one without a resident, else the one whose resident
+    /// The frame of a kind that a guest is to share: one without a resident, else the one whose resident
     /// `urgency` says has been idle longest. A resident without an urgency stays.
-    pub(super) fn to_share(&self, urgency: impl Fn(Slot) -> Option<Urgency>) -> Option<FrameId> {
-        let candidates = self.frames.iter().filter_map(|(&id, frame)| {
+    pub(super) fn to_share(
+        &self,
+        is_shared: bool,
+        urgency: impl Fn(Slot) -> Option<Urgency>,
+    ) -> Option<FrameId> {
+        let of_kind = self.frames.iter();
+        let of_kind = of_kind.filter(|(_, frame)| frame.is_shared == is_shared);
+        let candidates = of_kind.filter_map(|(&id, frame)| {
             let cost = match frame.resident {
                 None => None,
                 Some(slot) => Some(urgency(slot)?),
@@ -121,7 +152,7 @@ mod tests {
 
     fn table(count: u32) -> Table {
         let mut table = Table::default();
-        (1..=count).for_each(|id| table.add(FrameId(id)));
+        (1..=count).for_each(|id| table.add(FrameId(id), false));
         table
     }
 
@@ -139,7 +170,7 @@ mod tests {
         }
         assert!(table.idle().is_empty());
         let last_ran = |Slot(slot)| Some((false, if slot == 2 { 10 } else { 20 }));
-        assert_eq!(table.to_share(last_ran), Some(FrameId(2)));
+        assert_eq!(table.to_share(false, last_ran), Some(FrameId(2)));
     }
 
     #[test]
@@ -148,10 +179,10 @@ mod tests {
         seat(&mut table, 1, 1);
         seat(&mut table, 2, 2);
         let urgency = |Slot(slot)| Some((slot == 1, u64::from(slot)));
-        assert_eq!(table.to_share(urgency), Some(FrameId(2)));
+        assert_eq!(table.to_share(false, urgency), Some(FrameId(2)));
         let first_runs = |Slot(slot)| (slot != 1).then_some((true, 9));
-        assert_eq!(table.to_share(first_runs), Some(FrameId(2)));
-        assert_eq!(table.to_share(|_| None), None);
+        assert_eq!(table.to_share(false, first_runs), Some(FrameId(2)));
+        assert_eq!(table.to_share(false, |_| None), None);
     }
 
     #[test]
@@ -162,10 +193,16 @@ mod tests {
         }
         seat(&mut table, 2, 4);
         table.set_resident(FrameId(2), None);
-        assert_eq!(table.to_share(|_| Some((false, 0))), Some(FrameId(2)));
+        assert_eq!(
+            table.to_share(false, |_| Some((false, 0))),
+            Some(FrameId(2))
+        );
         // The one with the fewest guests, if there are several.
         table.set_resident(FrameId(3), None);
-        assert_eq!(table.to_share(|_| Some((false, 0))), Some(FrameId(3)));
+        assert_eq!(
+            table.to_share(false, |_| Some((false, 0))),
+            Some(FrameId(3))
+        );
         assert_eq!(table.nr_shared(), 1);
     }
 

@@ -29,7 +29,7 @@ impl Task {
             }
             if self.is_over() {
                 kernel.scheduler.vacate(&self);
-                kernel.frames.unseat(self.executor.worker(), self.slot);
+                self.unseat(&kernel).await;
                 break;
             }
             if is_seated {
@@ -39,24 +39,55 @@ impl Task {
                 kernel.log(Level::Error, &reason);
                 kernel.scheduler.vacate(&self);
                 kernel.exit_process(&self.process(), signal_status(signal::KILL));
-                kernel.frames.unseat(self.executor.worker(), self.slot);
+                self.unseat(&kernel).await;
                 break;
             }
             self.stopwatch.start(self.executor.now_ns());
             let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
             self.clock_out(&kernel, Left::Waits);
-            kernel.frames.unseat(self.executor.worker(), self.slot);
+            let is_last = kernel.frames.may_leave(&self);
+            if !is_last && !self.has_next() {
+                // The threads that it waits for may have to hear of it.
+                self.guest_is_gone(&kernel, &end);
+            }
+            self.unseat(&kernel).await;
             if self.has_next() {
+                self.until(|| self.residency.is_left()).await;
                 if kernel.exec_elsewhere(&self) {
                     return;
                 }
                 kernel.scheduler.start(&self);
                 continue;
             }
-            self.guest_is_gone(&kernel, end);
+            if is_last {
+                self.guest_is_gone(&kernel, &end);
+            }
             break;
         }
         kernel.release_slot(self.slot);
+    }
+
+    /// Gives up its seat, once it may.
+    async fn unseat(&self, kernel: &Kernel) {
+        self.until(|| kernel.frames.may_leave(self)).await;
+        kernel.frames.unseat(self.executor.worker(), self.slot);
+    }
+
+    /// Waits until other threads have left, so that `is_done`.
+    async fn until(&self, is_done: impl Fn() -> bool) {
+        let mut registration = None;
+        poll_fn(|context| {
+            if is_done() {
+                return Poll::Ready(());
+            }
+            registration = Some(self.residency.left().register(context.waker()));
+            if is_done() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Makes the instance of its program, or of its thread.
@@ -118,7 +149,7 @@ impl Task {
     }
 
     /// The guest is over and nothing follows it: ends whoever it still was.
-    fn guest_is_gone(self: &Arc<Self>, kernel: &Kernel, end: GuestEnd) {
+    fn guest_is_gone(self: &Arc<Self>, kernel: &Kernel, end: &GuestEnd) {
         loop {
             let process = self.process();
             let is_alive = !self.is_over()
@@ -126,10 +157,10 @@ impl Task {
                     kernel.processes.state_of(process.pid),
                     Some(RunState::Running | RunState::Stopped(_))
                 );
-            if is_alive && end == GuestEnd::Left && self.tid() != process.pid {
+            if is_alive && *end == GuestEnd::Left && self.tid() != process.pid {
                 kernel.exit_thread(self, 0);
             } else if is_alive {
-                let status = match &end {
+                let status = match end {
                     GuestEnd::Left => exit_status(0),
                     GuestEnd::Trapped(message) => {
                         let line = format!("pid {}: {message}", process.pid);

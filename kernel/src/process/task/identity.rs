@@ -153,7 +153,7 @@ impl Task {
     }
 
     /// Whether it makes no more calls.
-    pub(in crate::process) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.is_doomed.load(Ordering::Acquire) && self.nr_loans() == 0
     }
 

@@ -94,7 +94,8 @@ impl Task {
 
     /// Whether it has not started anything, so that another Worker may.
     pub(crate) fn is_movable(&self) -> bool {
-        self.driver.get().is_none() && self.nr_loans() == 0 && self.has_next()
+        let starts_thread = || self.residency.is_shareable() && self.state.lock().start.is_some();
+        self.driver.get().is_none() && self.nr_loans() == 0 && (self.has_next() || starts_thread())
     }
 
     /// The guest gets `code` when its turn comes.
@@ -172,11 +173,9 @@ impl Task {
     /// Gives the time that the guest has run so far to `process`, if it runs.
     pub(in crate::process) fn settle_time(&self, process: &Process) {
         if self.stopwatch.is_running() {
-            let now_ns = self.executor.now_ns();
-            let ran_ns = self.stopwatch.stop(now_ns);
+            let ran_ns = self.stopwatch.restart(self.executor.now_ns());
             process.cpu_time.add_own(ran_ns);
             self.cpu_time.add_own(ran_ns);
-            self.stopwatch.start(now_ns);
         }
     }
 
