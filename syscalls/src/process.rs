@@ -15,7 +15,7 @@ use abi::{Errno, Result};
 use fs::vfs::inode::FileType;
 use kernel::call::{Outcome, Restart};
 use kernel::poll::wait_for;
-use kernel::process::{WaitEvent, WaitFor, WaitOptions, exit_status};
+use kernel::process::{Task, WaitEvent, WaitFor, WaitOptions, exit_status};
 
 use crate::context::Cx;
 use crate::system::usage_of;
@@ -68,22 +68,22 @@ pub(crate) fn clone(
     if !is_known || flags & THREAD_FLAGS != THREAD_FLAGS || stack.is_null() {
         return Err(Errno::EINVAL.because("a thread that shares less, or without a stack"));
     }
-    let tid = cx.kernel.clone_thread(cx.task, [stack.0, 0, 0], stack.0)?;
-    // As Linux has it, an address that cannot be written to is no error any more.
-    for (flag, address) in [
-        (CLONE_PARENT_SETTID, parent_tid),
-        (CLONE_CHILD_SETTID, child_tid),
-    ] {
-        if flags & flag != 0 {
-            let _written = cx.copy_out(address, &tid.to_le_bytes());
+    let prepare = |thread: &Task| {
+        // As Linux has it, an address that cannot be written to is no error any more.
+        for (flag, address) in [
+            (CLONE_PARENT_SETTID, parent_tid),
+            (CLONE_CHILD_SETTID, child_tid),
+        ] {
+            if flags & flag != 0 {
+                let _written = cx.copy_out(address, &thread.tid().to_le_bytes());
+            }
         }
-    }
-    if flags & CLONE_CHILD_CLEARTID != 0
-        && let Some(thread) = cx.process().thread(tid)
-    {
-        thread.set_clear_child_tid(child_tid.0);
-    }
-    Ok(tid)
+        if flags & CLONE_CHILD_CLEARTID != 0 {
+            thread.set_clear_child_tid(child_tid.0);
+        }
+    };
+    cx.kernel
+        .clone_thread(cx.task, [stack.0, 0, 0], stack.0, prepare)
 }
 
 /// getppid(2).

@@ -161,7 +161,8 @@ impl Process {
 }
 
 impl Kernel {
-    /// Makes one more thread of `maker`'s process; its id. On `maker`'s Worker it runs when that waits.
+    /// Makes one more thread of `maker`'s process; its id. On `maker`'s Worker it runs when that waits,
+    /// on another at once: `prepare` does what is to be done before.
     ///
     /// # Errors
     /// `EAGAIN` at `RLIMIT_NPROC` and without room for one more stack, `ENOMEM`; `EINVAL` for a
@@ -174,6 +175,7 @@ impl Kernel {
         maker: &Arc<Task>,
         arguments: [u32; 3],
         stack_pointer: u32,
+        prepare: impl FnOnce(&Task),
     ) -> Result<Pid> {
         let process = maker.process();
         if maker.nr_loans() > 0 {
@@ -206,11 +208,12 @@ impl Kernel {
         process.signals.lock().add_thread(maker.tid(), tid);
         let task = Task::new_thread(self, slot, executor, maker, tid, start);
         task.set_comm(maker.comm());
-        process.set_policy(tid, process.policy(maker.tid()).for_child());
+        prepare(&task);
         if !process.admit_thread(maker, tid, &task) {
             self.processes.remove_thread(tid);
             task.doom();
         }
+        process.set_policy(tid, process.policy(maker.tid()).for_child());
         task.residency().enter();
         self.occupy_slot(slot, &task);
         if is_sent {
@@ -261,6 +264,7 @@ impl Kernel {
         let executor = Arc::clone(executor);
         let moved = Task::new_thread(self, task.slot, executor, task, tid, start);
         moved.set_comm(task.comm());
+        moved.set_clear_child_tid(task.set_clear_child_tid(0));
         if !process.admit_thread(task, tid, &moved) {
             moved.doom();
         }
