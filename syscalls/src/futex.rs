@@ -128,6 +128,9 @@ fn check_aligned(address: UserAddr) -> Result<()> {
 /// The futex word; it must be aligned.
 fn word_at(cx: Cx<'_>, address: UserAddr) -> Result<u32> {
     check_aligned(address)?;
+    if address.is_null() {
+        return Err(Errno::EFAULT.because("a null pointer"));
+    }
     cx.memory().word(address.0)
 }
 

@@ -81,7 +81,9 @@ impl ProcessSource for ProcessView {
         let pid = current::pid()?;
         let running = self.kernel.upgrade().and_then(|kernel| {
             let process = kernel.processes.find(pid)?;
-            let worker = process.task()?.executor().worker();
+            let mut threads = process.threads().into_iter();
+            let here = threads.find(|task| task.executor().is_current());
+            let worker = here.or(process.task())?.executor().worker();
             kernel.task(kernel.frames.running(worker)?)
         });
         let tid = running

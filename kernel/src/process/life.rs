@@ -5,6 +5,7 @@
 //! then return the child's pid to the instance, which is the parent again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use abi::flags::{CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
 use abi::limits::HZ;
@@ -315,6 +316,7 @@ impl Kernel {
         program.loaded = Some(Arc::clone(&executable.image.program));
         drop(program);
         *process.wasi.lock() = WasiState::default();
+        process.counts_processors.store(false, Ordering::Relaxed);
         process.note_peak_memory();
         executable.space.set_owner(process.pid);
         *process.memory.lock() = Arc::new(Lock::new(executable.space));

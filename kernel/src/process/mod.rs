@@ -34,7 +34,7 @@ mod wasi;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use executor::JoinHandle;
 use executor::sync::{Lock, LockGuard};
@@ -136,6 +136,8 @@ pub struct Process {
     pub real_timer: Lock<IntervalTimer>,
     /// Workers that it may run on, one bit each.
     pub affinity: AtomicU64,
+    /// Its program has asked how many processors there are (sched_getaffinity(2)).
+    pub counts_processors: AtomicBool,
     /// How long it ran.
     pub cpu_time: CpuTime,
     /// What its threads that have ended read and wrote.
@@ -185,6 +187,7 @@ impl Process {
             signal_posted: WaitQueue::new(),
             real_timer: Lock::new(IntervalTimer::default()),
             affinity: AtomicU64::new(parts.affinity),
+            counts_processors: AtomicBool::new(false),
             cpu_time: CpuTime::default(),
             ended_io: IoCount::default(),
             peak_memory: PeakMemory::default(),

@@ -9,6 +9,7 @@
 //! is busy (ADR 0029). A *doomed* task makes no more calls: whatever it waits in ends, and its shim traps,
 //! on another Worker at its next safepoint. Its process goes on without it, or has ended.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
@@ -54,10 +55,17 @@ enum Departure {
     OneLess,
     /// It was the last: the process ends with this status.
     Last(i32),
+    /// It is none any more: another has made exec meanwhile.
+    Gone,
 }
 
 impl Threads {
-    fn leave(&mut self, tid: Pid, is_first: bool, status: i32) -> Departure {
+    fn leave(&mut self, task: &Arc<Task>, is_first: bool, status: i32) -> Departure {
+        let tid = task.tid();
+        let own = Arc::downgrade(task);
+        if self.tasks.get(&tid).is_none_or(|task| !task.ptr_eq(&own)) {
+            return Departure::Gone;
+        }
         if self.tasks.len() <= 1 {
             return Departure::Last(self.first_status.unwrap_or(status));
         }
@@ -226,12 +234,14 @@ impl Kernel {
         Ok(tid)
     }
 
-    /// The Worker of one more thread: `maker`'s, or another if that is busy and the memory can be there
-    /// too. In that case the thread counts as away.
+    /// The Worker of one more thread: `maker`'s, or another if that is busy, or the program makes as many
+    /// threads as there are processors, and the memory can be there too. Then the thread counts as away.
     fn place_thread(&self, process: &Process, maker: &Arc<Task>) -> Arc<Executor> {
         let near = maker.executor();
         if maker.residency().is_shareable() {
-            let placed = self.place(process, Some(maker));
+            // Who has asked how many processors there are makes threads for them.
+            let beside = (!process.counts_processors.load(Ordering::Relaxed)).then_some(&**maker);
+            let placed = self.place(process, beside);
             if placed.worker() != near.worker() && self.frames.pin(maker) {
                 return placed;
             }
@@ -282,7 +292,7 @@ impl Kernel {
         let (process, tid) = (task.process(), task.tid());
         let departure = {
             let mut threads = process.threads.lock();
-            let departure = threads.leave(tid, tid == process.pid, status);
+            let departure = threads.leave(task, tid == process.pid, status);
             if matches!(departure, Departure::OneLess) {
                 process.ended_io.add(&task.io);
             }
@@ -294,6 +304,7 @@ impl Kernel {
                 self.release_thread(task, &process, tid);
                 None
             }
+            Departure::Gone => None,
         }
     }
 

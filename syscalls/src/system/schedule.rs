@@ -175,6 +175,10 @@ pub(crate) fn sched_getaffinity(cx: Cx<'_>, pid: Pid, len: usize, mask: UserAddr
     let allowed = process_of(cx, pid.0)?.affinity.load(Ordering::Relaxed) & workers;
     let bytes = allowed.to_le_bytes();
     cx.copy_out(mask, bytes.get(..needed).unwrap_or(&bytes))?;
+    if pid.0 == 0 {
+        let process = cx.process();
+        process.counts_processors.store(true, Ordering::Relaxed);
+    }
     Ok(needed)
 }
 
