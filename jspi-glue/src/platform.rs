@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use abi::{Errno, Result};
 use executor::{Clock, Pender, WorkerId};
 use fs::vfs::file::GuestMemory;
-use kernel::exec::{Image, LoadedProgram};
+use kernel::exec::{Image, LoadedProgram, ProgramId};
 use kernel::memory::frames::FrameId;
 use kernel::platform::{FrameKind, FrameMemory, Level, Platform, Slot, UserMemory};
 use kernel::process::ThreadStart;
@@ -232,8 +232,8 @@ impl Platform for WebPlatform {
         Ok(())
     }
 
-    fn send_thread(&self, slot: Slot, worker: WorkerId, program: &LoadedProgram, frame: FrameId) {
-        imports::send_thread(slot.0, worker.0, program.id.0, frame.0);
+    fn send_thread(&self, slot: Slot, worker: WorkerId, program: ProgramId, frame: FrameId) {
+        imports::send_thread(slot.0, worker.0, program.0, frame.0);
     }
 
     fn resume_guest(&self, slot: Slot) {

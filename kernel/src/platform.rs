@@ -9,7 +9,7 @@ use abi::Result;
 use executor::WorkerId;
 use fs::vfs::file::GuestMemory;
 
-use crate::exec::{Image, LoadedProgram};
+use crate::exec::{Image, LoadedProgram, ProgramId};
 use crate::memory::frames::FrameId;
 use crate::process::ThreadStart;
 
@@ -152,7 +152,7 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Sends the thread in `slot` to `worker`, with `program` and the memory of `frame`, a shared one of
     /// the calling Worker's: that Worker hears of it, [`crate::Kernel::thread_arrives`].
-    fn send_thread(&self, slot: Slot, worker: WorkerId, program: &LoadedProgram, frame: FrameId);
+    fn send_thread(&self, slot: Slot, worker: WorkerId, program: ProgramId, frame: FrameId);
 
     /// Calls the entry of the new guest in `slot`, of the calling Worker, soon: when its turn has
     /// come and the kernel has returned.

@@ -19,8 +19,10 @@ use kernel_loader::ThreadEntry;
 
 use super::robust;
 use super::{Pid, Policy, Process, Task};
+use crate::exec::ProgramId;
 use crate::ipc::futex::{Key, Reach};
 use crate::kernel::Kernel;
+use crate::memory::frames::FrameId;
 use crate::platform::Slot;
 
 /// Bytes of the kernel's memory that a thread takes, about.
@@ -48,6 +50,9 @@ pub(super) struct Threads {
     /// The process has ended: what starts now is doomed.
     is_ended: bool,
 }
+
+/// A thread's Worker, and if that is not its maker's, the program and the frame that go with it.
+type Placed = (Arc<Executor>, Option<(ProgramId, FrameId)>);
 
 /// What the end of a thread means.
 enum Departure {
@@ -201,13 +206,12 @@ impl Kernel {
         self.check_process_limit(&process)?;
         self.budget().admit(THREAD_BYTES)?;
         let tid = self.processes.add_thread(process.pid)?;
-        let executor = self.place_thread(&process, maker);
-        let is_sent = executor.worker() != maker.executor().worker();
+        let (executor, sent) = self.place_thread(&process, maker);
         let slot = match self.claim_slot(&executor) {
             Ok(slot) => slot,
             Err(error) => {
                 self.processes.remove_thread(tid);
-                if is_sent {
+                if sent.is_some() {
                     maker.residency().come_back();
                 }
                 return Err(error);
@@ -224,9 +228,8 @@ impl Kernel {
         process.set_policy(tid, process.policy(maker.tid()).for_child());
         task.residency().enter();
         self.occupy_slot(slot, &task);
-        if is_sent {
-            self.frames
-                .send(&task, maker.executor().worker(), maker.slot);
+        if let Some(sent) = sent {
+            self.send_thread(&task, sent);
         } else {
             self.frames.join(maker.slot, &task);
             self.scheduler.start(&task);
@@ -234,19 +237,27 @@ impl Kernel {
         Ok(tid)
     }
 
+    /// Sends a thread from the calling Worker, where a frame has the memory, to its own.
+    fn send_thread(&self, task: &Task, (program, frame): (ProgramId, FrameId)) {
+        let worker = task.executor().worker();
+        self.platform.send_thread(task.slot, worker, program, frame);
+    }
+
     /// The Worker of one more thread: `maker`'s, or another if that is busy, or the program makes as many
     /// threads as there are processors, and the memory can be there too. Then the thread counts as away.
-    fn place_thread(&self, process: &Process, maker: &Arc<Task>) -> Arc<Executor> {
+    fn place_thread(&self, process: &Process, maker: &Arc<Task>) -> Placed {
         let near = maker.executor();
         if maker.residency().is_shareable() {
             // Who has asked how many processors there are makes threads for them.
             let beside = (!process.counts_processors.load(Ordering::Relaxed)).then_some(&**maker);
             let placed = self.place(process, beside);
-            if placed.worker() != near.worker() && self.frames.pin(maker) {
-                return placed;
+            if placed.worker() != near.worker()
+                && let Some(sent) = self.frames.depart(maker, false)
+            {
+                return (placed, Some(sent));
             }
         }
-        Arc::clone(near)
+        (Arc::clone(near), None)
     }
 
     /// A thread has arrived at its Worker, the calling one.
@@ -264,7 +275,7 @@ impl Kernel {
         task: &Arc<Task>,
         executor: &Arc<Executor>,
     ) -> bool {
-        let Some(stays) = self.frames.take_out(task) else {
+        let Some(sent) = self.frames.depart(task, true) else {
             return false;
         };
         let Some(start) = task.take_start() else {
@@ -279,7 +290,7 @@ impl Kernel {
             moved.doom();
         }
         self.occupy_slot(task.slot, &moved);
-        self.frames.send(&moved, task.executor().worker(), stays);
+        self.send_thread(&moved, sent);
         true
     }
 

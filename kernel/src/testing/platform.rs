@@ -11,7 +11,7 @@ use executor::{Clock, WorkerId};
 use fs::vfs::file::GuestMemory;
 
 use super::FakeMemory;
-use crate::exec::{Image, LoadedProgram};
+use crate::exec::{Image, LoadedProgram, ProgramId};
 use crate::kernel::Kernel;
 use crate::memory::frames::FrameId;
 use crate::platform::{FrameKind, FrameMemory, Level, Platform, Slot, UserMemory};
@@ -207,13 +207,7 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
-    fn send_thread(
-        &self,
-        _slot: Slot,
-        _worker: WorkerId,
-        _program: &LoadedProgram,
-        _frame: FrameId,
-    ) {
+    fn send_thread(&self, _slot: Slot, _worker: WorkerId, _program: ProgramId, _frame: FrameId) {
         // Its programs' memories are private, so their threads stay.
     }
 

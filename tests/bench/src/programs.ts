@@ -133,6 +133,14 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
         statistic: "median",
       }),
     ),
+    ...([1, 2] as const).map((workers) =>
+      loop(`two_threads_${workers}`, `two threads that compute, ${cpus(workers)}`, {
+        group: "pool",
+        program: "two_threads",
+        workers,
+        statistic: "median",
+      }),
+    ),
     loop("idle_round_trip", `pipe round trip, one CPU, ${thousands(idle)} asleep`, {
       group: "pool",
       program: "pipe_round_trip",

@@ -60,7 +60,10 @@ impl FramePool {
                     .count(),
                 max_frames: frames.budget.load(Ordering::Relaxed),
                 nr_frames: state.table.len(),
-                nr_idle: state.table.idle().len(),
+                nr_idle: [true, false]
+                    .map(|kind| state.table.idle(kind).len())
+                    .iter()
+                    .sum(),
                 nr_shared: state.table.nr_shared(),
                 nr_swapped: stored().count(),
                 nr_packed: packed.count(),

@@ -172,11 +172,7 @@ impl FramePool {
         least_pages: u32,
         is_shared: bool,
     ) -> Result<FrameId> {
-        let table = &state.table;
-        let (idle, others): (Vec<FrameId>, Vec<FrameId>) = table
-            .idle()
-            .iter()
-            .partition(|&&id| table.is_shared(id) == is_shared);
+        let idle = state.table.idle(is_shared);
         let is_large = |&&id: &&FrameId| self.platform.frame_memory(id).size_pages() >= least_pages;
         if let Some(&frame) = idle.iter().rev().find(is_large).or(idle.last()) {
             let used = state.table.used_bytes(frame);
@@ -185,7 +181,7 @@ impl FramePool {
         }
         let max = frames.budget.load(Ordering::Relaxed);
         if state.table.len() >= max
-            && let Some(&other) = others.first()
+            && let Some(&other) = state.table.idle(!is_shared).first()
         {
             let used = state.table.remove(other);
             self.budget.uncharge(Class::IdleFrames, used);

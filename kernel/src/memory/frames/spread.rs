@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Worker 0, where the frame is                     Worker 1
-//!   pin: the memory stays ── thread, module, ──────> arrive: a name for the memory here,
+//!   depart: memory stays  ── thread, module, ──────> arrive: a name for the memory here,
 //!                            memory (by the host)    and a guest for the threads here
 //!   may_leave: not the last before <──── unseat ──── the last thread here forgets the name
 //!   those that are away
@@ -12,13 +12,13 @@
 
 use std::sync::Arc;
 
-use executor::WorkerId;
 use executor::sorted::SortedMap;
 
 use super::FrameId;
-use super::guests::Guest;
+use super::guests::{Guest, State};
 use super::pool::FramePool;
-use crate::platform::{FrameKind, Slot};
+use crate::exec::ProgramId;
+use crate::platform::FrameKind;
 use crate::process::Task;
 
 /// No memory has this name: the host could not take one that arrived.
@@ -39,70 +39,30 @@ impl FramePool {
         guest.is_none_or(|guest| !guest.is_home || !guest.others.is_empty())
     }
 
-    /// One more thread of `task`'s guest is away from now on, so that its memory stays where it is;
-    /// false: others have the frame too. `task` is on the calling Worker.
-    pub(crate) fn pin(&self, task: &Task) -> bool {
-        let residency = task.residency();
-        let Ok(frames) = self.worker(task.executor().worker()) else {
-            return false;
-        };
+    /// One more thread of the guest of `task`, on the calling Worker, is away from now on, so that its
+    /// memory stays where it is: `task` itself, which has not started and leaves, or one that it makes.
+    /// Its program, and the frame here; `None`: others have the frame too, or nobody would stay.
+    pub(crate) fn depart(&self, task: &Task, leaves: bool) -> Option<(ProgramId, FrameId)> {
+        let frames = self.worker(task.executor().worker()).ok()?;
         let mut state = frames.state.lock();
         let name = state.name_of(task.slot);
-        let has_frame = |frame| state.table.has_one(frame) && residency.is_resident();
-        let can_stay = state
-            .guests
-            .get(&name)
-            .is_some_and(|guest| !guest.is_home || has_frame(guest.frame));
-        if can_stay && let Some(guest) = state.guests.get_mut(&name) {
-            guest.has_stacks = true;
-            residency.go_away();
-        }
-        can_stay
-    }
-
-    /// Sends `thread`, which has not started, from Worker `from`, the calling one, to its own. The guest
-    /// has another thread there, in `slot`.
-    pub(crate) fn send(&self, thread: &Task, from: WorkerId, slot: Slot) {
-        let Ok(frames) = self.worker(from) else {
-            return;
-        };
-        let found = {
-            let state = frames.state.lock();
-            let guest = state.guests.get(&state.name_of(slot));
-            guest.map(|guest| (Arc::clone(&guest.program), guest.frame))
-        };
-        if let Some((program, frame)) = found {
-            let worker = thread.executor().worker();
-            self.platform
-                .send_thread(thread.slot, worker, &program, frame);
-        }
-    }
-
-    /// Takes a thread that waits to start from its Worker, the calling one, to send it to another;
-    /// the slot of a thread that stays. `None`: it has to stay.
-    pub(crate) fn take_out(&self, task: &Task) -> Option<Slot> {
-        let frames = self.worker(task.executor().worker()).ok()?;
-        let stays = {
-            let state = frames.state.lock();
-            let name = state.name_of(task.slot);
-            let mut slots = state.guests.get(&name)?.slots(name);
-            slots.find(|&slot| slot != task.slot)?
-        };
-        if !self.pin(task) {
+        let State { table, guests, .. } = &mut *state;
+        let guest = guests.get_mut(&name)?;
+        let (is_home, residency) = (guest.is_home, task.residency());
+        let can_stay = !is_home || residency.is_resident() && table.has_one(guest.frame);
+        if !can_stay || leaves && guest.others.is_empty() {
             return None;
         }
-        let is_home = {
-            let mut state = frames.state.lock();
-            let name = state.name_of(task.slot);
-            let is_home = state.guests.get(&name).is_some_and(|guest| guest.is_home);
+        guest.has_stacks = true;
+        let found = (guest.program.id, guest.frame);
+        if leaves {
             state.remove_thread(task.slot);
-            is_home
-        };
-        if !is_home {
-            // It was away before.
-            task.residency().come_back();
         }
-        Some(stays)
+        // Else it is away already.
+        if is_home || !leaves {
+            residency.go_away();
+        }
+        Some(found)
     }
 
     /// A thread has come to its Worker, the calling one, on which its guest may have others already.

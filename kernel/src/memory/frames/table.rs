@@ -23,8 +23,9 @@ pub(super) type Urgency = (bool, u64);
 #[derive(Debug, Default)]
 pub(super) struct Table {
     frames: SortedMap<FrameId, Frame>,
-    /// Frames without occupants; the one that was used last is last.
+    /// Frames without occupants, the shared ones apart; the one that was used last is last.
     idle: Vec<FrameId>,
+    idle_shared: Vec<FrameId>,
 }
 
 impl Table {
@@ -35,12 +36,22 @@ impl Table {
             ..Frame::default()
         };
         self.frames.insert(id, frame);
-        self.idle.push(id);
+        self.idle_of(is_shared).push(id);
     }
 
-    /// Whether other Workers can have the memory of a frame too.
-    pub(super) fn is_shared(&self, id: FrameId) -> bool {
-        self.frames.get(&id).is_some_and(|frame| frame.is_shared)
+    const fn idle_of(&mut self, is_shared: bool) -> &mut Vec<FrameId> {
+        if is_shared {
+            &mut self.idle_shared
+        } else {
+            &mut self.idle
+        }
+    }
+
+    /// It is idle no more.
+    fn take_idle(&mut self, id: FrameId) {
+        for idle in [&mut self.idle, &mut self.idle_shared] {
+            idle.retain(|&idle| idle != id);
+        }
     }
 
     /// Whether there is a frame of a kind.
@@ -59,7 +70,7 @@ impl Table {
 
     /// The host has taken an idle frame back; the bytes that it cost.
     pub(super) fn remove(&mut self, id: FrameId) -> u64 {
-        self.idle.retain(|&idle| idle != id);
+        self.take_idle(id);
         self.frames.remove(&id).map_or(0, |frame| frame.used_bytes)
     }
 
@@ -68,9 +79,13 @@ impl Table {
         self.frames.len()
     }
 
-    /// Frames without occupants.
-    pub(super) fn idle(&self) -> &[FrameId] {
-        &self.idle
+    /// Frames of a kind without occupants.
+    pub(super) fn idle(&self, is_shared: bool) -> &[FrameId] {
+        if is_shared {
+            &self.idle_shared
+        } else {
+            &self.idle
+        }
     }
 
     /// How many frames have more than one occupant.
@@ -105,7 +120,7 @@ impl Table {
 
     /// One more guest belongs to the frame.
     pub(super) fn occupy(&mut self, id: FrameId) {
-        self.idle.retain(|&idle| idle != id);
+        self.take_idle(id);
         if let Some(frame) = self.frames.get_mut(&id) {
             frame.nr_occupants = frame.nr_occupants.saturating_add(1);
         }
@@ -119,7 +134,8 @@ impl Table {
         frame.nr_occupants = frame.nr_occupants.saturating_sub(1);
         let is_idle = frame.nr_occupants == 0;
         if is_idle {
-            self.idle.push(id);
+            let is_shared = frame.is_shared;
+            self.idle_of(is_shared).push(id);
         }
         is_idle
     }
@@ -168,7 +184,7 @@ mod tests {
         for id in 1..=3 {
             seat(&mut table, id, id);
         }
-        assert!(table.idle().is_empty());
+        assert!(table.idle(false).is_empty());
         let last_ran = |Slot(slot)| Some((false, if slot == 2 { 10 } else { 20 }));
         assert_eq!(table.to_share(false, last_ran), Some(FrameId(2)));
     }
@@ -214,7 +230,7 @@ mod tests {
         table.set_resident(FrameId(1), None);
         assert!(!table.leave(FrameId(1)));
         assert!(table.leave(FrameId(1)));
-        assert_eq!(table.idle(), [FrameId(1)]);
+        assert_eq!(table.idle(false), [FrameId(1)]);
         assert_eq!(table.note_used(FrameId(1), 100), 100);
         assert_eq!(table.note_used(FrameId(1), 50), 100);
         assert_eq!((table.remove(FrameId(1)), table.len()), (100, 0));

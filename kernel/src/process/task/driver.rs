@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use abi::{Errno, Result};
+use executor::wait_queue::Registration;
 
 use super::{Task, entry};
 use crate::kernel::Kernel;
@@ -14,6 +15,13 @@ use crate::platform::{GuestEnd, Level};
 use crate::process::{RunState, exit_status, signal_status};
 use crate::scheduler::{Left, Ready};
 use crate::signal;
+
+/// How far a task is that leaves its frame.
+#[derive(Default)]
+struct Leaving {
+    has_left: bool,
+    registration: Option<Registration>,
+}
 
 impl Task {
     /// Drives the guest until its process has ended.
@@ -27,67 +35,65 @@ impl Task {
             if let Some(status) = self.fatal_status() {
                 kernel.exit_process(&self.process(), status);
             }
-            if self.is_over() {
+            let is_started = !self.is_over() && self.start_guest(&kernel, is_seated);
+            let mut end = None;
+            if is_started {
+                self.stopwatch.start(self.executor.now_ns());
+                end = Some(poll_fn(|context| self.poll_guest(&kernel, context)).await);
+                self.clock_out(&kernel, Left::Waits);
+                if !self.has_next() && !kernel.frames.may_leave(&self) {
+                    // The threads that it waits for have to hear of its end.
+                    self.guest_is_gone(&kernel, end.take());
+                }
+            } else {
                 kernel.scheduler.vacate(&self);
-                self.unseat(&kernel).await;
-                break;
             }
-            if is_seated {
-                kernel.platform.run_guest(self.slot, 0);
-            } else if let Err(error) = self.seat(&kernel) {
-                let reason = format!("pid {}: {error}", self.pid());
-                kernel.log(Level::Error, &reason);
-                kernel.scheduler.vacate(&self);
-                kernel.exit_process(&self.process(), signal_status(signal::KILL));
-                self.unseat(&kernel).await;
-                break;
-            }
-            self.stopwatch.start(self.executor.now_ns());
-            let end = poll_fn(|context| self.poll_guest(&kernel, context)).await;
-            self.clock_out(&kernel, Left::Waits);
-            let is_last = kernel.frames.may_leave(&self);
-            if !is_last && !self.has_next() {
-                // The threads that it waits for may have to hear of it.
-                self.guest_is_gone(&kernel, &end);
-            }
-            self.unseat(&kernel).await;
-            if self.has_next() {
-                self.until(|| self.residency.is_left()).await;
+            let mut leaving = Leaving::default();
+            poll_fn(|context| self.poll_leave(&kernel, &mut leaving, context)).await;
+            if is_started && self.has_next() {
                 if kernel.exec_elsewhere(&self) {
                     return;
                 }
                 kernel.scheduler.start(&self);
                 continue;
             }
-            if is_last {
-                self.guest_is_gone(&kernel, &end);
-            }
+            self.guest_is_gone(&kernel, end);
             break;
         }
         kernel.release_slot(self.slot);
     }
 
-    /// Gives up its seat, once it may.
-    async fn unseat(&self, kernel: &Kernel) {
-        self.until(|| kernel.frames.may_leave(self)).await;
-        kernel.frames.unseat(self.executor.worker(), self.slot);
+    /// Lets its guest start; false: that cannot be, and the process has ended.
+    fn start_guest(self: &Arc<Self>, kernel: &Kernel, is_seated: bool) -> bool {
+        if is_seated {
+            kernel.platform.run_guest(self.slot, 0);
+        } else if let Err(error) = self.seat(kernel) {
+            let reason = format!("pid {}: {error}", self.pid());
+            kernel.log(Level::Error, &reason);
+            kernel.exit_process(&self.process(), signal_status(signal::KILL));
+            return false;
+        }
+        true
     }
 
-    /// Waits until other threads have left, so that `is_done`.
-    async fn until(&self, is_done: impl Fn() -> bool) {
-        let mut registration = None;
-        poll_fn(|context| {
-            if is_done() {
-                return Poll::Ready(());
-            }
-            registration = Some(self.residency.left().register(context.waker()));
-            if is_done() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    /// Gives up its seat once it may, which the last thread at a frame does behind those on other
+    /// Workers, and waits until all have left if a program follows.
+    fn poll_leave(
+        &self,
+        kernel: &Kernel,
+        leaving: &mut Leaving,
+        context: &Context<'_>,
+    ) -> Poll<()> {
+        leaving.registration = Some(self.residency.left().register(context.waker()));
+        if !leaving.has_left && kernel.frames.may_leave(self) {
+            leaving.has_left = true;
+            kernel.frames.unseat(self.executor.worker(), self.slot);
+        }
+        if leaving.has_left && (self.residency.is_left() || !self.has_next()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Makes the instance of its program, or of its thread.
@@ -149,7 +155,8 @@ impl Task {
     }
 
     /// The guest is over and nothing follows it: ends whoever it still was.
-    fn guest_is_gone(self: &Arc<Self>, kernel: &Kernel, end: &GuestEnd) {
+    fn guest_is_gone(self: &Arc<Self>, kernel: &Kernel, end: Option<GuestEnd>) {
+        let Some(end) = end else { return };
         loop {
             let process = self.process();
             let is_alive = !self.is_over()
@@ -157,10 +164,10 @@ impl Task {
                     kernel.processes.state_of(process.pid),
                     Some(RunState::Running | RunState::Stopped(_))
                 );
-            if is_alive && *end == GuestEnd::Left && self.tid() != process.pid {
+            if is_alive && end == GuestEnd::Left && self.tid() != process.pid {
                 kernel.exit_thread(self, 0);
             } else if is_alive {
-                let status = match end {
+                let status = match &end {
                     GuestEnd::Left => exit_status(0),
                     GuestEnd::Trapped(message) => {
                         let line = format!("pid {}: {message}", process.pid);
