@@ -18,10 +18,9 @@ use std::sync::Arc;
 use abi::Errno;
 use executor::{Executor, WorkerId};
 use kernel::memory::frames::{DEFAULT_FRAMES, DEFAULT_STACKS};
-use kernel_loader::Sharing;
 
 use self::block::{block, lent, negated};
-use crate::pod::{self, pod};
+use crate::pod;
 use crate::wire::Reader;
 use crate::{disk, platform};
 
@@ -104,21 +103,41 @@ pub extern "C" fn doorbell(worker: u32) -> u32 {
     usize::try_from(worker).map_or(0, platform::bell_address)
 }
 
-/// The module of the helpers for memories of one Worker (0) or of several, as a block.
+/// A module that `build.rs` has written.
+macro_rules! shim {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm"))
+    };
+}
+
+/// A module of the helpers for memories, as a block: of one Worker's or of several's (bit 0), which copy by
+/// themselves or in JavaScript (bit 1).
 #[unsafe(no_mangle)]
-pub extern "C" fn memory_shim(shared: u32) -> u32 {
-    let Some(pod) = pod() else {
-        return block(negated(Errno::EAGAIN.into()), &[]);
+pub extern "C" fn memory_shim(kind: u32) -> u32 {
+    let by = |index: u32| {
+        usize::try_from(index)
+            .ok()
+            .and_then(|at| MEMORY_SHIMS.get(at))
     };
-    let sharing = match shared {
-        0 => Sharing::Private,
-        _ => Sharing::Shared,
-    };
-    block(0, &kernel_loader::memory_shim(&pod.loader, sharing))
+    match by(kind) {
+        Some(module) => block(0, module),
+        None => block(negated(Errno::EINVAL.into()), &[]),
+    }
 }
 
 /// The module of the function that guests call before they call the kernel, as a block.
 #[unsafe(no_mangle)]
 pub extern "C" fn stack_probe() -> u32 {
-    block(0, &kernel_loader::stack_probe())
+    block(0, shim!("stack_probe"))
 }
+
+/// Only a pool has memories of several Workers.
+#[cfg(target_feature = "atomics")]
+const MEMORY_SHIMS: [&[u8]; 4] = [
+    shim!("memories_private"),
+    shim!("memories_shared"),
+    shim!("script_private"),
+    shim!("script_shared"),
+];
+#[cfg(not(target_feature = "atomics"))]
+const MEMORY_SHIMS: [&[u8]; 3] = [shim!("memories_private"), &[], shim!("script_private")];

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most bytes that the budget gives away: the memory's maximum less 64 MiB for the module's own
 /// data, the Workers' stacks, and holes between allocations.
-pub(crate) const LIMIT_BYTES: u64 = (crate::pod::MAX_PAGES << 16) - (64 << 20);
+pub(crate) const LIMIT_BYTES: u64 = (crate::limits::MAX_PAGES << 16) - (64 << 20);
 
 /// Bytes that are allocated now.
 static USED: AtomicUsize = AtomicUsize::new(0);

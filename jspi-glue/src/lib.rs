@@ -30,6 +30,7 @@ mod guest_memory;
 mod heap;
 mod host_files;
 mod imports;
+mod limits;
 mod platform;
 mod pod;
 mod screen;

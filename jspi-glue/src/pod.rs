@@ -14,7 +14,7 @@ use fs_ext2::MountOptions;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, WindowSize};
 use kernel::{Kernel, Parts};
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing};
+use kernel_loader::{Interruption, Options, Sharing};
 
 use crate::disk::SharedDisk;
 use crate::heap;
@@ -31,12 +31,9 @@ pub(crate) const MAX_WORKERS: usize = 64;
 /// Major number of `/dev/ttyN`.
 pub(crate) const TTY_MAJOR: u32 = 4;
 
-/// The most pages of the kernel's memory, as the SDK makes it (`host/pool.ts`).
-pub(crate) const MAX_PAGES: u64 = 16384;
 /// The bits of the loader's mode.
-const COPY_IN_JAVASCRIPT: u32 = 1;
-const NO_SAFEPOINTS: u32 = 2;
-const SHARE_THREADS: u32 = 4;
+const NO_SAFEPOINTS: u32 = 1;
+const SHARE_THREADS: u32 = 2;
 /// Streams have numbers from here, terminals below.
 const FIRST_STREAM: u32 = 0x1_0000;
 
@@ -49,8 +46,6 @@ pub(crate) struct Pod {
     pub(crate) streams: Streams,
     /// The host's ends of terminals, by stream number.
     screens: Lock<SortedMap<u32, Arc<Screen>>>,
-    /// How programs are loaded.
-    pub(crate) loader: Options,
     /// The root file system's disk.
     pub(crate) disk: SharedDisk,
     next_terminal: std::sync::atomic::AtomicU32,
@@ -130,7 +125,6 @@ pub(crate) fn boot(
         kernel,
         streams: Streams::default(),
         screens: Lock::default(),
-        loader: options,
         disk,
         next_terminal: 1.into(),
         next_stream: FIRST_STREAM.into(),
@@ -164,20 +158,10 @@ fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: boo
 /// How the loader makes programs for this pod, from the bits of `loaderMode` in the SDK.
 pub(crate) fn loader_options(mode: u32) -> Options {
     Options {
-        copy: if mode & COPY_IN_JAVASCRIPT != 0 {
-            Copy::JavaScript
-        } else {
-            Copy::MultiMemory
-        },
         interruption: if mode & NO_SAFEPOINTS != 0 {
             Interruption::Absent
         } else {
             Interruption::Countdown
-        },
-        kernel_memory: MemoryLimits {
-            min_pages: 1,
-            max_pages: Some(MAX_PAGES),
-            shared: IS_SHARED,
         },
         thread_memory: if mode & SHARE_THREADS == 0 {
             Sharing::Private

@@ -219,7 +219,7 @@ mod tests {
     use wasmparser::{Operator, Parser, Payload, TypeRef, WasmFeatures};
 
     use super::*;
-    use crate::{Copy, Interruption, MemoryLimits, Options, Program, Sharing};
+    use crate::{Interruption, Options, Program, Sharing};
 
     /// A program with all three instructions, whose memory is `memory`.
     fn load(memory: &str, thread_memory: Sharing) -> Program {
@@ -232,13 +232,7 @@ mod tests {
               (func (export "__wasm_thread_start") (param i32)))"#
         );
         let options = Options {
-            copy: Copy::MultiMemory,
             interruption: Interruption::Countdown,
-            kernel_memory: MemoryLimits {
-                min_pages: 1,
-                max_pages: None,
-                shared: false,
-            },
             thread_memory,
             import_number: |_| None,
             validate: crate::validate,

@@ -122,12 +122,8 @@ pub type WaliPass = fn(&[u8]) -> Result<Vec<u8>, Refusal>;
 /// What the loader has to know of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How the kernel reaches the memory of a guest.
-    pub copy: Copy,
     /// Whether programs get safepoints.
     pub interruption: Interruption,
-    /// The limits of the kernel's own memory, as its module declares them.
-    pub kernel_memory: MemoryLimits,
     /// What a program with threads gets: a memory that several Workers may hold, or one like all others.
     pub thread_memory: Sharing,
     /// The number of the `linux32` import `__syscall_<name>`, given the name without the prefix

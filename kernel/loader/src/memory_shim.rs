@@ -21,7 +21,7 @@ use wasm_encoder::{
 };
 
 use crate::rewrite::MAX_PAGES;
-use crate::{Copy, MemoryLimits, Options, Sharing};
+use crate::{Copy, MemoryLimits, Sharing};
 
 /// The guest's memory is number 0 in both forms of the module, the kernel's is number 1.
 const GUEST: u32 = 0;
@@ -52,7 +52,9 @@ mod functions {
 /// Imports `guest.memory`, and `kernel.memory` ([`Copy::MultiMemory`]) or the functions
 /// `host.copy_in(kernel_to, guest_from, len)` and `host.copy_out(guest_to, kernel_from, len)`
 /// ([`Copy::JavaScript`]), which are called with ranges that were checked.
-pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
+///
+/// - `kernel_memory`: the limits of the kernel's own memory, as its module declares them
+pub fn memory_shim(how: Copy, kernel_memory: MemoryLimits, guest: Sharing) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32; 3], [ValType::I32]);
     types.ty().function([], [ValType::I32]);
@@ -69,9 +71,9 @@ pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
         shared,
     };
     imports.import("guest", "memory", memory_type(any));
-    let first = match options.copy {
+    let first = match how {
         Copy::MultiMemory => {
-            imports.import("kernel", "memory", memory_type(options.kernel_memory));
+            imports.import("kernel", "memory", memory_type(kernel_memory));
             0
         }
         Copy::JavaScript => {
@@ -80,10 +82,7 @@ pub fn memory_shim(options: &Options, guest: Sharing) -> Vec<u8> {
             2
         }
     };
-    let writer = Writer {
-        first,
-        copy: options.copy,
-    };
+    let writer = Writer { first, copy: how };
     let mut functions = FunctionSection::new();
     let mut code = CodeSection::new();
     let mut exports = ExportSection::new();

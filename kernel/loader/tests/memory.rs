@@ -4,17 +4,17 @@
 #![expect(clippy::indexing_slicing, reason = "test code")]
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
-mod options;
-
-use kernel_loader::{Copy, Options, Sharing, memory_shim};
+use kernel_loader::{Copy, MemoryLimits, Sharing, memory_shim};
 use wasmi::{Caller, Engine, Instance, Linker, Memory, MemoryType, Module, Store, Val};
 
 const PAGE: usize = 65536;
 
-fn options(copy: Copy) -> Options {
-    Options {
-        copy,
-        ..options::options(|_| None)
+/// The limits of the kernel's memory.
+const fn kernel(shared: bool) -> MemoryLimits {
+    MemoryLimits {
+        min_pages: 1,
+        max_pages: Some(4),
+        shared,
     }
 }
 
@@ -49,7 +49,7 @@ enum Direction {
 impl World {
     fn new(copy: Copy) -> Self {
         let engine = Engine::default();
-        let bytes = memory_shim(&options(copy), Sharing::Private);
+        let bytes = memory_shim(copy, kernel(false), Sharing::Private);
         let module = Module::new(&engine, &bytes[..]).expect("the shim compiles");
         let mut store = Store::new(&engine, None);
         let guest = Memory::new(&mut store, MemoryType::new(3, Some(5))).expect("a memory");
@@ -277,9 +277,7 @@ fn all_forms_are_valid() {
     for copy in [Copy::MultiMemory, Copy::JavaScript] {
         for sharing in [Sharing::Private, Sharing::Shared] {
             for shared in [false, true] {
-                let mut options = options(copy);
-                options.kernel_memory.shared = shared;
-                let bytes = memory_shim(&options, sharing);
+                let bytes = memory_shim(copy, kernel(shared), sharing);
                 wasmparser::Validator::new()
                     .validate_all(&bytes)
                     .expect("valid");

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kernel_loader::{Copy, Interruption, Options, Refusal, Seams};
+use kernel_loader::{Interruption, Options, Refusal, Seams};
 use mutation::Origin;
 use mutation::corpus::Corpus;
 use mutation::watch::Watch;
@@ -106,7 +106,6 @@ fn validate_all(bytes: &[u8]) -> Result<(), String> {
 fn check(seed: u64, origin: Origin, module: &[u8], tally: &mut Tally) {
     let mut random = numbers_from(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
     let options = Options {
-        copy: [Copy::MultiMemory, Copy::JavaScript][random(2)],
         interruption: match random(8) {
             0 => Interruption::Absent,
             _ => Interruption::Countdown,

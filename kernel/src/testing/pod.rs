@@ -9,7 +9,7 @@ use executor::{Clock, CountingPender, Executor, Slice, WorkerId};
 use fs::budget::Budget;
 use fs::tmpfs::{DEFAULT_SIZE, TmpFs};
 use fs::vfs::Vfs;
-use kernel_loader::{Copy, Interruption, MemoryLimits, Options, Sharing};
+use kernel_loader::{Interruption, Options, Sharing};
 
 use super::{FakePlatform, TestGuest};
 use crate::device::Devices;
@@ -80,12 +80,6 @@ impl TestPod {
             platform: host,
             loader: Options {
                 interruption: Interruption::Countdown,
-                copy: Copy::JavaScript,
-                kernel_memory: MemoryLimits {
-                    min_pages: 1,
-                    max_pages: None,
-                    shared: false,
-                },
                 thread_memory: Sharing::Private,
                 import_number: abi::linux32_number,
                 validate: kernel_loader::validate,

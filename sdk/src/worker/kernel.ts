@@ -14,7 +14,7 @@ export interface KernelExports extends WebAssembly.Exports {
   boot(address: number, length: number): number;
   attach(worker: number): void;
   doorbell(worker: number): number;
-  memory_shim(shared: number): number;
+  memory_shim(kind: number): number;
   stack_probe(): number;
   pump(): number;
   rings_seen(): number;

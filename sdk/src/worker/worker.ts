@@ -12,9 +12,9 @@ import { Pump } from "./pump.js";
 import { makeSeats, takeSeat } from "./threads.js";
 
 const OPERATIONS = { read: 0, write: 1, list: 2, stat: 3, mkdir: 4, remove: 5, snapshot: 6 } as const;
-/** Bit 0: copies in JavaScript; bit 1: no safepoints; bit 2: memories of programs with threads are shared. */
+/** Bit 0: no safepoints; bit 1: memories of programs with threads are shared. */
 const loaderMode = (options: KernelOptions, nrWorkers: number): number =>
-  (options.copyInJavaScript ? 1 : 0) | (options.safepoints ? 0 : 2) | (nrWorkers > 1 ? 4 : 0);
+  (options.safepoints ? 0 : 1) | (nrWorkers > 1 ? 2 : 0);
 
 /** Bytes as the boot request has them: whole KiB, 4 TiB at most. */
 const toKib = (bytes: number): number => Math.min(Math.floor(bytes / 1024), 0xffffffff);
