@@ -12,11 +12,14 @@ mod limits;
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/limits.rs");
-    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let features = env::var_os("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let kernel = MemoryLimits {
         min_pages: 1,
         max_pages: Some(limits::MAX_PAGES),
-        shared: features.split(',').any(|feature| feature == "atomics"),
+        shared: features
+            .to_string_lossy()
+            .split(',')
+            .any(|feature| feature == "atomics"),
     };
     let folder = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
     fs::write(Path::new(&folder).join("stack_probe.wasm"), stack_probe())?;
