@@ -187,13 +187,13 @@ impl FramePool {
             self.budget.uncharge(Class::IdleFrames, used);
             self.platform.drop_frame(other);
         }
+        let kind = if is_shared {
+            FrameKind::Shared
+        } else {
+            FrameKind::Private
+        };
         // A guest cannot share a frame of the other kind: so there is one of each, be it one too many.
         if state.table.len() < max || !state.table.has_kind(is_shared) {
-            let kind = if is_shared {
-                FrameKind::Shared
-            } else {
-                FrameKind::Private
-            };
             match self.make_frame(worker, frames, state, kind) {
                 Ok(frame) => return Ok(frame),
                 Err(error) if !state.table.has_kind(is_shared) => return Err(error),
@@ -208,10 +208,15 @@ impl FramePool {
             }
             Some((guest.is_runnable(), guest.residency.last_ran_ns()))
         };
-        let frame = state
-            .table
-            .to_share(is_shared, urgency)
-            .ok_or_else(|| Errno::ENOMEM.because("no guest can be moved out"))?;
+        let is_pinned = |guest: &Guest| guest.is_home && guest.residency.is_spread();
+        let frame = match state.table.to_share(is_shared, urgency) {
+            Some(frame) => frame,
+            // Those that are pinned make no room: one more than the budget for each of them.
+            None if is_shared && state.guests.values().any(is_pinned) => {
+                return self.make_frame(worker, frames, state, kind);
+            }
+            None => return Err(Errno::ENOMEM.because("no guest can be moved out")),
+        };
         if let Some(resident) = state.table.resident(frame) {
             self.move_out(state, resident)?;
         }
