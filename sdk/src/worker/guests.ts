@@ -265,7 +265,9 @@ export class Guests {
     const kernelMemory = this.#kernel.memory;
     let shim = this.#memoryShims[isShared];
     if (shim === undefined) {
-      const { bytes } = this.#kernel.takeBlock(this.#kernel.exports.memory_shim(isShared | (this.#copyInJavaScript ? 2 : 0)));
+      const { bytes } = this.#kernel.takeBlock(
+        this.#kernel.exports.memory_shim(isShared | (this.#copyInJavaScript ? 2 : 0)),
+      );
       shim = new WebAssembly.Module(bytes as BufferSource);
       this.#memoryShims[isShared] = shim;
     }
