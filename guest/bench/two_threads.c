@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-enum { NR_STEPS = 60000000 };
+enum { NR_STEPS = 300000000 };
 
 static void *compute(void *result)
 {
