@@ -99,6 +99,17 @@ describe("bash in a script", () => {
       `a=(x "y z"); declare -A m=([k]=v); [[ ab =~ b ]] && echo \${#a[@]} \${m[k]} \${BASH_REMATCH[0]}`,
       "2 v b\n",
     ],
+    [
+      "nests a thousand subshells",
+      `s='echo bottom'; for ((i = 0; i < 1000; i++)); do s="( $s; exit \\$? )"; done; eval "$s"; echo $?`,
+      "bottom\n0\n",
+    ],
+    [
+      "outlives a fork bomb within a limit",
+      `(ulimit -u 30; bomb() { bomb | bomb & }; bomb) 2>/tmp/errors; sleep 2
+       grep -q 'fork: .*Resource temporarily unavailable' /tmp/errors && echo refused; echo alive`,
+      "refused\nalive\n",
+    ],
   ])("%s", async (_, script, output) => {
     const { stdout, stderr, status } = await run(["--", "bash", "-c", script]);
     expect(stdout, stderr).toBe(output);
