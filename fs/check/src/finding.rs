@@ -133,7 +133,7 @@ pub enum Count {
 }
 
 impl Finding {
-    /// Whether the truth follows from the rest of the disk, so that [`crate::fix`] may write it.
+    /// Whether the truth follows from the rest of the disk, so that [`crate::fix()`] may write it.
     pub const fn is_fixable(&self) -> bool {
         matches!(
             self,

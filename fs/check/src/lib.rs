@@ -1,6 +1,6 @@
 //! Finds what is wrong with an Ext2 disk, and mends what is safe to mend: the `fsck` of Shoal.
 //!
-//! [`check`] reads everything once and tells what it found as data ([`Finding`]). [`fix`] writes what
+//! [`check`] reads everything once and tells what it found as data ([`Finding`]). [`fix()`] writes what
 //! follows from the rest of the disk: the list of orphans, the bitmaps and the counts. It touches
 //! nothing when files or directories contradict themselves.
 //!
@@ -68,7 +68,7 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// Whether [`fix`] mends all of it.
+    /// Whether [`fix()`] mends all of it.
     pub fn is_fixable(&self) -> bool {
         !self.is_cut && self.findings.iter().all(Finding::is_fixable)
     }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `manifest.rs` | [`Manifest`]: which chunks an image has, and which are wanted first |
 //! | `chunked.rs` | [`ChunkedDisk`]: a `BlockDevice` of chunks as they come |
-//! | `split.rs` | [`split`]: an image into chunks |
+//! | `split.rs` | [`split()`]: an image into chunks |
 //! | `hot.rs` | [`ReadRecorder`], [`HotList`]: which bytes are read first |
 //! | `ranges.rs`, `planner.rs` | sets of byte ranges; [`Planner`]: what to ask a server for, and when |
 //! | `answer.rs` | what a server's answer means |
