@@ -224,6 +224,7 @@ impl Platform for FakePlatform {
     fn end_guest(&self, slot: Slot) {
         self.resumed.lock().remove(&slot);
         self.stack_pointers.lock().remove(&slot);
+        self.stacks.lock().remove(&slot);
     }
 
     fn process_ended(&self, pid: Pid, status: i32) {

@@ -246,6 +246,10 @@ impl Round<'_> {
         let seated = self.world.kernel.task(guest.task.slot);
         let goes_on = self.world.kernel.is_alive(guest.process.pid)
             && seated.is_some_and(|task| Arc::ptr_eq(&task, &guest.task));
+        if goes_on && guest.stack().is_none() {
+            // Its next program waits until the other threads have left.
+            return;
+        }
         if goes_on && guest.go_on() == Progress::Dead && !guest.is_parked() {
             guest.start_over();
             self.players[index].parked = None;
