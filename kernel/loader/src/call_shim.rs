@@ -22,22 +22,20 @@
 //!
 //! A handler may leave by a Wasm exception through these frames: all they keep is in locals.
 
-use abi::special::{DIE, FORK, PENDING, RESTART, SIGNAL, UNKNOWN_BASE};
-use abi::wasi::{BASE, END, MORE};
+use abi::special::{DIE, FORK, PENDING, RESTART, SIGNAL};
+use abi::wasi::MORE;
 use wasm_encoder::{
     BlockType, BranchHint, EntityType, Function, FunctionSection, GlobalType, ImportSection,
     InstructionSink, TypeSection, ValType,
 };
 
+use crate::call_words::{NR_ARGUMENTS, push_call, push_words, word, words_behind};
 use crate::fork::operation;
-use crate::imports::{self as calls, Call, Number, Target};
+use crate::imports::{Call, Number, Target};
 use crate::shapes::Shapes;
 
 /// The number of sched_yield(2), which is what the kernel does at a safepoint.
 const SCHED_YIELD: u32 = 24;
-
-/// Words of a system call.
-const NR_ARGUMENTS: usize = 6;
 
 /// The outcomes, and nothing else that a call answers, have this value under [`OUTCOME_MASK`].
 const OUTCOME_TAG: u32 = 0x8000_0001;
@@ -520,71 +518,6 @@ fn fork_point() -> Function {
     body
 }
 
-/// Pushes the number and the six words of a call; a 64-bit parameter is two words, low first.
-fn push_call(code: &mut InstructionSink<'_>, call: &Call) {
-    let mut params = (0_u32..).zip(&call.params);
-    match call.target {
-        Target::Call(number) => word(code, number),
-        Target::Fork => word(code, calls::FORK),
-        // Asks the module itself: no call.
-        Target::Shape => return,
-        Target::Indirect => match params.next() {
-            Some((local, Number::I64)) => code.local_get(local).i32_wrap_i64(),
-            Some((local, _)) => code.local_get(local),
-            None => word(code, UNKNOWN_BASE),
-        },
-        Target::Unknown(index) => word(code, UNKNOWN_BASE.saturating_add(index)),
-    };
-    if matches!(call.target, Target::Unknown(_)) {
-        params = (0_u32..).zip(&[]);
-    }
-    let words: Vec<Word> = params.flat_map(words_of).collect();
-    push_words(code, &words);
-}
-
-/// The words of a function of WASI behind the first six. Calls of Linux have none.
-fn words_behind(call: &Call) -> Option<Vec<Word>> {
-    if !matches!(call.target, Target::Call(BASE..END)) {
-        return None;
-    }
-    let words = (0_u32..).zip(&call.params).flat_map(words_of);
-    let more: Vec<Word> = words.skip(NR_ARGUMENTS).collect();
-    (!more.is_empty()).then_some(more)
-}
-
-fn words_of((local, number): (u32, &Number)) -> Vec<Word> {
-    match number {
-        Number::I64 => vec![Word::Low(local), Word::High(local)],
-        _ => vec![Word::Whole(local)],
-    }
-}
-
-/// Pushes six words: the first of `words`, and zeros for those that are not there.
-fn push_words(code: &mut InstructionSink<'_>, words: &[Word]) {
-    let zeros = std::iter::repeat_n(&Word::Zero, NR_ARGUMENTS);
-    for argument in words.iter().chain(zeros).take(NR_ARGUMENTS) {
-        match *argument {
-            Word::Whole(local) => code.local_get(local),
-            Word::Low(local) => code.local_get(local).i32_wrap_i64(),
-            Word::High(local) => code
-                .local_get(local)
-                .i64_const(32)
-                .i64_shr_u()
-                .i32_wrap_i64(),
-            Word::Zero => code.i32_const(0),
-        };
-    }
-}
-
-/// An argument of a system call, by the parameter that it comes from.
-#[derive(Clone, Copy)]
-enum Word {
-    Whole(u32),
-    Low(u32),
-    High(u32),
-    Zero,
-}
-
 /// Suspends this stack; traps if it was resumed only to die.
 fn park(code: &mut InstructionSink<'_>) {
     code.global_get(SLOT)
@@ -609,10 +542,6 @@ fn if_answer(code: &mut InstructionSink<'_>, local: u32, value: u32) {
 /// Faults if the stack has no room for what the kernel does next: see [`stack_probe`](crate::stack_probe()).
 fn probe<'s, 'b>(code: &'s mut InstructionSink<'b>) -> &'s mut InstructionSink<'b> {
     code.i32_const(0).call(imports::PROBE)
-}
-
-fn word<'s, 'b>(code: &'s mut InstructionSink<'b>, value: u32) -> &'s mut InstructionSink<'b> {
-    code.i32_const(value.cast_signed())
 }
 
 /// Where the next instruction of `body` goes, in bytes from its start.

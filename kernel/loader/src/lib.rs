@@ -47,6 +47,7 @@ mod back_edges;
 mod bodies;
 mod call_graph;
 mod call_shim;
+mod call_words;
 mod counted;
 mod data;
 mod features;
