@@ -5,6 +5,8 @@
 
 use abi::{Errno, Error, Result};
 
+pub use abi::NOT_RESIDENT;
+
 /// Takes the bytes of a read.
 pub trait Sink {
     /// How many more bytes it takes.

@@ -191,11 +191,11 @@ impl<D: BlockDevice> BlockCache<D> {
         self.slots.iter().any(|slot| slot.is_dirty)
     }
 
-    /// Writes all changes to the device in ascending order and makes them durable.
+    /// Writes all changes to the device in ascending order.
     ///
     /// # Errors
     /// The first error of the device; what was not written stays dirty.
-    pub fn flush(&mut self) -> Result<(), BlockError> {
+    pub fn write_out(&mut self) -> Result<(), BlockError> {
         let mut dirty: Vec<(u64, usize)> = self
             .slots
             .iter()
@@ -208,6 +208,15 @@ impl<D: BlockDevice> BlockCache<D> {
             self.write_back(slot)?;
         }
         self.shrink();
+        Ok(())
+    }
+
+    /// Writes all changes to the device and makes them durable.
+    ///
+    /// # Errors
+    /// As [`Self::write_out`], and `NotResident` from a device that needs time for it: repeat.
+    pub fn flush(&mut self) -> Result<(), BlockError> {
+        self.write_out()?;
         self.device.flush()
     }
 }

@@ -6,7 +6,7 @@
 //! the changes of an operation that failed half way, so that "repeat it" is always possible.
 //!
 //! ```text
-//!   fs-ext2 ──> BlockCache ──> BlockDevice: MemDisk | VecDisk | FaultDisk<D> | a streaming disk above us
+//!   fs-ext2 ──> BlockCache ──> BlockDevice: MemDisk | VecDisk | FaultDisk<D> | what is over a RemoteDisk
 //! ```
 //!
 //! Neighbours: `fs-ext2` reads and writes through the cache; this crate knows no file system.
@@ -17,6 +17,7 @@ mod cache;
 mod fault_disk;
 mod mem_disk;
 mod number_map;
+pub mod remote;
 mod vec_disk;
 
 use core::fmt;
@@ -82,6 +83,28 @@ pub trait BlockDevice: Send + Sync {
     /// `Io`, `NoSpace`; `NotResident` when it takes a while: repeat.
     fn flush(&mut self) -> Result<(), BlockError>;
 
+    /// Starts to make all earlier writes durable. A device that needs time for it gives a number to ask
+    /// [`BlockDevice::is_flushed`] for; `None`: they are.
+    ///
+    /// # Errors
+    /// As [`BlockDevice::flush`].
+    fn start_flush(&mut self) -> Result<Option<u64>, BlockError> {
+        self.flush().map(|()| None)
+    }
+
+    /// Whether this flush, or a later one, is complete.
+    ///
+    /// # Errors
+    /// Why it failed.
+    fn is_flushed(&self, _flush: u64) -> Result<bool, BlockError> {
+        Ok(true)
+    }
+
+    /// Whether whoever wants to change something had better wait: much is on its way to the medium.
+    fn is_congested(&self) -> bool {
+        false
+    }
+
     /// Whether every write answers `ReadOnly`.
     fn is_read_only(&self) -> bool {
         false
@@ -114,6 +137,18 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
 
     fn flush(&mut self) -> Result<(), BlockError> {
         (**self).flush()
+    }
+
+    fn start_flush(&mut self) -> Result<Option<u64>, BlockError> {
+        (**self).start_flush()
+    }
+
+    fn is_flushed(&self, flush: u64) -> Result<bool, BlockError> {
+        (**self).is_flushed(flush)
+    }
+
+    fn is_congested(&self) -> bool {
+        (**self).is_congested()
     }
 
     fn is_read_only(&self) -> bool {

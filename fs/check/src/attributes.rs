@@ -66,6 +66,10 @@ fn check_entries(area: &[u8], mut at: usize, hashes: Hashes) -> Result<(), &'sta
             let padded = area.get(start..end.next_multiple_of(4));
             padded.ok_or("a value crosses the end")?
         };
+        // The number of the namespace.
+        if hashes == Hashes::Checked && entry.get(1) == Some(&0) {
+            return Err("a name without a namespace");
+        }
         let hash = le32(entry, 12);
         let is_checked = hashes == Hashes::Checked || hash != 0;
         if is_checked && !hashes_of(name, value).contains(&hash) {

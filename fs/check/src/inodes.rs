@@ -261,7 +261,8 @@ fn read_inode(
         is_resize && others.iter().any(|byte| *byte != 0),
         "has blocks besides those kept for descriptors",
     );
-    if geometry.inode_size > 128 {
+    // As e2fsck, which leaves these fields of reserved inodes alone.
+    if geometry.inode_size > 128 && !is_reserved {
         let extra = le16(bytes, 128);
         complain(
             !extra.is_multiple_of(4) || u32::from(extra) > geometry.inode_size - 128,
@@ -301,7 +302,12 @@ fn read_inode(
         next: 0,
     };
     if ino == RESIZE {
-        return walk.resize_inode(le32(bytes, 40 + 13 * 4));
+        let nr_blocks = walk.resize_inode(le32(bytes, 40 + 13 * 4))?;
+        if le32(bytes, 28) != nr_blocks.saturating_mul(sectors_per_block) {
+            let what = "counts its blocks wrongly";
+            report.add(Finding::Inode { ino, what });
+        }
+        return Ok(());
     }
     if matches!(kind, REGULAR | DIRECTORY) || kind == SYMLINK && !is_fast || is_reserved {
         let mut start = 0;
@@ -455,25 +461,50 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The inode that keeps blocks for descriptors owns one block, whose pointers lead to them.
-    fn resize_inode(&mut self, block: u32) -> Result<(), BlockError> {
+    /// The inode that keeps blocks for descriptors owns one block, whose pointers lead to them; each of them points to
+    /// its copies in other groups. Returns how many blocks that are in all.
+    fn resize_inode(&mut self, block: u32) -> Result<u32, BlockError> {
         if block == 0 || !self.claim(block) {
-            return Ok(());
+            return Ok(0);
         }
-        let table = self.geometry.block(self.device, block)?;
-        let (first, reserved) = self.geometry.reserved();
-        let per_block = self.geometry.block_size / 4;
-        let pointers = table.chunks_exact(4).map(|bytes| le32(bytes, 0));
-        for block in pointers.filter(|block| *block >= self.geometry.blocks_count) {
-            let ino = self.ino;
-            self.report.add(Finding::BlockPointer { ino, block });
-        }
+        let ino = self.ino;
+        let geometry = self.geometry;
+        let table = geometry.block(self.device, block)?;
+        let (first, reserved) = geometry.reserved();
+        let per_block = geometry.block_size / 4;
         for (number, block) in (first..).zip(reserved) {
             if le32(&table, index(number % per_block) * 4) != block {
-                let ino = self.ino;
                 self.report.add(Finding::BlockPointer { ino, block });
             }
         }
-        Ok(())
+        let mut nr_blocks = 1_u32;
+        for kept in table.chunks_exact(4).map(|bytes| le32(bytes, 0)) {
+            for block in self.pointers(kept)? {
+                nr_blocks = nr_blocks.saturating_add(1);
+                if kept == block {
+                    continue;
+                }
+                if block < geometry.first_data_block || block >= geometry.blocks_count {
+                    self.report.add(Finding::BlockPointer { ino, block });
+                }
+            }
+        }
+        Ok(nr_blocks)
+    }
+
+    /// A block, if it is one of the disk, and what it points to.
+    fn pointers(&mut self, block: u32) -> Result<Vec<u32>, BlockError> {
+        if block == 0 {
+            return Ok(Vec::new());
+        }
+        if block < self.geometry.first_data_block || block >= self.geometry.blocks_count {
+            let ino = self.ino;
+            self.report.add(Finding::BlockPointer { ino, block });
+            return Ok(Vec::new());
+        }
+        let bytes = self.geometry.block(self.device, block)?;
+        let pointers = bytes.chunks_exact(4).map(|bytes| le32(bytes, 0));
+        let pointers = pointers.filter(|pointer| *pointer != 0);
+        Ok(core::iter::once(block).chain(pointers).collect())
     }
 }

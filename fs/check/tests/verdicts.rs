@@ -25,6 +25,9 @@ fn assert_bad(what: &str, image: &[u8]) -> Report {
     report
 }
 
+/// Seeds whose verdicts once were different, most of them about the inode that keeps blocks for descriptors.
+const ONCE_DIFFERENT: [u64; 6] = [50642, 50795, 51435, 51491, 51565, 51960];
+
 #[test]
 fn a_random_byte_of_metadata_gets_the_same_verdict() {
     let mut differing = Vec::new();
@@ -34,7 +37,7 @@ fn a_random_byte_of_metadata_gets_the_same_verdict() {
         sample(&["-b", "2048", "-I", "128"]),
         sample(&["-b", "4096"]),
     ];
-    for seed in first..first + fuzz_count(60) {
+    for seed in (first..first + fuzz_count(60)).chain(ONCE_DIFFERENT) {
         let mut random = Random::new(seed);
         let Sample { image, places, .. } = random.pick(&samples);
         let mut broken = image.clone();

@@ -193,7 +193,7 @@ impl<D: BlockDevice> Ext2<D> {
         ino.0.saturating_sub(1) / self.superblock.inodes_per_group
     }
 
-    /// Spreads the directories of the root, keeps deeper ones together.
+    /// Spreads the directories of the root, if wanted, and keeps others together.
     fn group_for_directory(&self, parent: InodeNo) -> u32 {
         let nr_groups = self.superblock.nr_groups();
         let average = |total: u32| total / nr_groups.max(1);
@@ -205,7 +205,8 @@ impl<D: BlockDevice> Ext2<D> {
             })
         };
         let near = self.group_of_inode(parent);
-        if parent != InodeNo::ROOT && has_room(near) {
+        let is_spread = parent == InodeNo::ROOT && self.spread_directories;
+        if !is_spread && has_room(near) {
             return near;
         }
         let candidates = (0..nr_groups).filter(|number| has_room(*number));

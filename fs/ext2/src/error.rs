@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use abi::Errno;
+use abi::{Errno, NOT_RESIDENT};
 use fs_block::BlockError;
 
 use crate::{BlockNo, InodeNo};
@@ -127,7 +127,7 @@ impl From<Error> for abi::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io => Errno::EIO.because("the disk failed"),
-            Error::NotResident(_) => Errno::EAGAIN.because("a block of the disk is not here yet"),
+            Error::NotResident(_) => NOT_RESIDENT,
             Error::NoSpace => Errno::ENOSPC.because("the disk is full"),
             Error::Corrupt(kind) => Errno::EUCLEAN.because(kind.summary()),
             Error::Unsupported(feature) => Errno::EINVAL.because(feature.name()),

@@ -9,7 +9,7 @@
     reason = "offsets below `max_file_size`"
 )]
 
-use fs_block::BlockDevice;
+use fs_block::{BlockDevice, BlockError};
 
 use crate::codec::wide;
 use crate::error::{Error, Result};
@@ -27,7 +27,8 @@ impl<D: BlockDevice> Ext2<D> {
     /// Hands up to `len` bytes of file `ino` from byte `offset` on to `sink`, block by block.
     ///
     /// Returns bytes read, 0 at the end of the file. After some bytes, an error ends the read
-    /// short instead; the next call meets it again.
+    /// short instead; the next call meets it again. Only a block that is not resident fails the read in any
+    /// case: what the sink took before it tells where to go on.
     ///
     /// # Errors
     /// `IsDirectory`, `Invalid` (not a regular file), `Stale`, those of the disk, and the sink's.
@@ -47,10 +48,11 @@ impl<D: BlockDevice> Ext2<D> {
             .min(len);
         let mut done = 0;
         while done < count {
-            let result = self.read_block(ino, offset + wide(done), count - done, &mut run, sink);
-            match result {
+            let mut is_missing = false;
+            let at = offset + wide(done);
+            match self.read_block(ino, at, count - done, &mut run, &mut is_missing, sink) {
                 Ok(part) => done += part,
-                Err(_) if done > 0 => break,
+                Err(_) if done > 0 && !is_missing => break,
                 Err(error) => return Err(error),
             }
         }
@@ -60,7 +62,8 @@ impl<D: BlockDevice> Ext2<D> {
         Ok(done)
     }
 
-    /// Hands over up to `len` bytes within one block; `run` is used, and replaced if it ended.
+    /// Hands over up to `len` bytes within one block; `run` is used, and replaced if it ended. `is_missing` says
+    /// whether it failed for a block that is not resident.
     #[inline]
     fn read_block<E: From<Error>>(
         &mut self,
@@ -68,6 +71,7 @@ impl<D: BlockDevice> Ext2<D> {
         at: u64,
         len: usize,
         run: &mut crate::inode::Run,
+        is_missing: &mut bool,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<usize, E> {
         let logical = at >> self.superblock.block_shift;
@@ -78,16 +82,20 @@ impl<D: BlockDevice> Ext2<D> {
             Some(physical) => physical,
             None => {
                 let inode = self.inode(ino)?;
-                *run = self
-                    .map_run(&inode, logical)
-                    .map_err(|error| self.noted(error))?;
+                *run = self.map_run(&inode, logical).map_err(|error| {
+                    *is_missing = matches!(error, Error::NotResident(_));
+                    self.noted(error)
+                })?;
                 run.physical
             }
         };
         let bytes = if physical == 0 {
             ZEROS.get(..part)
         } else {
-            let block = self.cache.block(u64::from(physical)).map_err(Error::from)?;
+            let block = self.cache.block(u64::from(physical)).map_err(|error| {
+                *is_missing = matches!(error, BlockError::NotResident(_));
+                Error::from(error)
+            })?;
             block.get(within..within + part)
         };
         sink(bytes.ok_or(Error::Io)?)?;

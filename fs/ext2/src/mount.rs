@@ -30,6 +30,9 @@ pub struct MountOptions {
     pub reserved_blocks: ReservedBlocks,
     /// What follows when the disk turns out to contradict itself.
     pub on_error: OnError,
+    /// Whether the directories of the root get a group each, as far from each other as they can: good for a disk that
+    /// will be filled. Together they take fewer requests from far away.
+    pub spread_directories: bool,
     /// Memory for the block cache, in bytes.
     pub cache_bytes: usize,
     /// The time of the mount, for the superblock.
@@ -42,6 +45,7 @@ impl Default for MountOptions {
             read_only: false,
             reserved_blocks: ReservedBlocks::Usable,
             on_error: OnError::RemountReadOnly,
+            spread_directories: true,
             cache_bytes: 8 << 20,
             now: Timestamp::default(),
         }
@@ -107,6 +111,7 @@ pub struct Ext2<D> {
     undo: Vec<(u32, Group)>,
     undo_counts: (u32, u32, u32),
     on_error: OnError,
+    pub(crate) spread_directories: bool,
     /// `s_state` at mount; goes back at unmount.
     state_at_mount: u16,
 }
@@ -157,13 +162,15 @@ impl<D: BlockDevice> Ext2<D> {
             undo: Vec::new(),
             undo_counts: (0, 0, 0),
             on_error: options.on_error,
+            spread_directories: options.spread_directories,
         };
         mounted.directory(InodeNo::ROOT)?;
         if !options.read_only {
             mounted.bury_orphans(options.now)?;
             mounted.superblock.note_mount(options.now);
-            // With the descriptors: freeing orphans has changed counts.
-            mounted.sync(options.now)?;
+            // With the descriptors: freeing orphans has changed counts. Nothing waits for that to be durable.
+            mounted.write_all(options.now)?;
+            let _flush = mounted.cache.device_mut().start_flush()?;
         }
         Ok(mounted)
     }
@@ -171,11 +178,40 @@ impl<D: BlockDevice> Ext2<D> {
     /// Writes everything that changed to the device and makes it durable.
     ///
     /// # Errors
-    /// `Io`, `NotResident`; what could not be written is tried again next time.
+    /// `Io`; what could not be written is tried again next time. `NotResident` from a device that needs time for
+    /// it: see [`Self::start_sync`].
     pub fn sync(&mut self, now: Timestamp) -> Result<()> {
-        if self.read_only {
-            return Ok(());
+        match self.start_sync(now)? {
+            Some(flush) if !self.is_synced(flush)? => Err(Error::NotResident(0)),
+            _ => Ok(()),
         }
+    }
+
+    /// Writes everything that changed to the device, and starts to make it durable: the number to ask
+    /// [`Self::is_synced`] for, or `None` when it is.
+    ///
+    /// # Errors
+    /// `Io`; what could not be written is tried again next time.
+    pub fn start_sync(&mut self, now: Timestamp) -> Result<Option<u64>> {
+        if self.read_only {
+            return Ok(None);
+        }
+        if self.cache.is_dirty() || self.groups.iter().any(|group| group.is_dirty) {
+            self.write_all(now)?;
+        }
+        Ok(self.cache.device_mut().start_flush()?)
+    }
+
+    /// Whether what [`Self::start_sync`] gave a number for is durable.
+    ///
+    /// # Errors
+    /// Why it is not, and will not be.
+    pub fn is_synced(&self, flush: u64) -> Result<bool> {
+        Ok(self.cache.device().is_flushed(flush)?)
+    }
+
+    /// Writes everything to the device.
+    fn write_all(&mut self, now: Timestamp) -> Result<()> {
         for number in 0..self.superblock.nr_groups() {
             let Some(group) = self.groups.get(index(number)).copied() else {
                 continue;
@@ -191,14 +227,15 @@ impl<D: BlockDevice> Ext2<D> {
         }
         self.superblock.wtime = seconds32(now);
         self.store_superblock()?;
-        Ok(self.cache.flush()?)
+        Ok(self.cache.write_out()?)
     }
 
     /// Frees what is unlinked but held open, writes everything and marks the disk clean again.
     /// Afterwards the file system is read-only.
     ///
     /// # Errors
-    /// `Io`, `NotResident`, `Corrupt`; then it is still mounted.
+    /// `Io`, `NotResident`, `Corrupt`; then it is still mounted. A device that needs time for a flush has been asked
+    /// for it: [`Self::sync`] before, so that only the mark is on its way.
     pub fn unmount(&mut self, now: Timestamp) -> Result<()> {
         if self.read_only {
             return Ok(());
@@ -210,7 +247,9 @@ impl<D: BlockDevice> Ext2<D> {
         }
         let state_in_use = self.superblock.state;
         self.superblock.state |= self.state_at_mount & STATE_VALID;
-        if let Err(error) = self.sync(now) {
+        let written = self.write_all(now);
+        let flushed = written.and_then(|()| Ok(self.cache.device_mut().start_flush()?));
+        if let Err(error) = flushed {
             self.superblock.state = state_in_use;
             return Err(error);
         }
@@ -255,6 +294,13 @@ impl<D: BlockDevice> Ext2<D> {
     /// Bytes per block.
     pub const fn block_size(&self) -> u32 {
         self.superblock.block_size()
+    }
+
+    /// User and group that may take the reserved blocks, besides the superuser, if there are any.
+    pub fn reserve_owner(&self) -> Option<(u32, u32)> {
+        let superblock = &self.superblock;
+        (superblock.r_blocks_count > 0)
+            .then(|| (superblock.def_resuid.into(), superblock.def_resgid.into()))
     }
 
     /// Decides for the following operations who they act for.

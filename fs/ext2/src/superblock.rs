@@ -57,6 +57,9 @@ pub(crate) struct Superblock {
     pub(crate) inodes_count: u32,
     pub(crate) blocks_count: u32,
     pub(crate) r_blocks_count: u32,
+    /// User and group that the reserved blocks are for.
+    pub(crate) def_resuid: u16,
+    pub(crate) def_resgid: u16,
     pub(crate) first_data_block: u32,
     /// Binary logarithm of the block size: 10, 11 or 12.
     pub(crate) block_shift: u32,
@@ -122,6 +125,8 @@ impl Superblock {
             inodes_count: le32(bytes, 0),
             blocks_count: le32(bytes, 4),
             r_blocks_count: le32(bytes, 8),
+            def_resuid: le16(bytes, 80),
+            def_resgid: le16(bytes, 82),
             first_data_block: le32(bytes, 20),
             block_shift: log_block_size + 10,
             blocks_per_group: le32(bytes, 32),

@@ -9,7 +9,7 @@
 //! | `chunked.rs` | [`ChunkedDisk`]: a `BlockDevice` of chunks as they come |
 //! | `split.rs` | [`split()`]: an image into chunks |
 //! | `hot.rs` | [`ReadRecorder`], [`HotList`]: which bytes are read first |
-//! | `ranges.rs`, `planner.rs` | sets of byte ranges; [`Planner`]: what to ask a server for, and when |
+//! | `ranges.rs`, `planner.rs` | [`RangeSet`]; [`Planner`]: what to ask a server for, and when |
 //! | `answer.rs` | what a server's answer means |
 
 #![forbid(unsafe_code)]
@@ -28,4 +28,5 @@ pub use chunked::{ChunkError, ChunkedDisk};
 pub use hot::{HotList, ReadRecorder};
 pub use manifest::{ChunkName, ChunkNo, Manifest, ManifestError};
 pub use planner::{Planner, PlannerOptions, Request, RequestId, Settled};
+pub use ranges::RangeSet;
 pub use split::{Chunk, split};

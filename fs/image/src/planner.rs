@@ -20,6 +20,8 @@ use crate::ranges::RangeSet;
 pub struct PlannerOptions {
     /// Requests begin and end at multiples of this many bytes, a power of two.
     pub align_bytes: u64,
+    /// The same for what a list says will be wanted: nobody has to guess what is near it.
+    pub hot_align_bytes: u64,
     /// The most bytes of a request.
     pub max_request_bytes: u64,
     /// Ranges that are no further apart than this become one request.
@@ -42,10 +44,11 @@ impl Default for PlannerOptions {
     fn default() -> Self {
         Self {
             align_bytes: 128 << 10,
+            hot_align_bytes: 16 << 10,
             max_request_bytes: 2 << 20,
             max_gap_bytes: 128 << 10,
             max_flying: 6,
-            max_ahead_bytes: 2 << 20,
+            max_ahead_bytes: 512 << 10,
             max_tries: 6,
             first_pause_ns: 250_000_000,
             max_pause_ns: 8_000_000_000,
@@ -155,7 +158,7 @@ impl Planner {
         }
         // What somebody waits for is not there, whatever was believed.
         self.have.remove(&range);
-        let range = self.aligned(range);
+        let range = self.aligned(range, self.options.align_bytes);
         self.promote(&range);
         for gap in self.unasked(range.clone()) {
             self.asked.insert(gap.clone());
@@ -168,7 +171,8 @@ impl Planner {
     /// These bytes will be wanted soon, in this order.
     pub fn prefetch(&mut self, hot: &HotList) {
         for (start, len) in hot.ranges() {
-            self.fetch_ahead(*start..start.saturating_add(*len));
+            let range = *start..start.saturating_add(*len);
+            self.fetch_ahead(self.aligned(range, self.options.hot_align_bytes));
         }
     }
 
@@ -302,8 +306,8 @@ impl Planner {
         }
     }
 
-    fn aligned(&self, range: Range<u64>) -> Range<u64> {
-        let align = self.options.align_bytes.max(1);
+    fn aligned(&self, range: Range<u64>, align: u64) -> Range<u64> {
+        let align = align.max(1);
         let within = range.start.checked_rem(align).unwrap_or(0);
         let start = range.start.saturating_sub(within);
         let end = range
@@ -320,7 +324,7 @@ impl Planner {
     }
 
     fn fetch_ahead(&mut self, range: Range<u64>) {
-        for gap in self.unasked(self.aligned(range)) {
+        for gap in self.unasked(range) {
             self.asked.insert(gap.clone());
             self.ahead.push_back(gap);
         }
@@ -353,7 +357,7 @@ impl Planner {
         });
         let next = range.end.saturating_add(window);
         if window > 0 {
-            self.fetch_ahead(range.end..next);
+            self.fetch_ahead(self.aligned(range.end..next, self.options.align_bytes));
         }
         self.streams.push_back(Stream {
             last: range.start,

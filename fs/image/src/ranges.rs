@@ -2,9 +2,9 @@
 
 use core::ops::Range;
 
-/// Bytes by number.
+/// Bytes by number; empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RangeSet(Vec<Range<u64>>);
+pub struct RangeSet(Vec<Range<u64>>);
 
 impl RangeSet {
     /// The ranges that touch `range`, or lie directly before or behind it.
@@ -14,7 +14,8 @@ impl RangeSet {
         first..end.max(first)
     }
 
-    pub(crate) fn insert(&mut self, range: Range<u64>) {
+    /// Adds the bytes of `range`.
+    pub fn insert(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
         }
@@ -29,7 +30,8 @@ impl RangeSet {
         self.0.splice(touching, core::iter::once(start..end));
     }
 
-    pub(crate) fn remove(&mut self, range: &Range<u64>) {
+    /// Takes the bytes of `range` out.
+    pub fn remove(&mut self, range: &Range<u64>) {
         if range.is_empty() {
             return;
         }
@@ -56,7 +58,7 @@ impl RangeSet {
     }
 
     /// The parts of `range` that are not in the set.
-    pub(crate) fn gaps(&self, range: Range<u64>) -> Vec<Range<u64>> {
+    pub fn gaps(&self, range: Range<u64>) -> Vec<Range<u64>> {
         let mut gaps = Vec::new();
         let mut at = range.start;
         for known in self.0.get(self.touching(&range)).unwrap_or_default() {

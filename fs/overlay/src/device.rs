@@ -4,6 +4,7 @@ use fs_block::{BlockDevice, BlockError};
 
 use crate::batch::Waiting;
 use crate::codec::{narrow, wide};
+use crate::index::Entry;
 use crate::log::Log;
 use crate::overlay::{Commit, Overlay, block_error};
 use crate::store::{Store, StoreError};
@@ -38,27 +39,32 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
             .ok_or(BlockError::OutOfRange)
     }
 
-    /// Reads a piece of a block that the log has; `false` when only the base has it.
-    fn read_own(&self, piece: &Piece, buf: &mut [u8]) -> Result<bool, BlockError> {
-        let end = piece.within.saturating_add(buf.len());
+    /// Reads a piece that the log has into the beginning of `buf`, and the blocks that follow it there as well as on
+    /// the disk. How many bytes; 0 when only the base has it.
+    fn read_own(&self, piece: &Piece, buf: &mut [u8]) -> Result<usize, BlockError> {
+        let end = piece.within.saturating_add(piece.len);
+        let size = self.log.block_size();
+        let whole = buf.len() & !size.saturating_sub(1);
+        let place = buf.get_mut(..piece.len).ok_or(BlockError::Io)?;
         match self.batch.find(piece.block) {
             Some(Waiting::Bytes(bytes)) => {
                 let bytes = bytes.get(piece.within..end).ok_or(BlockError::Io)?;
-                buf.copy_from_slice(bytes);
-                return Ok(true);
+                place.copy_from_slice(bytes);
+                return Ok(piece.len);
             }
             Some(Waiting::Zeros) => {
-                buf.fill(0);
-                return Ok(true);
+                place.fill(0);
+                return Ok(piece.len);
             }
             None => {}
         }
         let entry = self.index.entry(piece.block);
         let Some(at) = entry.offset() else {
             if entry.is_zeros() {
-                buf.fill(0);
+                place.fill(0);
+                return Ok(piece.len);
             }
-            return Ok(entry.is_zeros());
+            return Ok(0);
         };
         let store = self.stores.get(self.active).ok_or(BlockError::Io)?;
         let failed = |error| match error {
@@ -67,15 +73,35 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
             }
             error => block_error(error),
         };
-        if buf.len() == self.log.block_size() {
-            Log::read_block(store, at, entry, buf).map_err(failed)?;
-        } else {
-            let mut block = vec![0; self.log.block_size()];
-            Log::read_block(store, at, entry, &mut block).map_err(failed)?;
+        if piece.len < size {
+            let mut block = vec![0; size];
+            Log::read_blocks(store, at, &[entry], &mut block).map_err(failed)?;
             let bytes = block.get(piece.within..end).ok_or(BlockError::Io)?;
-            buf.copy_from_slice(bytes);
+            place.copy_from_slice(bytes);
+            return Ok(piece.len);
         }
-        Ok(true)
+        let entries = self.neighbours(piece.block, entry, at, whole);
+        let len = entries.len().saturating_mul(size);
+        let place = buf.get_mut(..len).ok_or(BlockError::Io)?;
+        Log::read_blocks(store, at, &entries, place).map_err(failed)?;
+        Ok(len)
+    }
+
+    /// `first`, which has data at `at`, and the entries of the blocks after it while their data follow there, for at most
+    /// `len` bytes.
+    fn neighbours(&self, block: u64, first: Entry, at: u64, len: usize) -> Vec<Entry> {
+        let size = wide(self.log.block_size());
+        let blocks = block..block.saturating_add(wide(len) >> self.log.header.block_shift);
+        let following = blocks
+            .skip(1)
+            .zip(1..)
+            .map_while(|(block, number): (u64, u64)| {
+                let entry = self.index.entry(block);
+                let here = at.saturating_add(number.saturating_mul(size));
+                let is_next = entry.offset() == Some(here) && self.batch.find(block).is_none();
+                is_next.then_some(entry)
+            });
+        core::iter::once(first).chain(following).collect()
     }
 }
 
@@ -92,9 +118,10 @@ impl<B: BlockDevice, S: Store> BlockDevice for Overlay<B, S> {
         while done < buf.len() {
             let at = offset.saturating_add(wide(done));
             let piece = self.piece(at, buf.len().saturating_sub(done));
-            let end = done.saturating_add(piece.len);
-            let place = buf.get_mut(done..end).ok_or(BlockError::Io)?;
-            if !self.read_own(&piece, place)? {
+            let rest = buf.get_mut(done..).ok_or(BlockError::Io)?;
+            let own = self.read_own(&piece, rest)?;
+            let end = done.saturating_add(own.max(piece.len));
+            if own == 0 {
                 if from_base.end != done {
                     self.read_base(offset, from_base, buf)?;
                     from_base = done..done;
@@ -116,8 +143,9 @@ impl<B: BlockDevice, S: Store> BlockDevice for Overlay<B, S> {
         while !rest.is_empty() {
             let piece = self.piece(at, rest.len());
             let (part, tail) = rest.split_at_checked(piece.len).ok_or(BlockError::Io)?;
-            let is_new = self.batch.find(piece.block).is_none();
-            if self.batch.is_full() && is_new {
+            // One that waits as zeros takes room, too, when it gets contents.
+            let has_room = matches!(self.batch.find(piece.block), Some(Waiting::Bytes(_)));
+            if self.batch.is_full() && !has_room {
                 self.append_batch(Commit::No)?;
             }
             if part.len() == size {

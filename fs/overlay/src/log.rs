@@ -162,9 +162,22 @@ impl Log {
         entry: Entry,
         buf: &mut [u8],
     ) -> Result<(), StoreError> {
+        Self::read_blocks(store, at, &[entry], buf)
+    }
+
+    /// The same with blocks whose data follow each other from `at` on; `buf` has as many.
+    pub(crate) fn read_blocks<S: Store>(
+        store: &S,
+        at: u64,
+        entries: &[Entry],
+        buf: &mut [u8],
+    ) -> Result<(), StoreError> {
         store.read_at(at, buf)?;
-        if crc32c::crc32c(buf) != entry.crc {
-            return Err(StoreError::Io);
+        let size = buf.len().checked_div(entries.len()).unwrap_or(0).max(1);
+        for (entry, block) in entries.iter().zip(buf.chunks_exact(size)) {
+            if crc32c::crc32c(block) != entry.crc {
+                return Err(StoreError::Io);
+            }
         }
         Ok(())
     }

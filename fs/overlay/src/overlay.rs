@@ -1,6 +1,7 @@
 //! [`Overlay`]: opening, transactions, checkpoints.
 
 use core::fmt;
+use core::ops::Range;
 
 use fs_block::{BlockDevice, BlockError, NumberMap};
 
@@ -203,6 +204,25 @@ impl<B: BlockDevice, S: Store> Overlay<B, S> {
             self.batch.put(block, contents, true);
         }
         Ok(())
+    }
+
+    /// The parts of `range`, in bytes, that only the base has: whole blocks.
+    pub fn only_in_base(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let size = wide(self.log.block_size());
+        let end = range.end.min(self.base.len_bytes()).div_ceil(size);
+        let mut parts: Vec<Range<u64>> = Vec::new();
+        for block in range.start.checked_div(size).unwrap_or(0)..end {
+            if self.batch.find(block).is_some() || !self.index.entry(block).is_absent() {
+                continue;
+            }
+            let start = block.saturating_mul(size);
+            let end = start.saturating_add(size).min(self.base.len_bytes());
+            match parts.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => parts.push(start..end),
+            }
+        }
+        parts
     }
 
     /// Sizes.

@@ -239,6 +239,26 @@ fn what_is_discarded_makes_room_when_that_is_committed() {
 }
 
 #[test]
+fn blocks_that_are_discarded_and_written_again_are_there_after_a_crash() {
+    let mut overlay = open(Default::default(), options(4096)).unwrap();
+    overlay.write(0, &[7; 40_960]).unwrap();
+    overlay.flush().unwrap();
+    overlay.discard(0, 40_960);
+    // As much as one record takes; the zeros wait beside it.
+    overlay.write(1 << 20, &[8; 256 << 10]).unwrap();
+    overlay.write(0, &[9; 40_960]).unwrap();
+    overlay.flush().unwrap();
+    let overlay = open(overlay.into_parts().1, options(4096)).unwrap();
+    let found = contents(&overlay);
+    assert!(found[..40_960].iter().all(|byte| *byte == 9));
+    assert!(
+        found[1 << 20..(1 << 20) + (256 << 10)]
+            .iter()
+            .all(|byte| *byte == 8)
+    );
+}
+
+#[test]
 fn another_base_is_refused_and_named() {
     let mut overlay = open(Default::default(), options(4096)).unwrap();
     overlay.write(0, &[1; 4096]).unwrap();

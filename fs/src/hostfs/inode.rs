@@ -1,13 +1,14 @@
 //! One file of the host.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use abi::{Errno, Result};
+use abi::{Errno, Error, Result};
 use executor::sync::Lock;
 
-use super::{HostAccess, HostEntry, HostStat, Shared, from_host};
-use crate::io::{Sink, Source};
+use super::{HostAccess, HostEntry, HostStat, NOT_YET, Shared, from_host};
+use crate::io::{NOT_RESIDENT, Sink, Source};
+use crate::vfs::flush::Flush;
 use crate::vfs::inode::{
     DirEntry, FileType, Inode, Metadata, NewAttributes, NewNode, RenameMode, SetAttributes,
     Timestamp,
@@ -160,30 +161,43 @@ impl HostInode {
         Ok(())
     }
 
-    /// Writes at byte `offset` of an open file; what was written before an error counts.
-    fn write(&self, handle: u64, mut offset: u64, source: &mut dyn Source) -> Result<usize> {
+    /// Writes at byte `offset` of an open file, or at its end; what was written before an error counts. Where, and
+    /// bytes moved.
+    fn write(
+        &self,
+        handle: u64,
+        offset: Option<u64>,
+        source: &mut dyn Source,
+    ) -> Result<(u64, usize)> {
         let files = &*self.shared.files;
         let mut buffer = vec![0; source.remaining().min(PIECE)];
+        let mut start = offset;
         let mut moved = 0_usize;
         while source.remaining() > 0 {
             let wanted = source.remaining().min(buffer.len());
             let piece = buffer.get_mut(..wanted).unwrap_or_default();
-            let result = source
-                .take(piece)
-                .and_then(|()| files.write(handle, offset, piece).map_err(from_host));
+            let result = source.take(piece).and_then(|()| match start {
+                Some(start) => {
+                    let at = start.saturating_add(u64::try_from(moved).unwrap_or(0));
+                    files.write(handle, at, piece).map_err(from_host)
+                }
+                None => {
+                    start = Some(files.append(handle, piece).map_err(from_host)?);
+                    Ok(wanted)
+                }
+            });
             match result {
                 Ok(len) => {
                     moved = moved.saturating_add(len);
-                    offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
                     if len < wanted {
                         break;
                     }
                 }
-                Err(error) if moved == 0 => return Err(error),
+                Err(error) if moved == 0 || is_later(&error) => return Err(error),
                 Err(_) => break,
             }
         }
-        Ok(moved)
+        Ok((start.unwrap_or(0), moved))
     }
 
     fn stat(&self) -> Result<HostStat> {
@@ -200,20 +214,34 @@ impl HostInode {
     }
 
     /// The inode that `path` names, if somebody holds it.
-    fn held(&self, path: &[u8]) -> Option<Arc<Self>> {
-        let stat = self.shared.files.lstat(path).ok()?;
+    fn held(&self, path: &[u8]) -> Result<Option<Arc<Self>>> {
+        let stat = match self.shared.files.lstat(path) {
+            Err(NOT_YET) => return Err(NOT_RESIDENT),
+            Err(_) => return Ok(None),
+            Ok(stat) => stat,
+        };
         let inodes = self.shared.inodes.lock();
-        inodes.get(&(stat.device, stat.inode))?.upgrade()
+        let known = inodes.get(&(stat.device, stat.inode));
+        Ok(known.and_then(Weak::upgrade))
     }
 
     /// Takes the name `path` away by `act`. Whoever holds the file can go on: it is opened before.
     fn take_name(&self, path: &[u8], act: impl FnOnce() -> Result<()>) -> Result<()> {
-        let victim = self.held(path);
+        let victim = self.held(path)?;
         if let Some(inode) = &victim
             && inode.file_type == FileType::Regular
-            && inode.open(HostAccess::ReadWrite).is_err()
         {
-            let _unreadable = inode.open(HostAccess::Read);
+            let opened = inode.open(HostAccess::ReadWrite);
+            let opened = match opened {
+                Err(error) if !is_later(&error) => inode.open(HostAccess::Read),
+                opened => opened,
+            };
+            // What cannot be opened cannot be read by whoever holds it either.
+            if let Err(error) = opened
+                && is_later(&error)
+            {
+                return Err(error);
+            }
         }
         act()?;
         if let Some(inode) = victim {
@@ -374,10 +402,12 @@ impl Inode for HostInode {
             RenameMode::Exchange => {
                 return Err(Errno::EINVAL.because("the host cannot swap names"));
             }
-            RenameMode::NoReplace if files.lstat(&new).is_ok() => {
-                return Err(Errno::EEXIST.into());
-            }
-            RenameMode::NoReplace | RenameMode::Replace => {}
+            RenameMode::NoReplace => match files.lstat(&new) {
+                Err(NOT_YET) => return Err(NOT_RESIDENT),
+                Err(_) => {}
+                Ok(_) => return Err(Errno::EEXIST.into()),
+            },
+            RenameMode::Replace => {}
         }
         self.take_name(&new, || files.rename(&old, &new).map_err(from_host))?;
         self.shared.moved(&old, &new);
@@ -456,7 +486,7 @@ impl Inode for HostInode {
                         moved = moved.saturating_add(len);
                         offset = offset.saturating_add(u64::try_from(len).unwrap_or(0));
                     }
-                    Err(error) if moved == 0 => return Err(error),
+                    Err(error) if moved == 0 || is_later(&error) => return Err(error),
                     Err(_) => break,
                 }
             }
@@ -467,7 +497,8 @@ impl Inode for HostInode {
     fn write_at(&self, offset: u64, source: &mut dyn Source, _: Timestamp) -> Result<usize> {
         self.shared.check_writable()?;
         self.with_handle(HostAccess::ReadWrite, |handle| {
-            self.write(handle, offset, source)
+            let (_, moved) = self.write(handle, Some(offset), source)?;
+            Ok(moved)
         })
     }
 
@@ -475,17 +506,16 @@ impl Inode for HostInode {
     fn append(&self, source: &mut dyn Source, _: Timestamp) -> Result<(u64, usize)> {
         self.shared.check_writable()?;
         self.with_handle(HostAccess::ReadWrite, |handle| {
-            let start = self.shared.files.fstat(handle).map_err(from_host)?.size;
-            Ok((start, self.write(handle, start, source)?))
+            self.write(handle, None, source)
         })
     }
 
-    fn sync(&self) -> Result<()> {
+    fn sync(&self) -> Result<Option<Flush>> {
         let handle = self.place.lock().handle;
-        match handle {
-            Some((handle, _)) => self.shared.files.sync(handle).map_err(from_host),
-            None => Ok(()),
+        if let Some((handle, _)) = handle {
+            self.shared.files.sync(handle).map_err(from_host)?;
         }
+        Ok(None)
     }
 
     /// Times and size as the host has them: who changes a file there is not known.
@@ -504,6 +534,11 @@ impl Inode for HostInode {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Whether the host answers later: nothing goes on then, the whole call is made again.
+fn is_later(error: &Error) -> bool {
+    error.errno == NOT_RESIDENT.errno
 }
 
 /// A number from 1 for a name (FNV-1a).

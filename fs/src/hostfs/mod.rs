@@ -5,6 +5,9 @@
 //! inode number, and reached by the path under which it was found last; a file that is open keeps
 //! a handle, so it can lose its name; a directory that lost it is reached no more. Names are not cached: the host may change them at any time.
 //!
+//! A host that answers later (a page) says [`NOT_YET`], which is [`NOT_RESIDENT`] for the caller: the whole call is
+//! made again, and the host gives the same answers to what it asks again (ADR 0039).
+//!
 //! Device files, fifos and sockets of the host are shown, but cannot be made.
 
 mod inode;
@@ -18,11 +21,15 @@ use executor::sorted::SortedMap;
 use executor::sync::Lock;
 
 use self::inode::HostInode;
+use crate::io::NOT_RESIDENT;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{FileSystem, FileSystemStatus, FileType, Inode, Timestamp};
 
 /// What the host answers: the error is a number of Linux's errno(3).
 pub type HostResult<T> = core::result::Result<T, i32>;
+
+/// The host has been asked, and answers later: no errno has this number.
+pub const NOT_YET: i32 = 4096;
 
 /// The attributes of a file, as the host has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +115,11 @@ pub trait HostFiles: Send + Sync + fmt::Debug {
     /// # Errors
     /// As `pwrite(2)`.
     fn write(&self, handle: u64, offset: u64, bytes: &[u8]) -> HostResult<usize>;
+    /// Writes all of `bytes` at the end, wherever it is by then; the byte offset of the first.
+    ///
+    /// # Errors
+    /// As `write(2)` with `O_APPEND`.
+    fn append(&self, handle: u64, bytes: &[u8]) -> HostResult<u64>;
     /// Sets the size in bytes.
     ///
     /// # Errors
@@ -302,7 +314,11 @@ impl Shared {
 }
 
 /// An error of the host, by its number; `EIO` for a number that Linux does not know.
+#[inline(never)]
 fn from_host(number: i32) -> Error {
+    if number == NOT_YET {
+        return NOT_RESIDENT;
+    }
     let errno = Errno::ALL.iter().find(|errno| errno.number() == number);
     errno
         .copied()

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use abi::{Errno, Result};
-use executor::sync::{Lock, LockGuard};
+use executor::sync::Lock;
 
 use super::content::Content;
 use super::directory::Names;
+use super::state::{Body, State};
 use super::xattr::Xattrs;
 use super::{Shared, inode_bytes, type_of};
 use crate::io::{Sink, Source};
@@ -27,36 +28,12 @@ const BATCH: usize = 64;
 /// One file.
 pub(super) struct TmpInode {
     this: Weak<Self>,
-    shared: Arc<Shared>,
-    number: u64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) number: u64,
     file_type: FileType,
     rdev: u64,
     version: AtomicU64,
-    state: Lock<State>,
-}
-
-/// What changes of a file.
-struct State {
-    permissions: u32,
-    uid: u32,
-    gid: u32,
-    nr_links: u32,
-    /// It was made without a name and may get one.
-    may_get_name: bool,
-    atime: Timestamp,
-    mtime: Timestamp,
-    ctime: Timestamp,
-    xattrs: Xattrs,
-    body: Body,
-}
-
-/// What a file holds, by its type.
-enum Body {
-    Regular(Content),
-    Directory(Names),
-    Symlink(Box<[u8]>),
-    /// Devices, fifos, sockets.
-    Nothing,
+    pub(super) state: Lock<State>,
 }
 
 impl fmt::Debug for TmpInode {
@@ -65,25 +42,6 @@ impl fmt::Debug for TmpInode {
             .field("number", &self.number)
             .field("file_type", &self.file_type)
             .finish_non_exhaustive()
-    }
-}
-
-impl State {
-    fn names(&mut self) -> Result<&mut Names> {
-        match &mut self.body {
-            Body::Directory(names) => Ok(names),
-            _ => Err(Errno::ENOTDIR.into()),
-        }
-    }
-
-    const fn touch(&mut self, time: Timestamp) {
-        self.mtime = time;
-        self.ctime = time;
-    }
-
-    const fn unlinked(&mut self, time: Timestamp) {
-        self.nr_links = self.nr_links.saturating_sub(1);
-        self.ctime = time;
     }
 }
 
@@ -144,7 +102,7 @@ impl TmpInode {
             .collect()
     }
 
-    fn is_directory(&self) -> bool {
+    pub(super) fn is_directory(&self) -> bool {
         self.file_type == FileType::Directory
     }
 
@@ -162,7 +120,7 @@ impl TmpInode {
     }
 
     /// Fails unless this, a directory that loses its name, is empty; no name may come any more.
-    fn kill_if_empty(&self, time: Timestamp) -> Result<()> {
+    pub(super) fn kill_if_empty(&self, time: Timestamp) -> Result<()> {
         let mut state = self.state.lock();
         let names = state.names()?;
         if !names.is_empty() {
@@ -375,58 +333,7 @@ impl Inode for TmpInode {
         mode: RenameMode,
         time: Timestamp,
     ) -> Result<()> {
-        let target = self.own(new_directory)?;
-        let _structure = self.shared.structure.lock();
-        let mut pair = Pair::lock(self, target);
-        let moved = Arc::clone(pair.from().names()?.find(old_name).ok_or(Errno::ENOENT)?);
-        let names = pair.to().names()?;
-        if names.is_dead {
-            return Err(Errno::ENOENT.because("the directory was removed"));
-        }
-        let replaced = names.find(new_name).cloned();
-        match (&replaced, mode) {
-            (Some(_), RenameMode::NoReplace) => return Err(Errno::EEXIST.into()),
-            (None, RenameMode::Exchange) => return Err(Errno::ENOENT.into()),
-            (Some(replaced), _) if Arc::ptr_eq(replaced, &moved) => return Ok(()),
-            (Some(replaced), RenameMode::Exchange) => {
-                pair.to().names()?.replace(new_name, Arc::clone(&moved));
-                pair.from().names()?.replace(old_name, Arc::clone(replaced));
-                pair.move_link(&moved, replaced);
-                replaced.state.lock().ctime = time;
-            }
-            (Some(replaced), RenameMode::Replace) => {
-                match (moved.is_directory(), replaced.is_directory()) {
-                    (true, true) => replaced.kill_if_empty(time)?,
-                    (true, false) => return Err(Errno::ENOTDIR.into()),
-                    (false, true) => return Err(Errno::EISDIR.into()),
-                    (false, false) => replaced.state.lock().unlinked(time),
-                }
-                // A new cookie: who reads the directory now may not have seen the new name.
-                pair.to().names()?.remove(new_name);
-                pair.from().names()?.remove(old_name);
-                pair.to().names()?.insert(new_name, Arc::clone(&moved));
-                if moved.is_directory() {
-                    let old = pair.from();
-                    old.nr_links = old.nr_links.saturating_sub(1);
-                }
-            }
-            (None, _) => {
-                pair.from().names()?.remove(old_name);
-                pair.to().names()?.insert(new_name, Arc::clone(&moved));
-                if moved.is_directory() {
-                    let old = pair.from();
-                    old.nr_links = old.nr_links.saturating_sub(1);
-                    let new = pair.to();
-                    new.nr_links = new.nr_links.saturating_add(1);
-                }
-            }
-        }
-        pair.from().touch(time);
-        pair.to().touch(time);
-        moved.state.lock().ctime = time;
-        drop(pair);
-        drop((moved, replaced));
-        Ok(())
+        self.move_name(old_name, self.own(new_directory)?, new_name, mode, time)
     }
 
     fn read_link(&self) -> Result<Vec<u8>> {
@@ -537,65 +444,5 @@ impl Inode for TmpInode {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-/// The locked directories of a rename: one or two.
-struct Pair<'a> {
-    old: LockGuard<'a, State>,
-    /// `None` when both are the same.
-    new: Option<LockGuard<'a, State>>,
-}
-
-impl<'a> Pair<'a> {
-    /// Locks both in the order of their numbers.
-    fn lock(old: &'a TmpInode, new: &'a TmpInode) -> Self {
-        if std::ptr::eq(old, new) {
-            return Self {
-                old: old.state.lock(),
-                new: None,
-            };
-        }
-        if old.number < new.number {
-            let old = old.state.lock();
-            Self {
-                old,
-                new: Some(new.state.lock()),
-            }
-        } else {
-            let new = new.state.lock();
-            Self {
-                old: old.state.lock(),
-                new: Some(new),
-            }
-        }
-    }
-
-    fn from(&mut self) -> &mut State {
-        &mut self.old
-    }
-
-    fn to(&mut self) -> &mut State {
-        self.new.as_mut().unwrap_or(&mut self.old)
-    }
-
-    /// Counts the links of both directories after `a` went to the new one and `b` to the old one.
-    fn move_link(&mut self, a: &TmpInode, b: &TmpInode) {
-        let (gains, loses) = match (a.is_directory(), b.is_directory()) {
-            (true, false) => (self.to().nr_links, self.from().nr_links),
-            (false, true) => (self.from().nr_links, self.to().nr_links),
-            _ => return,
-        };
-        if self.new.is_none() {
-            return;
-        }
-        let (gains, loses) = (gains.saturating_add(1), loses.saturating_sub(1));
-        let (new, old) = if a.is_directory() {
-            (gains, loses)
-        } else {
-            (loses, gains)
-        };
-        self.to().nr_links = new;
-        self.from().nr_links = old;
     }
 }

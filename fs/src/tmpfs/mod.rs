@@ -3,7 +3,8 @@
 //! - [`content`]: the bytes of a regular file, with holes
 //! - [`directory`]: names with cookies that stay right while the directory changes
 //! - [`xattr`]: extended attributes
-//! - [`inode`]: the [`Inode`] implementation on all of them
+//! - [`state`]: what changes of a file, under one lock
+//! - [`inode`]: the [`Inode`] implementation on all of them; [`rename`]: its longest method
 //!
 //! All files of one [`TmpFs`] share a limit of bytes and one of inodes, and what they hold comes off
 //! the memory of the pod; `ENOSPC` at the end of each.
@@ -11,6 +12,8 @@
 mod content;
 mod directory;
 mod inode;
+mod rename;
+mod state;
 mod xattr;
 
 use std::sync::Arc;

@@ -292,18 +292,31 @@ impl Vfs {
     /// `truncate(2)`: `size` in bytes.
     ///
     /// # Errors
-    /// `EISDIR`, `EINVAL` for what is not a regular file, `EACCES`, `EROFS`, `EFBIG`, `ENOSPC`,
-    /// what walking says.
+    /// As [`Vfs::truncate_location`], and what walking says.
     pub fn truncate(&self, cx: &Context<'_>, path: &[u8], size: u64) -> Result<()> {
         let location = self.walk(cx, path, Follow::Yes)?;
+        self.truncate_location(&cx.caller, &location, size, cx.now)
+    }
+
+    /// [`Vfs::truncate`] of a file that was found before.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL` for what is not a regular file, `EACCES`, `EROFS`, `EFBIG`, `ENOSPC`.
+    pub fn truncate_location(
+        &self,
+        caller: &Caller<'_>,
+        location: &Location,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<()> {
         match location.file_type() {
             FileType::Regular => {}
             FileType::Directory => return Err(Errno::EISDIR.into()),
             _ => return Err(Errno::EINVAL.because("not a regular file")),
         }
         location.mount.check_writable()?;
-        cx.caller.check(&location.metadata()?, WRITE)?;
-        truncate(&cx.caller, &location, size, cx.now)?;
+        caller.check(&location.metadata()?, WRITE)?;
+        truncate(caller, location, size, now)?;
         location.notify(IN_MODIFY);
         Ok(())
     }

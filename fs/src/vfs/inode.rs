@@ -10,6 +10,7 @@ pub use abi::file::{FileType, Timestamp};
 use abi::{Errno, Result};
 
 use super::file::FileOps;
+use super::flush::Flush;
 use super::xattr::XattrMode;
 use crate::io::{Sink, Source};
 
@@ -211,12 +212,12 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// `EIO` when the disk fails.
     fn status(&self) -> Result<FileSystemStatus>;
 
-    /// Writes everything back to the device.
+    /// Writes everything back to the device. `None`: it is durable; else it is when that flush is complete.
     ///
     /// # Errors
     /// `EIO` when the disk fails.
-    fn sync(&self) -> Result<()> {
-        Ok(())
+    fn sync(&self) -> Result<Option<Flush>> {
+        Ok(None)
     }
 
     /// Ends its last mount: writes everything back; changes may fail with `EROFS` from now on.
@@ -225,7 +226,7 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// `EIO` when the disk fails.
     fn unmount(&self, now: Timestamp) -> Result<()> {
         let _ = now;
-        self.sync()
+        self.sync().map(|_| ())
     }
 }
 
@@ -444,12 +445,12 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// Makes what was written durable.
+    /// Makes what was written durable. `None`: it is; else it is when that flush is complete.
     ///
     /// # Errors
     /// `EIO`.
-    fn sync(&self) -> Result<()> {
-        Ok(())
+    fn sync(&self) -> Result<Option<Flush>> {
+        Ok(None)
     }
 
     /// The behaviour of an open file when it is not plain bytes at offsets: devices, ttys.

@@ -15,6 +15,7 @@ mod attributes;
 pub mod dentry;
 pub mod device;
 pub mod file;
+pub mod flush;
 pub mod inode;
 pub mod mount;
 mod names;

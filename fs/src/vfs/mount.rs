@@ -17,6 +17,7 @@ use executor::sorted::SortedMap;
 
 use super::dentry::{Dentry, Tree};
 use super::device::{major, minor};
+use super::flush::Flush;
 use super::inode::{FileSystem, Timestamp};
 use super::path::Location;
 use super::registry::{self, MountRequest};
@@ -442,7 +443,7 @@ impl Vfs {
         let is_last = mounts.tree_of(mount.file_system()).is_none();
         drop(mounts);
         if !is_last {
-            return mount.file_system().sync();
+            return mount.file_system().sync().map(|_| ());
         }
         if let Ok(metadata) = mount.root.inode().metadata() {
             self.notify.unmounted(metadata.device);
@@ -452,7 +453,7 @@ impl Vfs {
         if Arc::strong_count(&mount) == 1 {
             mount.file_system().unmount(cx.now)
         } else {
-            mount.file_system().sync()
+            mount.file_system().sync().map(|_| ())
         }
     }
 
@@ -476,15 +477,16 @@ impl Vfs {
         found.map(|mount| Arc::clone(mount.file_system()))
     }
 
-    /// `sync(2)`: writes all file systems back; goes on after an error and returns the first.
+    /// `sync(2)`: writes all file systems back, also after an error. They are durable when these flushes are
+    /// complete.
     ///
     /// # Errors
-    /// `EIO`, `ENOSPC`.
-    pub fn sync(&self) -> Result<()> {
+    /// The first of `EIO`, `ENOSPC`.
+    pub fn sync(&self) -> Result<Vec<Flush>> {
         let all = self.mounts.lock().list.clone();
-        all.iter()
-            .map(|mount| mount.file_system().sync())
-            .fold(Ok(()), Result::and)
+        let results: Vec<_> = all.iter().map(|mount| mount.file_system().sync()).collect();
+        let flushes: Result<Vec<Option<Flush>>> = results.into_iter().collect();
+        Ok(flushes?.into_iter().flatten().collect())
     }
 
     /// The mounts that `root` can see, in mounting order, as `/proc/mounts` lists them.

@@ -1,6 +1,11 @@
 //! Who may do what: the rules of path_resolution(7) and `fs/namei.c`.
 
-use abi::flags::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, S_ISGID, S_ISVTX};
+use std::cell::Cell;
+
+use abi::flags::{
+    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SYS_RESOURCE, S_ISGID,
+    S_ISVTX,
+};
 use abi::{Errno, Result};
 
 use super::inode::{FileType, Metadata};
@@ -17,6 +22,20 @@ pub struct Caller<'a> {
     pub groups: &'a [u32],
     /// Privileges that are in force: bit `n` is capability `n` of capabilities(7).
     pub capabilities: u64,
+}
+
+thread_local! {
+    /// For whom this thread changes files: user and group, none with `CAP_SYS_RESOURCE`.
+    static ACTING: Cell<Option<(u32, u32)>> = const { Cell::new(None) };
+}
+
+/// Whether changes on this thread may take space that is reserved for this user and group, as Linux
+/// asks `current`. Supplementary groups do not count.
+pub(crate) fn uses_reserve_of((uid, gid): (u32, u32)) -> bool {
+    ACTING.get().is_none_or(|acting| {
+        // The superuser's group is no one's by membership.
+        acting.0 == uid || (gid != 0 && acting.1 == gid)
+    })
 }
 
 /// What is asked for: the bits of `access(2)`.
@@ -41,6 +60,13 @@ impl Caller<'_> {
             Some(rest) => rest & 1 == 1,
             None => false,
         }
+    }
+
+    /// From now on this thread changes files for them: a file system may keep its last space for
+    /// others. It is set before each such change, by whoever knows the caller.
+    pub fn act(&self) {
+        let is_ordinary = !self.has(CAP_SYS_RESOURCE);
+        ACTING.set(is_ordinary.then_some((self.uid, self.gid)));
     }
 
     /// Whether `gid` is the group or a supplementary one.

@@ -133,6 +133,7 @@ pub fn set(
         }
     }
     resolve(name)?;
+    caller.act();
     location.inode.set_xattr(name, value, mode, now)?;
     location.notify(IN_ATTRIB);
     Ok(())

@@ -133,6 +133,14 @@ impl HostFiles for StdFiles {
         self.with(handle, |file| file.write_at(bytes, offset))
     }
 
+    fn append(&self, handle: u64, bytes: &[u8]) -> HostResult<u64> {
+        self.with(handle, |file| {
+            let size = file.metadata()?.len();
+            file.write_all_at(bytes, size)?;
+            Ok(size)
+        })
+    }
+
     fn truncate(&self, handle: u64, size: u64) -> HostResult<()> {
         self.with(handle, |file| file.set_len(size))
     }

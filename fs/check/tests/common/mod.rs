@@ -127,7 +127,9 @@ pub fn e2fsck(image: &[u8]) -> (bool, String) {
     let scratch = Scratch::new();
     let path = scratch.path().join("image");
     std::fs::write(&path, image).unwrap();
-    tool("e2fsck", &["-fn", path.to_str().unwrap()])
+    let (is_clean, text) = tool("e2fsck", &["-fn", path.to_str().unwrap()]);
+    // It ends well after what it only finds wrong with the inode that keeps blocks for descriptors.
+    (is_clean && !text.contains("? no"), text)
 }
 
 /// The disk after these commands of `debugfs -w`.

@@ -1,88 +1,29 @@
-//! The Ext2 of `fs-ext2` as a file system of the VFS.
-//!
-//! [`Ext2Fs`] puts one lock round the whole file system. [`Ext2Inode`] stands for an inode number
-//! that somebody holds: there is one for each number at a time, and it keeps the inode alive when
-//! its last name goes, as open files want.
-//!
-//! A block that is still on its way (an image that streams) answers [`NOT_RESIDENT`]; nothing has
-//! changed then, and the kernel repeats the call when the block is there.
+//! One file of an Ext2.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
-use abi::flags::{EXT2_SUPER_MAGIC, MS_RDONLY};
-use abi::{Errno, Error, Result};
-use executor::sync::{Lock, LockGuard};
-use fs_block::BlockDevice;
-use fs_ext2::{Ext2, InodeNo, MountOptions, OnError};
+use abi::{Errno, Result};
+use fs_ext2::InodeNo;
 
-use crate::budget::{Budget, Reclaim};
+use super::{Shared, State};
 use crate::io::{Sink, Source};
-use crate::vfs::Follow;
-use crate::vfs::device::unnamed_device;
+use crate::vfs::flush::Flush;
 use crate::vfs::inode::{
-    DirEntry, Extent, FileSystem, FileSystemStatus, FileType, Inode, Metadata, Naming,
-    NewAttributes, NewNode, RenameMode, Seek, SetAttributes, Timestamp,
+    DirEntry, Extent, FileType, Inode, Metadata, Naming, NewAttributes, NewNode, RenameMode, Seek,
+    SetAttributes, Timestamp,
 };
-use crate::vfs::registry::MountRequest;
 use crate::vfs::xattr::{Namespace, XattrMode};
-
-/// A block of the disk is not here yet: wait for the device, then repeat the whole call.
-pub const NOT_RESIDENT: Error = Errno::EAGAIN.because("a block of the disk is not here yet");
-
-/// The most bytes that a block cache uses, as a mount gives it without a limit of memory.
-const MAX_CACHE_BYTES: usize = 8 << 20;
-/// A block cache grows by this part of the free memory at most.
-const CACHE_SHARE: u64 = 4;
 
 /// Names that `read_dir` takes out under the lock at once.
 const BATCH: usize = 64;
 
-/// A disk that any thread may use.
-type Disk = Box<dyn BlockDevice>;
-
-/// A mounted Ext2.
-#[derive(Debug)]
-pub struct Ext2Fs {
-    shared: Arc<Shared>,
-    root: Arc<Ext2Inode>,
-}
-
-/// What the inodes of one mount share.
-struct Shared {
-    device: u64,
-    state: Lock<State>,
-    /// The memory that the block cache is a part of.
-    budget: OnceLock<Arc<Budget>>,
-}
-
-struct State {
-    ext2: Ext2<Disk>,
-    /// The inodes that somebody holds.
-    inodes: HashMap<u32, Weak<Ext2Inode>>,
-    /// Versions of the inodes whose contents changed since the mount; all others have 0.
-    versions: HashMap<u32, u64>,
-    last_version: u64,
-    /// The latest time that a call gave, for what happens on its own: the last close of a file
-    /// without a name, and sync.
-    now: Timestamp,
-}
-
 /// An inode number that somebody holds.
-struct Ext2Inode {
+pub(super) struct Ext2Inode {
     shared: Arc<Shared>,
     number: InodeNo,
     file_type: FileType,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ext2")
-            .field("device", &self.device)
-            .finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for Ext2Inode {
@@ -91,172 +32,15 @@ impl fmt::Debug for Ext2Inode {
     }
 }
 
-impl Ext2Fs {
-    /// Mounts the Ext2 on `disk`.
-    ///
-    /// # Errors
-    /// `EUCLEAN` or `EINVAL` when it holds no Ext2 that can be mounted so, `EROFS`, `EIO`,
-    /// [`NOT_RESIDENT`].
-    pub fn mount(disk: Disk, options: MountOptions) -> Result<Self> {
-        let now = options.now;
-        let shared = Arc::new(Shared {
-            device: unnamed_device(),
-            state: Lock::new(State {
-                ext2: Ext2::mount(disk, options)?,
-                inodes: HashMap::new(),
-                versions: HashMap::new(),
-                last_version: 0,
-                now,
-            }),
-            budget: OnceLock::new(),
-        });
-        let root = shared.inode(&mut shared.state(), InodeNo::ROOT)?;
-        Ok(Self { shared, root })
-    }
-
-    /// The block cache gives back what the pod needs for something else, and grows only while there
-    /// is room. The first call counts.
-    pub fn share_memory(&self, budget: &Arc<Budget>) {
-        if self.shared.budget.set(Arc::clone(budget)).is_ok() {
-            budget.add_cache(&self.shared);
-        }
-    }
-
-    /// Makes one for `mount(2)`: the source is a block device.
-    ///
-    /// # Errors
-    /// `ENOTBLK` when it is none, what walking says, and what [`Ext2Fs::mount`] says.
-    pub fn from_request(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
-        let source = request
-            .vfs
-            .walk(request.context, request.source, Follow::Yes)?;
-        if source.file_type() != FileType::BlockDevice {
-            return Err(Errno::ENOTBLK.because("the source is no block device"));
-        }
-        let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
-        let options = MountOptions {
-            read_only: request.flags & MS_RDONLY != 0,
-            // A pod never panics for a disk.
-            on_error: if request.option("errors") == Some(b"continue") {
-                OnError::Continue
-            } else {
-                OnError::RemountReadOnly
-            },
-            now: request.context.now,
-            ..MountOptions::default()
-        };
-        let made = Self::mount(disk, options)?;
-        made.share_memory(request.vfs.budget());
-        Ok(Arc::new(made))
-    }
-}
-
-impl FileSystem for Ext2Fs {
-    fn type_name(&self) -> &'static str {
-        "ext2"
-    }
-
-    fn root(&self) -> Arc<dyn Inode> {
-        Arc::<Ext2Inode>::clone(&self.root)
-    }
-
-    fn status(&self) -> Result<FileSystemStatus> {
-        let status = self.shared.state().ext2.status();
-        Ok(FileSystemStatus {
-            magic: EXT2_SUPER_MAGIC,
-            block_size: status.block_size,
-            nr_blocks: status.nr_blocks,
-            nr_free: status.nr_free,
-            nr_available: status.nr_available,
-            nr_inodes: status.nr_inodes,
-            nr_free_inodes: status.nr_free_inodes,
-            name_max: status.name_max,
-        })
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.shared.sync()
-    }
-
-    /// Frees what has no name, writes everything and marks the disk clean.
-    fn unmount(&self, now: Timestamp) -> Result<()> {
-        Ok(self.shared.state().ext2.unmount(now)?)
-    }
-}
-
-impl Reclaim for Shared {
-    fn held_bytes(&self) -> u64 {
-        let held = self.state.try_lock().map(|state| state.ext2.cache_bytes());
-        held.and_then(|held| u64::try_from(held).ok()).unwrap_or(0)
-    }
-
-    fn give_back(&self, bytes: u64) -> u64 {
-        let Some(mut state) = self.state.try_lock() else {
-            return 0;
-        };
-        let held = state.ext2.cache_bytes();
-        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
-        if state
-            .ext2
-            .set_cache_bytes(held.saturating_sub(wanted))
-            .is_err()
-        {
-            return 0;
-        }
-        let given = held.saturating_sub(state.ext2.cache_bytes());
-        u64::try_from(given).unwrap_or(0)
-    }
-}
-
-impl Shared {
-    /// The file system, locked, with a block cache that may grow as far as the pod's memory lets it.
-    fn state(&self) -> LockGuard<'_, State> {
-        let mut state = self.state.lock();
-        if let Some(budget) = self.budget.get()
-            && budget.limit().is_some()
-        {
-            let held = state.ext2.cache_bytes();
-            let more = usize::try_from(budget.free_bytes() / CACHE_SHARE).unwrap_or(usize::MAX);
-            let bytes = held.saturating_add(more).min(MAX_CACHE_BYTES);
-            // It gives nothing back here, so nothing has to be written.
-            let _kept = state.ext2.set_cache_bytes(bytes.max(held));
-        }
-        state
-    }
-
-    fn sync(&self) -> Result<()> {
-        let mut state = self.state();
-        let now = state.now;
-        Ok(state.ext2.sync(now)?)
-    }
-
-    /// The one inode of this number.
-    fn inode(self: &Arc<Self>, state: &mut State, number: InodeNo) -> Result<Arc<Ext2Inode>> {
-        if let Some(inode) = state.inodes.get(&number.0).and_then(Weak::upgrade) {
-            return Ok(inode);
-        }
-        let kind = state.ext2.stat(number)?.kind;
-        let inode = Arc::new(Ext2Inode {
-            shared: Arc::clone(self),
-            number,
-            file_type: kind,
-        });
-        state.ext2.retain(number);
-        state.inodes.insert(number.0, Arc::downgrade(&inode));
-        Ok(inode)
-    }
-}
-
-impl State {
-    /// Notes that the contents of an inode changed at `time`.
-    fn changed(&mut self, number: InodeNo, time: Timestamp) {
-        self.now = self.now.max(time);
-        self.last_version = self.last_version.saturating_add(1);
-        self.versions.insert(number.0, self.last_version);
-    }
-}
-
 impl Ext2Inode {
+    pub(super) const fn new(shared: Arc<Shared>, number: InodeNo, file_type: FileType) -> Self {
+        Self {
+            shared,
+            number,
+            file_type,
+        }
+    }
+
     /// The number of another inode of this file system.
     fn own(&self, inode: &Arc<dyn Inode>) -> Result<InodeNo> {
         inode
@@ -296,9 +80,7 @@ impl Drop for Ext2Inode {
         if is_listed {
             state.inodes.remove(&self.number.0);
         }
-        let now = state.now;
-        // On an error of the disk the inode stays held; unmounting tries again.
-        let _held = state.ext2.release(self.number, now);
+        state.release(self.number);
     }
 }
 
@@ -367,7 +149,7 @@ impl Inode for Ext2Inode {
             NewNode::BlockDevice(number) => fs_ext2::NewNode::BlockDevice(device(number)?),
         };
         let new = new_attributes(attributes);
-        let mut state = self.shared.state();
+        let mut state = self.shared.state_to_write()?;
         let number = state.ext2.create(self.number, name, node, new)?;
         state.changed(number, attributes.time);
         Ok(self.shared.inode(&mut state, number)?)
@@ -488,11 +270,11 @@ impl Inode for Ext2Inode {
     }
 
     fn write_at(&self, offset: u64, source: &mut dyn Source, time: Timestamp) -> Result<usize> {
-        self.write(&mut self.shared.state(), offset, source, time)
+        self.write(&mut *self.shared.state_to_write()?, offset, source, time)
     }
 
     fn append(&self, source: &mut dyn Source, time: Timestamp) -> Result<(u64, usize)> {
-        let mut state = self.shared.state();
+        let mut state = self.shared.state_to_write()?;
         let start = state.ext2.stat(self.number)?.size;
         Ok((start, self.write(&mut state, start, source, time)?))
     }
@@ -565,7 +347,7 @@ impl Inode for Ext2Inode {
         Ok(())
     }
 
-    fn sync(&self) -> Result<()> {
+    fn sync(&self) -> Result<Option<Flush>> {
         self.shared.sync()
     }
 

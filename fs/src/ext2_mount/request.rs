@@ -1,0 +1,42 @@
+//! An Ext2 as `mount(2)` wants it.
+
+use std::sync::Arc;
+
+use abi::flags::MS_RDONLY;
+use abi::{Errno, Result};
+use fs_ext2::{MountOptions, OnError};
+
+use super::Ext2Fs;
+use crate::vfs::Follow;
+use crate::vfs::inode::{FileSystem, FileType};
+use crate::vfs::registry::MountRequest;
+
+impl Ext2Fs {
+    /// Makes one for `mount(2)`: the source is a block device.
+    ///
+    /// # Errors
+    /// `ENOTBLK` when it is none, what walking says, and what [`Ext2Fs::mount`] says.
+    pub fn from_request(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
+        let source = request
+            .vfs
+            .walk(request.context, request.source, Follow::Yes)?;
+        if source.file_type() != FileType::BlockDevice {
+            return Err(Errno::ENOTBLK.because("the source is no block device"));
+        }
+        let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
+        let options = MountOptions {
+            read_only: request.flags & MS_RDONLY != 0,
+            // A pod never panics for a disk.
+            on_error: if request.option("errors") == Some(b"continue") {
+                OnError::Continue
+            } else {
+                OnError::RemountReadOnly
+            },
+            now: request.context.now,
+            ..MountOptions::default()
+        };
+        let made = Self::mount(disk, options)?;
+        made.share_memory(request.vfs.budget());
+        Ok(Arc::new(made))
+    }
+}
