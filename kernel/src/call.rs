@@ -20,6 +20,8 @@ pub enum Restart {
     NoHandler,
     /// `EINTR` in any case (`epoll_wait`), also after a stop.
     Never,
+    /// `ERESTARTNOINTR`: again in any case.
+    Always,
 }
 
 /// Why a call has no value.

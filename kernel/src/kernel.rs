@@ -9,6 +9,7 @@ use executor::{Executor, WorkerId};
 use fs::vfs::path::Location;
 use slab::Slab;
 
+use crate::arrivals::Arrivals;
 use crate::exec::ProgramCache;
 use crate::file_lock::FileLocks;
 use crate::ipc::fifo::Fifos;
@@ -65,6 +66,8 @@ pub struct Kernel {
     pub scheduler: Scheduler,
     /// How many mappings are shared.
     pub shared_mappings: SharedCount,
+    /// What came from devices that answer later.
+    pub arrivals: Arrivals,
     /// The memories that guests take turns in.
     pub frames: FramePool,
     executors: Vec<Arc<Executor>>,
@@ -126,6 +129,7 @@ impl Kernel {
             log_buffer: LogBuffer::default(),
             scheduler: Scheduler::new(&parts.executors),
             shared_mappings: SharedCount::default(),
+            arrivals: Arrivals::default(),
             frames,
             executors: parts.executors,
             seats: Lock::new(Slab::new()),

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arrivals;
 mod boot;
 pub mod call;
 pub mod device;
@@ -35,5 +36,7 @@ pub mod testing;
 pub mod transfer;
 pub mod tty;
 pub mod version;
+pub mod whole_file;
+pub mod write_back;
 
 pub use crate::kernel::{Kernel, Parts};

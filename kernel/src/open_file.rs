@@ -25,6 +25,7 @@ use abi::{Errno, Result};
 use executor::sync::Lock;
 use executor::wait_queue::WaitQueue;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
+use fs::vfs::flush::Flush;
 use fs::vfs::inode::{FileType, Inode, Metadata};
 use fs::vfs::path::Location;
 
@@ -238,7 +239,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF` for `O_PATH`, `EINVAL` for what has nothing to synchronize, `EIO`.
-    pub fn sync(&self) -> Result<()> {
+    pub fn sync(&self) -> Result<Option<Flush>> {
         match &self.backing {
             Backing::Inode(inode) => inode.sync(),
             Backing::Path => Err(Errno::EBADF.into()),

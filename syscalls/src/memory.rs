@@ -1,5 +1,7 @@
 //! Memory: brk, mmap and its relatives.
 
+mod filling;
+
 use std::sync::Arc;
 
 use abi::flags::{
@@ -11,7 +13,6 @@ use abi::flags::{
 };
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
-use fs::io::{Stall, VecSink};
 use fs::memfd::MemFile;
 use fs::vfs::Opened;
 use fs::vfs::inode::{FileType, Inode as _, SetAttributes};
@@ -23,6 +24,7 @@ use kernel::memory::{AddressSpace, Backing};
 use kernel::open_file::OpenFile;
 use kernel::process::{Limits, Task};
 
+use self::filling::Filling;
 use crate::context::Cx;
 
 /// Bytes of a page as guests see it.
@@ -31,8 +33,6 @@ const PAGE: u32 = 4096;
 const GUEST_PAGE: u64 = 65536;
 /// Bytes of a name for memfd_create(2), with its end mark.
 const MEMFD_NAME_MAX: usize = 250;
-/// Bytes of a file that are moved at a time.
-const PIECE: usize = 1 << 16;
 
 fn len_of(len: usize) -> Result<u32> {
     u32::try_from(len).map_err(|_| Errno::ENOMEM.into())
@@ -94,7 +94,7 @@ pub(crate) fn mmap2(
     flags: u32,
     fd: Fd,
     offset_pages: u32,
-) -> Result<UserAddr> {
+) -> Result<Outcome<UserAddr>> {
     let len = len_of(len)?;
     if len == 0 || flags & MAP_TYPE == 0 {
         return Err(Errno::EINVAL.because("no length, or neither shared nor private"));
@@ -137,14 +137,25 @@ pub(crate) fn mmap2(
                 .lock()
                 .share(&**cx.memory(), (mapped, len), backing, count)
         }
-        (None, Some(file)) => fill(cx, &file, offset, mapped, len),
+        (None, Some(file)) => {
+            let filling = Filling {
+                kernel: Arc::clone(cx.kernel),
+                task: Arc::clone(cx.task),
+                file,
+                offset,
+                start: mapped,
+                len,
+                done: 0,
+            };
+            return Ok(filling.begin());
+        }
         (None, None) => Ok(()),
     };
     if let Err(error) = filled {
         cx.process().address_space().lock().unmap(mapped, len)?;
         return Err(error);
     }
-    Ok(UserAddr(mapped))
+    Ok(Outcome::Ready(Ok(UserAddr(mapped))))
 }
 
 /// A mapping of zeros within the limits of the process.
@@ -290,30 +301,6 @@ pub(crate) fn memfd_create(cx: Cx<'_>, name: UserAddr, flags: u32) -> Result<Fd>
     process.files().install(file, on_exec, limit)
 }
 
-/// Copies `len` bytes of `file` from byte `offset` on to the mapping at `start`, as far as it has
-/// them; the rest stays zero.
-fn fill(cx: Cx<'_>, file: &OpenFile, mut offset: u64, start: u32, len: u32) -> Result<()> {
-    let mut done = 0;
-    while done < len {
-        let room = usize::try_from(len.saturating_sub(done))
-            .unwrap_or(PIECE)
-            .min(PIECE);
-        let mut sink = VecSink::new(room);
-        match file.read_at(offset, &mut sink, cx.kernel.now()) {
-            Ok(0) => break,
-            Ok(count) => {
-                cx.copy_out(UserAddr(start.saturating_add(done)), &sink.bytes)?;
-                let count = len_of(count)?;
-                done = done.saturating_add(count);
-                offset = offset.saturating_add(u64::from(count));
-            }
-            Err(Stall::Failed(error)) => return Err(error),
-            Err(Stall::WouldBlock) => return Err(Errno::ENODEV.into()),
-        }
-    }
-    Ok(())
-}
-
 /// munmap(2).
 pub(crate) fn munmap(cx: Cx<'_>, address: UserAddr, len: usize) -> Result<()> {
     let space = cx.process().address_space();
@@ -436,7 +423,9 @@ pub(crate) fn msync(cx: Cx<'_>, address: UserAddr, len: usize, flags: u32) -> Re
     if len > 0 && !space.is_mapped(address.0, len) && address.0 >= space.mmap_base() {
         return Err(Errno::ENOMEM.because("not mapped"));
     }
-    space.sync_range(&**cx.memory(), (address.0, end), cx.kernel.now())
+    let flushes = space.sync_range(&**cx.memory(), (address.0, end), cx.kernel.now())?;
+    cx.task.until_durable(flushes);
+    Ok(())
 }
 
 /// mincore(2): mapped pages are always there.

@@ -9,13 +9,14 @@ use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use fs::budget::{Budget, Charge, Class, Reclaim};
 use fs::io::VecSink;
-use fs::vfs::inode::{FileType, Inode};
+use fs::vfs::inode::FileType;
 use fs::vfs::path::Location;
 use kernel_loader::{Options, Program};
 
 use crate::memory::frames::InitialImage;
 use crate::platform::{Level, Platform};
 use crate::process::Credentials;
+use crate::whole_file::WholeFiles;
 
 /// Names a loaded program for as long as the pod runs; Workers keep compiled modules by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +60,7 @@ pub struct ProgramCache {
     options: Options,
     platform: Arc<dyn Platform>,
     budget: Arc<Budget>,
+    files: WholeFiles,
 }
 
 /// How much more memory than the file loading takes at most, about: its bytes in a vector that has
@@ -77,6 +79,7 @@ impl ProgramCache {
             options,
             platform,
             budget: Arc::clone(budget),
+            files: WholeFiles::default(),
         }
     }
 
@@ -96,7 +99,11 @@ impl ProgramCache {
         }
         let room = metadata.size.saturating_mul(LOADING_FACTOR);
         let mut charge = Charge::take(&self.budget, Class::Programs, room)?;
-        let bytes = read_all(&**inode, metadata.size)?;
+        if metadata.size > MAX_MODULE_LEN {
+            return Err(Errno::ENOEXEC.because("larger than any program may be"));
+        }
+        let size = usize::try_from(metadata.size).map_err(|_| Errno::ENOMEM)?;
+        let bytes = self.files.read(&**inode, size)?;
         let hash = content_hash(&bytes);
         let program = match self.with_contents(hash) {
             Some(program) => program,
@@ -190,16 +197,6 @@ pub(super) fn check_and_read_head(
         return Err(Errno::ENOEXEC.because("the file is empty"));
     }
     Ok(head.bytes)
-}
-
-fn read_all(inode: &dyn Inode, size: u64) -> Result<Vec<u8>> {
-    if size > MAX_MODULE_LEN {
-        return Err(Errno::ENOEXEC.because("larger than any program may be"));
-    }
-    let size = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
-    let mut sink = VecSink::new(size);
-    inode.read_at(0, &mut sink)?;
-    Ok(sink.bytes)
 }
 
 /// Two rounds of the standard library's `SipHash` with different keys: 128 bits.

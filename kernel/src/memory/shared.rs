@@ -17,6 +17,7 @@ use abi::{Errno, Result};
 use executor::sorted::SortedMap;
 use fs::io::VecSink;
 use fs::memfd::MemFile;
+use fs::vfs::flush::Flush;
 use fs::vfs::inode::{Inode, Timestamp};
 
 use super::{AddressSpace, Budget, Charge, Class};
@@ -314,14 +315,15 @@ impl AddressSpace {
         memory: &dyn UserMemory,
         (start, end): (u32, u32),
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Vec<Flush>> {
+        let mut flushes = Vec::new();
         for (&at, shared) in self.shared.0.range_mut(..end) {
             if at.saturating_add(shared.len) > start {
                 shared.give_changes(memory, at, now)?;
-                shared.backing.inode.sync()?;
+                flushes.extend(shared.backing.inode.sync()?);
             }
         }
-        Ok(())
+        Ok(flushes)
     }
 }
 

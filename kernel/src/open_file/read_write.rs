@@ -3,7 +3,7 @@
 
 use abi::flags::{IN_ACCESS, IN_MODIFY, O_APPEND};
 use abi::{Errno, Result};
-use fs::io::{Sink, Source, Try};
+use fs::io::{NOT_RESIDENT, Sink, Source, Try};
 use fs::vfs::file::FileOps;
 use fs::vfs::inode::{FileType, Inode, SetAttributes, Timestamp};
 
@@ -188,12 +188,17 @@ impl OpenFile {
     }
 }
 
+/// A read that has moved this many bytes does not begin anew for bytes that are not here yet: they might never be
+/// all here at once. It ends short.
+const MAX_REPEATED: usize = 4 << 20;
+
 /// Reads at byte `offset` of an inode. As in Linux, what the sink took before it failed counts.
 fn read_inode(inode: &dyn Inode, offset: u64, sink: &mut dyn Sink) -> Result<usize> {
     let wanted = sink.remaining();
     let result = inode.read_at(offset, sink);
     match wanted.saturating_sub(sink.remaining()) {
         0 => result,
+        moved if moved < MAX_REPEATED && result == Err(NOT_RESIDENT) => result,
         moved => result.or(Ok(moved)),
     }
 }

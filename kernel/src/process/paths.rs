@@ -42,12 +42,14 @@ impl PathContext {
         self
     }
 
-    /// What the calls of the VFS take.
+    /// What the calls of the VFS take, which then act for this caller.
     pub fn vfs(&self) -> Context<'_> {
+        let caller = self.caller();
+        caller.act();
         Context {
             root: &self.fs.root,
             cwd: &self.fs.cwd,
-            caller: self.caller(),
+            caller,
             umask: self.fs.umask,
             now: self.now,
             scope: self.scope,

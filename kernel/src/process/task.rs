@@ -15,6 +15,7 @@
 mod driver;
 mod identity;
 mod resident;
+mod stall;
 mod turn;
 
 use std::fmt;
@@ -28,6 +29,8 @@ use abi::Errno;
 use abi::flags::SA_RESTART;
 use executor::Executor;
 use executor::sync::Lock;
+use fs::io::NOT_RESIDENT;
+use fs::vfs::flush::Flush;
 
 use self::identity::Identity;
 use super::cpu_time::{CpuTime, Stopwatch};
@@ -68,6 +71,8 @@ struct CallState {
     next: Option<Executable>,
     /// How a thread starts that has not.
     start: Option<ThreadStart>,
+    /// What has to be durable before the call that runs is over.
+    flushes: Vec<Flush>,
 }
 
 /// One thread of execution.
@@ -101,6 +106,8 @@ pub struct Task {
     residency: Arc<Residency>,
     /// When a call ends that was interrupted and is made again; 0: none.
     restart_deadline_ns: AtomicU64,
+    /// What had arrived when its call met bytes that had not.
+    arrivals_seen: AtomicU32,
     /// Its stack while it forks.
     pub(super) unwound: Lock<Unwound>,
     /// Its guest has a seat, and has not run: it is a child of fork(2).
@@ -219,6 +226,7 @@ impl Task {
             turn: Turn::default(),
             residency,
             restart_deadline_ns: AtomicU64::new(0),
+            arrivals_seen: AtomicU32::new(u32::MAX),
             unwound: Lock::default(),
             is_seated: AtomicBool::new(false),
         })
@@ -310,6 +318,9 @@ impl Task {
 
     /// Turns an answer into a code, looking at signals when there are any.
     fn settle(self: &Arc<Self>, kernel: &Arc<Kernel>, answer: Answer<u32>) -> u32 {
+        if let Err(Fault::Error(NOT_RESIDENT)) = answer {
+            return self.stall(kernel);
+        }
         if !self.attention.load(Ordering::Acquire) {
             return match answer {
                 Ok(value) => value,
@@ -323,6 +334,9 @@ impl Task {
     }
 
     fn settle_with_signals(self: &Arc<Self>, kernel: &Arc<Kernel>, answer: Answer<u32>) -> u32 {
+        if let Some(code) = self.after_flushes(kernel, &answer) {
+            return code;
+        }
         let process = self.process();
         let run_state = kernel.processes.state_of(process.pid);
         if self.is_over()
@@ -373,6 +387,7 @@ impl Task {
                     Err(Fault::Interrupted(Restart::Sys)) if action.flags & SA_RESTART != 0 => {
                         entry::RESTART
                     }
+                    Err(Fault::Interrupted(Restart::Always)) => entry::RESTART,
                     Err(Fault::Interrupted(_)) => negated(Errno::EINTR),
                 };
                 self.after_signal(result)
@@ -385,6 +400,9 @@ impl Task {
                     return match answer {
                         Ok(value) => value,
                         Err(Fault::Error(error)) => negated(error.errno),
+                        Err(Fault::Interrupted(Restart::Always)) => {
+                            self.after_signal(entry::RESTART)
+                        }
                         Err(_) => negated(Errno::EINTR),
                     };
                 }

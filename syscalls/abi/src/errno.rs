@@ -192,6 +192,11 @@ pub struct Error {
     pub why: &'static str,
 }
 
+/// What a file is asked for is not here yet: wait for the host, then repeat the whole call. No guest sees it.
+///
+/// A block of a disk that streams, or an answer of the page. Nothing has changed.
+pub const NOT_RESIDENT: Error = Errno::EAGAIN.because("it is not here yet");
+
 /// The result of every operation of the kernel.
 pub type Result<T> = core::result::Result<T, Error>;
 

@@ -28,7 +28,7 @@ pub mod unimplemented;
 pub mod wali;
 pub mod wasi;
 
-pub use errno::{Errno, Error, Result};
+pub use errno::{Errno, Error, NOT_RESIDENT, Result};
 pub use linux32::linux32_number;
 pub use table::name_of;
 pub use types::{Fd, OpenFlags, Pid, Signal, SignalSet, Tid, UserAddr};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use abi::Result;
+use abi::flags::{MS_SYNCHRONOUS, O_DSYNC};
 use abi::types::{Fd, UserAddr};
 use fs::io::Source;
 use fs::vfs::inode::{FileType, Timestamp};
@@ -153,7 +154,20 @@ fn write_at(cx: Cx<'_>, file: &OpenFile, mut buffer: UserBuffer, offset: u64) ->
         drop_set_id(cx, file)?;
     }
     let result = at_once(file.write_at(offset, &mut buffer, now(cx, file)));
+    if result.is_ok() && is_synchronous(file) {
+        cx.task.until_durable(file.sync()?);
+    }
     counted_at_once(cx, Way::Write, result)
+}
+
+/// Whether writes are over when their bytes are durable: open with `O_DSYNC`, whose bit `O_SYNC` has too, or on a
+/// file system that is mounted so.
+fn is_synchronous(file: &OpenFile) -> bool {
+    let is_mounted_so = || {
+        let location = file.location();
+        location.is_some_and(|location| location.mount.flags() & MS_SYNCHRONOUS != 0)
+    };
+    file.file_type() == FileType::Regular && (file.flags() & O_DSYNC != 0 || is_mounted_so())
 }
 
 fn read_into(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Outcome<u32> {
@@ -191,8 +205,10 @@ fn write_from(cx: Cx<'_>, file: &Arc<OpenFile>, mut buffer: UserBuffer) -> Resul
         limit::cut(cx, file, None, &mut buffer)?;
         drop_set_id(cx, file)?;
     }
-    Ok(with_sigpipe(
-        cx,
-        transfer::write(cx.task, file, buffer, now(cx, file)),
-    ))
+    let written = transfer::write(cx.task, file, buffer, now(cx, file));
+    // A regular file is written at once.
+    if matches!(written, Outcome::Ready(Ok(_))) && is_synchronous(file) {
+        cx.task.until_durable(file.sync()?);
+    }
+    Ok(with_sigpipe(cx, written))
 }

@@ -60,7 +60,8 @@ fn not_negative(value: i64) -> Result<u64> {
     u64::try_from(value).map_err(|_| Errno::EINVAL.because("a negative offset or length"))
 }
 
-/// Takes the set-id bits off a regular file whose contents an ordinary user is about to change.
+/// Takes the set-id bits off a regular file whose contents an ordinary user is about to change, and
+/// says for whom they change.
 ///
 /// # Errors
 /// Those of the file system.
@@ -70,6 +71,7 @@ fn drop_set_id(cx: Cx<'_>, file: &OpenFile) -> Result<()> {
     };
     let credentials = cx.process().credentials();
     let caller = credentials.caller();
+    caller.act();
     if caller.has(CAP_FSETID) || file.file_type() != FileType::Regular {
         return Ok(());
     }

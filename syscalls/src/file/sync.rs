@@ -3,6 +3,7 @@
 use abi::flags::{SYNC_FILE_RANGE_WAIT_AFTER, SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE};
 use abi::types::Fd;
 use abi::{Errno, Result};
+use fs::io::NOT_RESIDENT;
 use fs::vfs::inode::FileType;
 
 use super::not_negative;
@@ -10,7 +11,8 @@ use crate::context::Cx;
 
 /// fsync(2).
 pub(crate) fn fsync(cx: Cx<'_>, fd: Fd) -> Result<()> {
-    cx.file(fd)?.sync()
+    cx.task.until_durable(cx.file(fd)?.sync()?);
+    Ok(())
 }
 
 /// fdatasync(2): file systems here keep size and times with the contents.
@@ -20,7 +22,10 @@ pub(crate) fn fdatasync(cx: Cx<'_>, fd: Fd) -> Result<()> {
 
 /// sync(2): an error of a disk shows in the next fsync(2), not here.
 pub(crate) fn sync(cx: Cx<'_>) -> Result<()> {
-    let _ = cx.kernel.vfs.sync();
+    match cx.kernel.vfs.sync() {
+        Err(NOT_RESIDENT) => return Err(NOT_RESIDENT),
+        flushes => cx.task.until_durable(flushes.unwrap_or_default()),
+    }
     Ok(())
 }
 
@@ -31,7 +36,10 @@ pub(crate) fn syncfs(cx: Cx<'_>, fd: Fd) -> Result<()> {
         return Err(Errno::EBADF.into());
     }
     match file.location() {
-        Some(location) => location.mount.file_system().sync(),
+        Some(location) => {
+            cx.task.until_durable(location.mount.file_system().sync()?);
+            Ok(())
+        }
         None => Ok(()),
     }
 }
@@ -49,7 +57,8 @@ pub(crate) fn sync_file_range(cx: Cx<'_>, fd: Fd, offset: i64, len: i64, flags: 
     }
     match file.file_type() {
         FileType::Regular | FileType::BlockDevice | FileType::Directory | FileType::Symlink => {
-            file.sync()
+            cx.task.until_durable(file.sync()?);
+            Ok(())
         }
         _ => Err(Errno::ESPIPE.into()),
     }

@@ -83,9 +83,10 @@ pub(crate) fn pwritev2(
     if flags & (RWF_DSYNC | RWF_SYNC) == 0 || !is_regular {
         return Ok(outcome);
     }
+    let task = std::sync::Arc::clone(cx.task);
     Ok(outcome.then(move |answer| {
         let moved = answer?;
-        file.sync()?;
+        task.until_durable(file.sync()?);
         Ok(moved)
     }))
 }

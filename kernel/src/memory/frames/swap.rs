@@ -10,7 +10,7 @@ use fs::budget::Class;
 use super::guests::{Guest, State};
 use super::pool::FramePool;
 use super::stored::{Origin, Stored};
-use super::{RED_ZONE, STACK_WINDOW};
+use super::{PAGE_BYTES, RED_ZONE, STACK_WINDOW};
 use crate::exec::LoadedProgram;
 use crate::memory::STACK_BYTES;
 use crate::platform::{FrameMemory, Level, Slot};
@@ -148,9 +148,9 @@ pub(super) fn used_bytes(guest: &Guest) -> u64 {
 /// been larger before. What is zero is only read.
 pub(super) fn clean(memory: &dyn FrameMemory, program: &LoadedProgram, live_from: u32) {
     let stack = program.program.stack;
-    if stack.lowest > 0 {
-        memory.clean(0, stack.lowest.min(stack.pointer_initial));
-    }
+    // At least the first page: what a null pointer leads to can be written to, far from any stack.
+    let first = u32::try_from(PAGE_BYTES).unwrap_or(0);
+    memory.clean(0, stack.lowest.max(first).min(stack.pointer_initial));
     memory.clean_down(live_from, STACK_WINDOW);
     memory.clean(stack.pointer_initial, 0);
 }
