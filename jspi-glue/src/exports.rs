@@ -36,7 +36,7 @@ pub extern "C" fn allocate_image(len: u32) -> u32 {
 }
 
 /// Boots the kernel on the image: Workers, mode of the loader, host name, memory, mounts. A block with the
-/// reason when it fails.
+/// reason when it fails; `-512` to be called again when something has arrived.
 #[unsafe(no_mangle)]
 pub extern "C" fn boot(address: u32, len: u32) -> u32 {
     let mut reader = Reader(lent(address, len));
@@ -51,7 +51,41 @@ pub extern "C" fn boot(address: u32, len: u32) -> u32 {
     let options = pod::loader_options(loader_mode);
     match pod::boot(reader.0, disk::take_image(), nr_workers, options) {
         Ok(()) => block(0, &[]),
-        Err(reason) => block(negated(Errno::EINVAL.into()), reason.as_bytes()),
+        Err((error, reason)) => block(negated(error), reason.as_bytes()),
+    }
+}
+
+/// Says before [`boot`] that the root file system is on the disk Worker's disk of this many bytes, and not in an
+/// image.
+#[unsafe(no_mangle)]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes an integer no other way; it saturates"
+)]
+pub extern "C" fn attach_disk(len_bytes: f64) {
+    disk::attach(len_bytes as u64);
+}
+
+/// The disk Worker has answered a request: 0 or `-errno`, and 1 when its storage is nearly full.
+#[unsafe(no_mangle)]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes an integer no other way; it saturates"
+)]
+pub extern "C" fn disk_done(sequence: f64, status: i32, is_full: u32) {
+    disk::complete(sequence as u64, status, is_full != 0);
+    something_arrived();
+}
+
+/// Something that calls wait for has arrived from outside.
+#[unsafe(no_mangle)]
+pub extern "C" fn something_arrived() {
+    if let Some(kernel) = pod::kernel() {
+        kernel.arrivals.arrived();
     }
 }
 

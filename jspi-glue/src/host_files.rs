@@ -1,12 +1,17 @@
-//! A folder of the machine, where the host has one (Node): `fs::hostfs` over the host's `files`.
+//! Files of the host: `fs::hostfs` over the host's `files`.
 //!
-//! Each call is synchronous and goes to `sdk/src/worker/node_files.ts`. Handles are descriptors of
-//! the host's process, so any Worker may use them.
+//! A folder of the machine (Node) is synchronous and goes to `sdk/src/worker/node_files.ts`; handles are descriptors
+//! of the host's process, so any Worker may use them. Files that the page provides (a path of [`PROVIDED`]) go to
+//! `sdk/src/worker/provided_files.ts`, which answers `NOT_YET` at first: the page's functions take their time. It
+//! keeps the answers for the caller, a slot, until the call that asked is over.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use abi::Result;
-use fs::hostfs::{HostAccess, HostEntry, HostFiles, HostFs, HostOptions, HostResult, HostStat};
+use abi::{Result, special};
+use fs::hostfs::{
+    HostAccess, HostEntry, HostFiles, HostFs, HostOptions, HostResult, HostStat, NOT_YET,
+};
 use fs::vfs::inode::{FileSystem, FileType, Timestamp};
 
 use crate::imports;
@@ -34,6 +39,41 @@ enum Operation {
     ReadLink = 16,
     Mode = 17,
     Times = 18,
+    /// The call of the slot `a` is over; how many others have asked, and are not.
+    End = 19,
+    Append = 20,
+}
+
+/// How the host's paths of files that the page provides begin.
+const PROVIDED: &[u8] = b"page:";
+/// Nobody in particular: the host itself, or what goes on after a wait.
+const NOBODY: u32 = u32::MAX;
+
+thread_local! {
+    /// Whose system call is at work.
+    static CALLER: Cell<u32> = const { Cell::new(NOBODY) };
+    /// Whether the host keeps answers for anybody.
+    static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What is asked from now on is asked by the guest in `slot`: a system call begins, or its result is taken.
+pub(crate) fn begin(slot: u32) {
+    CALLER.set(slot);
+}
+
+/// The call has come to `outcome`, a code of [`special`] perhaps: then it may be made again, else it is over.
+pub(crate) fn end(slot: u32, outcome: u32) -> u32 {
+    CALLER.set(NOBODY);
+    if IS_ASKED.get()
+        && !matches!(
+            outcome,
+            special::PENDING | special::RESTART | special::SIGNAL
+        )
+    {
+        let nr_left = perform(Operation::End, &[], f64::from(slot), 0.0, &mut []);
+        IS_ASKED.set(nr_left != Ok(0));
+    }
+    outcome
 }
 
 /// Numbers of a status, 8 bytes each.
@@ -45,14 +85,14 @@ const PATH_LEN: usize = 4096;
 /// `EIO`, for answers that make no sense.
 const EIO: i32 = 5;
 
-/// Mounts the folder `path` of the machine.
+/// Mounts the folder `path` of the machine, or files that the page provides.
 ///
 /// # Errors
 /// `ENOSYS` where the host has no files, `ENOTDIR` when it is no folder.
 pub(crate) fn open(path: &[u8], is_read_only: bool) -> Result<Arc<dyn FileSystem>> {
     let options = HostOptions {
         is_read_only,
-        owner: None,
+        owner: path.starts_with(PROVIDED).then_some((0, 0)),
     };
     Ok(Arc::new(HostFs::new(Arc::new(NodeFiles), path, options)?))
 }
@@ -69,6 +109,7 @@ struct NodeFiles;
     clippy::cast_possible_truncation,
     reason = "answers are whole and below 2^53"
 )]
+#[inline(never)]
 fn perform(
     operation: Operation,
     path: &[u8],
@@ -76,8 +117,14 @@ fn perform(
     b: f64,
     buffer: &mut [u8],
 ) -> HostResult<u64> {
-    let answer = imports::files(operation as u32, path, a, b, buffer) as i64;
-    u64::try_from(answer).map_err(|_| i32::try_from(answer.wrapping_neg()).unwrap_or(EIO))
+    let answer = imports::files(CALLER.get(), operation as u32, path, a, b, buffer) as i64;
+    u64::try_from(answer).map_err(|_| {
+        let number = i32::try_from(answer.wrapping_neg()).unwrap_or(EIO);
+        if number == NOT_YET {
+            IS_ASKED.set(true);
+        }
+        number
+    })
 }
 
 /// A number for the host: exact below 2^53.
@@ -211,6 +258,11 @@ impl HostFiles for NodeFiles {
             .ok()
             .filter(|&written| written <= bytes.len())
             .ok_or(EIO)
+    }
+
+    fn append(&self, handle: u64, bytes: &[u8]) -> HostResult<u64> {
+        let mut copy = bytes.to_vec();
+        perform(Operation::Append, &[], number(handle), 0.0, &mut copy)
     }
 
     fn truncate(&self, handle: u64, size: u64) -> HostResult<()> {

@@ -55,7 +55,15 @@ mod host {
             slot: u32,
         ) -> u32;
         pub(super) safe fn translate_wali(address: u32, len: u32) -> u32;
+        pub(super) safe fn disk_request(
+            operation: u32,
+            sequence: f64,
+            offset: f64,
+            address: u32,
+            len: u32,
+        );
         pub(super) safe fn files(
+            caller: u32,
             operation: u32,
             path: u32,
             path_len: u32,
@@ -137,7 +145,20 @@ mod host {
     pub(super) fn translate_wali(_address: u32, _len: u32) -> u32 {
         0
     }
+    pub(super) fn disk_request(
+        _operation: u32,
+        _sequence: f64,
+        _offset: f64,
+        _address: u32,
+        _len: u32,
+    ) {
+    }
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "words are the only parameters that an import has"
+    )]
     pub(super) fn files(
+        _caller: u32,
         _operation: u32,
         _path: u32,
         _path_len: u32,
@@ -348,9 +369,42 @@ pub(crate) fn translate_wali(program: &[u8]) -> Result<Vec<u8>, Refusal> {
     written(host::translate_wali(address, len)).map(Option::unwrap_or_default)
 }
 
-/// One operation on the machine's files; see [`crate::host_files`].
-pub(crate) fn files(operation: u32, path: &[u8], a: f64, b: f64, buffer: &mut [u8]) -> f64 {
+/// One operation on the host's files for a caller; see [`crate::host_files`].
+pub(crate) fn files(
+    caller: u32,
+    operation: u32,
+    path: &[u8],
+    a: f64,
+    b: f64,
+    buffer: &mut [u8],
+) -> f64 {
     let (path, path_len) = parts(path);
     let (address, len) = parts(buffer);
-    host::files(operation, path, path_len, a, b, address, len)
+    host::files(caller, operation, path, path_len, a, b, address, len)
+}
+
+/// What the disk Worker is asked for, numbered as in `disk.ts`.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum DiskOperation {
+    Read = 0,
+    Change = 1,
+    Flush = 2,
+}
+
+/// Posts a request to the disk Worker; the bytes are its own until the answer comes.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "JavaScript's only number; sequences and offsets are below 2^53"
+)]
+pub(crate) fn disk_request(operation: DiskOperation, sequence: u64, offset: u64, bytes: &[u8]) {
+    let (address, len) = parts(bytes);
+    host::disk_request(
+        operation as u32,
+        sequence as f64,
+        offset as f64,
+        address,
+        len,
+    );
 }

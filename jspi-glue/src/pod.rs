@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use abi::{Errno, Result};
+use abi::{Errno, Error, Result};
 use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::{Executor, WorkerId};
@@ -13,10 +13,11 @@ use fs::vfs::{Context, Follow, Vfs};
 use fs_ext2::MountOptions;
 use kernel::device::Devices;
 use kernel::tty::{Terminals, Tty, WindowSize};
+use kernel::whole_file::WholeFiles;
 use kernel::{Kernel, Parts};
 use kernel_loader::{Interruption, Options, Sharing};
 
-use crate::disk::SharedDisk;
+use crate::disk::RootDisk;
 use crate::heap;
 use crate::host_files;
 use crate::platform::{Doorbell, WebClock, WebPlatform};
@@ -47,7 +48,9 @@ pub(crate) struct Pod {
     /// The host's ends of terminals, by stream number.
     screens: Lock<SortedMap<u32, Arc<Screen>>>,
     /// The root file system's disk.
-    pub(crate) disk: SharedDisk,
+    pub(crate) disk: RootDisk,
+    /// Files that the host reads.
+    pub(crate) files: WholeFiles,
     next_terminal: std::sync::atomic::AtomicU32,
     next_stream: std::sync::atomic::AtomicU32,
 }
@@ -64,24 +67,29 @@ pub(crate) fn kernel() -> Option<&'static Arc<Kernel>> {
     POD.get().map(|pod| &pod.kernel)
 }
 
+/// Why there is no kernel: an error, and a sentence for people.
+pub(crate) type BootFailure = (Error, String);
+
 /// Boots the kernel as `request` says; see `PoolWorker.#bootKernel` in the SDK.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the image or a mount.
+/// A sentence that says what is wrong with the image or a mount; `NOT_RESIDENT` to be called again.
 pub(crate) fn boot(
     request: &[u8],
     image: Vec<u8>,
     nr_workers: u32,
     options: Options,
-) -> std::result::Result<(), String> {
+) -> std::result::Result<(), BootFailure> {
+    let refused = |reason: &str| (Errno::EINVAL.into(), String::from(reason));
     if nr_workers > 1 && !IS_SHARED {
-        return Err(String::from("this kernel is built for one Worker"));
+        return Err(refused("this kernel is built for one Worker"));
     }
     let executors: Vec<_> = (0..nr_workers.clamp(1, 64))
         .map(|worker| Executor::new(WorkerId(worker), Arc::new(WebClock), Arc::new(Doorbell)))
         .collect();
     let mut reader = Reader(request);
-    let broken = |error: abi::Error| format!("the boot request: {error}");
+    let failed = |what: &'static str| move |error: Error| (error, format!("{what}: {error}"));
+    let broken = failed("the boot request");
     let hostname = reader.bytes().map_err(broken)?.to_vec();
     let kib = |words: u32| u64::from(words) << 10;
     let memory = kib(reader.word().map_err(broken)?);
@@ -98,13 +106,12 @@ pub(crate) fn boot(
     let random = Arc::new(|bytes: &mut [u8]| crate::imports::random(bytes));
     let devices = Arc::new(Devices::new(random, terminals.clone()));
     let vfs = Arc::new(Vfs::with_budget(devices, Arc::clone(&budget)));
-    let disk = SharedDisk::new(image);
-    let root = Ext2Fs::mount(Box::new(disk.clone()), MountOptions::default())
-        .map_err(|error| format!("the root image: {error}"))?;
+    let disk = RootDisk::new(image);
+    let root =
+        Ext2Fs::mount(disk.device(), MountOptions::default()).map_err(failed("the root image"))?;
     root.share_memory(&budget);
-    let failed = |what: &'static str| move |error: abi::Error| format!("mounting {what}: {error}");
     vfs.mount_root(Arc::new(root), b"/dev/root", 0)
-        .map_err(failed("the root"))?;
+        .map_err(failed("mounting the root"))?;
     let kernel = Kernel::new(Parts {
         platform: Arc::new(WebPlatform),
         loader: options,
@@ -113,27 +120,44 @@ pub(crate) fn boot(
         executors,
         hostname,
     });
-    kernel.boot().map_err(failed("/dev, /proc and /tmp"))?;
+    kernel
+        .boot()
+        .map_err(failed("mounting /dev, /proc and /tmp"))?;
     for _ in 0..reader.word().map_err(broken)? {
         let host = reader.bytes().map_err(broken)?;
         let guest = reader.bytes().map_err(broken)?;
         let is_read_only = reader.word().map_err(broken)? != 0;
-        mount_host(&kernel, host, guest, is_read_only)
-            .map_err(|error| format!("--mount {}: {error}", String::from_utf8_lossy(guest)))?;
+        mount_host(&kernel, host, guest, is_read_only).map_err(|error| {
+            let guest = String::from_utf8_lossy(guest);
+            (error, format!("--mount {guest}: {error}"))
+        })?;
+    }
+    if matches!(disk, RootDisk::Remote(_)) {
+        kernel.start_write_back();
     }
     let made = Pod {
         kernel,
         streams: Streams::default(),
         screens: Lock::default(),
         disk,
+        files: WholeFiles::default(),
         next_terminal: 1.into(),
         next_stream: FIRST_STREAM.into(),
     };
     POD.set(made)
-        .map_err(|_| String::from("the kernel has booted already"))
+        .map_err(|_| refused("the kernel has booted already"))
 }
 
-fn mount_host(kernel: &Arc<Kernel>, host: &[u8], guest: &[u8], is_read_only: bool) -> Result<()> {
+/// Mounts files of the host at `guest`, whose directories are made if need be.
+///
+/// # Errors
+/// As [`host_files::open`], and as mkdir(2) and mount(2).
+pub(crate) fn mount_host(
+    kernel: &Arc<Kernel>,
+    host: &[u8],
+    guest: &[u8],
+    is_read_only: bool,
+) -> Result<()> {
     let file_system = host_files::open(host, is_read_only)?;
     let root = kernel.root()?;
     let context = kernel.root_context(&root);

@@ -4,11 +4,18 @@
 use std::alloc::{Layout, alloc, dealloc};
 
 use abi::{Errno, Error, Result};
+use fs::io::NOT_RESIDENT;
 
 use crate::imports::address_of;
 
-/// `-errno` of an error.
-pub(super) const fn negated(error: Error) -> i32 {
+/// What is asked for is not here yet: the host asks again when something has arrived. No error number.
+const NOT_YET: i32 = -512;
+
+/// `-errno` of an error, or [`NOT_YET`].
+pub(super) fn negated(error: Error) -> i32 {
+    if error == NOT_RESIDENT {
+        return NOT_YET;
+    }
     error.errno.number().wrapping_neg()
 }
 

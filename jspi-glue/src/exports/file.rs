@@ -1,16 +1,18 @@
 //! The host's file operations, as the superuser.
 
 use abi::{Errno, Result};
-use fs::io::{Sink as _, VecSink};
+use executor::sync::Lock;
+use fs::io::NOT_RESIDENT;
 use fs::vfs::Follow;
+use fs::vfs::flush::Flush;
 use fs::vfs::inode::FileType;
 
 use super::block::{answer, block, lent, negated};
-use crate::pod::{Pod, pod};
+use crate::pod::{Pod, mount_host, pod};
 use crate::wire::Reader;
 
 /// A file operation of the host as the superuser: 0 read, 1 write, 2 list, 3 stat, 4 mkdir,
-/// 5 remove, 6 snapshot of the root image. A block.
+/// 5 remove, 6 snapshot of the root image, 7 sync, 8 mount, 9 unmount. A block.
 #[unsafe(no_mangle)]
 pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
     let Some(pod) = pod() else {
@@ -25,18 +27,40 @@ pub extern "C" fn file(operation: u32, address: u32, len: u32) -> u32 {
         4 => make_directory(pod, &mut reader),
         5 => remove_file(pod, &mut reader),
         6 => snapshot(pod),
+        7 => sync(pod),
+        8 => mount(pod, &mut reader),
+        9 => unmount(pod, &mut reader),
         _ => Err(Errno::ENOSYS.into()),
     })
 }
 
 fn snapshot(pod: &Pod) -> Result<Vec<u8>> {
     pod.kernel.vfs.sync()?;
+    let on_disk = Errno::EOPNOTSUPP.because("the disk Worker has the image");
     let budget = pod.kernel.budget();
     // A copy of the disk, and one of it for the host.
     if budget.disk_image_bytes().saturating_mul(2) > budget.heap_room() {
         return Err(Errno::ENOMEM.because("the kernel's memory is too small for a copy"));
     }
-    Ok(pod.disk.snapshot())
+    pod.disk.snapshot().ok_or(on_disk)
+}
+
+/// What a sync waits for: the host makes one after the other.
+static SYNC: Lock<Option<Vec<Flush>>> = Lock::new(None);
+
+fn sync(pod: &Pod) -> Result<Vec<u8>> {
+    let mut waiting = SYNC.lock();
+    let flushes = match waiting.take() {
+        Some(flushes) => flushes,
+        None => pod.kernel.vfs.sync()?,
+    };
+    for flush in &flushes {
+        if !flush.is_complete()? {
+            *waiting = Some(flushes);
+            return Err(NOT_RESIDENT);
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
@@ -49,16 +73,12 @@ fn read_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
         }
         // The vector doubles as it grows, and the block is a copy.
         let room = pod.kernel.budget().heap_room() / 4;
-        let mut sink = VecSink::new(usize::try_from(room).unwrap_or(usize::MAX));
-        while location
-            .inode()
-            .read_at(u64::try_from(sink.bytes.len()).unwrap_or(0), &mut sink)?
-            > 0
-        {}
-        if sink.remaining() == 0 {
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let bytes = pod.files.read(&**location.inode(), room)?;
+        if bytes.len() == room {
             return Err(Errno::EFBIG.because("the kernel's memory is too small for it"));
         }
-        Ok(sink.bytes)
+        Ok(bytes)
     })
 }
 
@@ -69,16 +89,15 @@ fn write_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
     pod.with_context(|vfs, context| {
         let flags = abi::flags::O_WRONLY | abi::flags::O_CREAT | abi::flags::O_TRUNC;
         let opened = vfs.open(context, path, flags, mode)?;
-        let total = data.len();
-        let written = opened
-            .location
-            .inode()
-            .write_at(0, &mut data, context.now)?;
-        if written < total {
-            Err(Errno::ENOSPC.into())
-        } else {
-            Ok(Vec::new())
+        let mut done = 0_u64;
+        while !data.is_empty() {
+            let inode = opened.location.inode();
+            match inode.write_at(done, &mut data, context.now)? {
+                0 => return Err(Errno::ENOSPC.into()),
+                written => done = done.saturating_add(u64::try_from(written).unwrap_or(0)),
+            }
         }
+        Ok(Vec::new())
     })
 }
 
@@ -127,6 +146,18 @@ fn make_directory(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
     let path = reader.bytes()?;
     let mode = reader.word()?;
     pod.with_context(|vfs, context| vfs.mkdir(context, path, mode).map(|_| Vec::new()))
+}
+
+fn mount(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let guest = reader.bytes()?;
+    let host = reader.bytes()?;
+    let is_read_only = reader.word()? != 0;
+    mount_host(&pod.kernel, host, guest, is_read_only).map(|()| Vec::new())
+}
+
+fn unmount(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
+    let path = reader.bytes()?;
+    pod.with_context(|vfs, context| vfs.umount(context, path, 0).map(|()| Vec::new()))
 }
 
 fn remove_file(pod: &Pod, reader: &mut Reader<'_>) -> Result<Vec<u8>> {

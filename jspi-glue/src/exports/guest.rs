@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::platform::{GuestEnd, Slot};
 
 use super::block::lent;
-use crate::{guest_memory, pod};
+use crate::{guest_memory, host_files, pod};
 
 /// A system call of the guest in `slot`. The shim's only way in.
 #[unsafe(no_mangle)]
@@ -22,10 +22,12 @@ pub extern "C" fn syscall(
     let Some(kernel) = pod::kernel() else {
         return abi::special::DIE;
     };
-    guest_memory::with_task(slot, |task| {
+    host_files::begin(slot);
+    let outcome = guest_memory::with_task(slot, |task| {
         syscalls::enter(kernel, task, number, &[a, b, c, d, e, f])
     })
-    .unwrap_or(abi::special::DIE)
+    .unwrap_or(abi::special::DIE);
+    host_files::end(slot, outcome)
 }
 
 /// A safepoint of the guest in `slot`: 0 if it goes on, else an outcome.
@@ -73,7 +75,9 @@ pub extern "C" fn syscall_result(slot: u32) -> u32 {
     let Some(kernel) = pod::kernel() else {
         return abi::special::DIE;
     };
-    guest_memory::with_task(slot, |task| task.take_result(kernel)).unwrap_or(abi::special::DIE)
+    let result =
+        guest_memory::with_task(slot, |task| task.take_result(kernel)).unwrap_or(abi::special::DIE);
+    host_files::end(slot, result)
 }
 
 /// The next signal handler to run, 0 for none; see the loader's shim.

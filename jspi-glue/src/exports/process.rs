@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use abi::{Errno, Result};
+use fs::io::NOT_RESIDENT;
 use fs::vfs::inode::FileType;
 use kernel::fd_table::{FdTable, OnExec};
 use kernel::open_file::OpenFile;
@@ -23,7 +24,7 @@ pub extern "C" fn spawn(address: u32, len: u32) -> i32 {
     match spawn_process(pod, &mut Reader(lent(address, len))) {
         Ok(pid) => pid,
         Err(error) => {
-            if !error.why.is_empty() {
+            if !error.why.is_empty() && error != NOT_RESIDENT {
                 crate::imports::log(2, &format!("spawn: {error}"));
             }
             negated(error)

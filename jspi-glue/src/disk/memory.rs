@@ -1,4 +1,4 @@
-//! The disk of the root file system: memory that the host writes once and may take a copy of.
+//! A disk in the kernel's memory: an image that the host writes once and may take a copy of.
 //! Guests' changes go into the image itself, so that a disk never grows.
 
 use std::sync::Arc;
