@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Arguments, parseArguments, USAGE, UsageError } from "./cli/arguments.js";
 import { ExitError, FAILURE } from "./cli/program.js";
 import { flush, release, runWithStreams, runWithTerminal } from "./cli/stdio.js";
-import { boot } from "./node.js";
+import { boot, type Pod } from "./node.js";
 
 /** The image that `./shoal` builds. */
 const DEFAULT_IMAGE = fileURLToPath(new URL("../../target/guest/root.ext2", import.meta.url));
@@ -20,25 +20,38 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  await expectImage(args.image);
+  if (typeof args.image === "string") {
+    await expectImage(args.image);
+  }
   return run(args);
 }
 
 async function run(args: Arguments): Promise<number> {
+  const image = typeof args.image === "string" ? args.image : String(args.image.url);
   const pod = await boot(args).catch((error: Error) => {
-    throw new ExitError(error.message.replace(/^the root image:/, `${args.image}:`), FAILURE);
+    throw new ExitError(error.message.replace(/^the root image:/, `${image}:`), FAILURE);
   });
   const tty = args.tty ?? (process.stdin.isTTY === true && process.stdout.isTTY === true);
   try {
     const child = await (tty ? runWithTerminal : runWithStreams)(pod, args);
     const { shell } = await child.exit;
     if (args.saveImage !== undefined) {
-      await writeFile(args.saveImage, await pod.files.snapshot());
+      await writeFile(args.saveImage, pod.storage?.image() ?? (await pod.files.snapshot()));
     }
+    await shutDown(pod, args);
     return shell;
   } finally {
     release();
     pod.close();
+  }
+}
+
+/** Waits until all that is kept is kept. */
+async function shutDown(pod: Pod, { storage }: Arguments): Promise<void> {
+  if (storage !== undefined) {
+    await pod.shutdown().catch((error: Error) => {
+      throw new ExitError(`what was changed last is not in ${storage.folder}: ${error.message}`, FAILURE);
+    });
   }
 }
 

@@ -23,6 +23,8 @@ export interface BootMessage {
   readonly seat?: ThreadSeat;
   /** For the first Worker only. */
   readonly image?: Uint8Array;
+  /** The way to the disk Worker, which has the root file system; then there is no image. */
+  readonly disk?: { readonly port: MessagePort; readonly length: number };
 }
 
 /** Options of the kernel itself. */
@@ -86,7 +88,34 @@ export type FileRequest =
   | { readonly op: "stat"; readonly path: string }
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
   | { readonly op: "remove"; readonly path: string }
-  | { readonly op: "snapshot" };
+  | { readonly op: "snapshot" }
+  /** Answered when all that was written before is durable. */
+  | { readonly op: "sync" }
+  | ({ readonly op: "mount"; readonly path: string } & Omit<HostMount, "guest">)
+  | { readonly op: "unmount"; readonly path: string };
+
+/** How the kernel's paths of files that the page provides begin: the number of the mount follows, and the path in it. */
+export const PROVIDED = "page:";
+/** Handles of such files are numbers from here, far above descriptors. */
+export const PROVIDED_HANDLES = 2 ** 40;
+
+/** What the kernel asks about such a file, numbered as in `jspi-glue/src/host_files.rs`. */
+export interface ProvidedRequest {
+  readonly operation: number;
+  readonly path: string;
+  /** Operands: a handle, an offset, a size, permissions, times in seconds. */
+  readonly a: number;
+  readonly b: number;
+  /** How many bytes a read takes. */
+  readonly length: number;
+  /** What a write writes. */
+  readonly bytes?: Uint8Array;
+  /** The other path, or the target of a symbolic link. */
+  readonly text?: string;
+}
+
+/** What the page answers, as far as there is more than a number: a status, names with their types, bytes. */
+export type ProvidedValue = readonly number[] | readonly (readonly [name: string, type: number])[] | Uint8Array;
 
 /** From the host to the first Worker. */
 export type HostMessage =
@@ -101,6 +130,8 @@ export type HostMessage =
   | { readonly type: "seen"; readonly stream: number; readonly length: number }
   | { readonly type: "close"; readonly stream: number }
   | { readonly type: "ring" }
+  /** The answer to a Worker's question about a file; below 0: `-errno`. */
+  | { readonly type: "provided"; readonly question: number; readonly status: number; readonly value?: ProvidedValue }
   | ({ readonly type: "thread" } & MovedThread);
 
 /** From a Worker to the host. */
@@ -112,6 +143,13 @@ export type WorkerMessage =
   | { readonly type: "taken"; readonly stream: number; readonly length: number }
   | { readonly type: "ended"; readonly pid: number; readonly status: number; readonly nrOutputs: number }
   | { readonly type: "ring"; readonly worker: number }
+  /** A question about a file that the page provides; without a number it wants no answer. */
+  | {
+      readonly type: "provided";
+      readonly worker: number;
+      readonly question?: number;
+      readonly request: ProvidedRequest;
+    }
   | { readonly type: "thread"; readonly worker: number; readonly thread: MovedThread }
   | { readonly type: "reply"; readonly id: number; readonly value: Reply }
   | { readonly type: "refused"; readonly id: number; readonly errno: number };

@@ -1,7 +1,8 @@
 /**
  * The page: boots a pod, shows its shell, says how things are.
  *
- * `?workers=N` sets the number of Workers, `?frames=N` that of memories, `?memory=N` the bytes that the pod may have.
+ * `?workers=N` sets the number of Workers, `?frames=N` that of memories, `?memory=N` the bytes that the pod may have,
+ * `?storage=NAME` keeps what is changed under that name.
  * `window.shoal` is there for the browser's console and for tests.
  */
 import type { Pod } from "shoal";
@@ -54,8 +55,10 @@ async function bootPod(): Promise<string> {
   show("booting", "booting…");
   const words = new URLSearchParams(location.search);
   const number = (name: string) => (words.has(name) ? { [name]: Number(words.get(name)) } : {});
+  const key = words.get("storage");
+  const storage = key === null ? {} : { storageKey: key };
   const before = performance.now();
-  pod = await start({ ...number("workers"), ...number("frames"), ...number("memory") });
+  pod = await start({ ...number("workers"), ...number("frames"), ...number("memory"), ...storage });
   return `${workersOf(pod)}, booted in ${Math.round(performance.now() - before)} ms`;
 }
 

@@ -8,7 +8,7 @@ const ARGUMENTS = ["-l"] as const;
 const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor", USER: "root", LOGNAME: "root" } as const;
 
 /** Boots a pod; what is left out is as usual. */
-export function start(options: Pick<BootOptions, "workers" | "frames" | "memory">): Promise<Pod> {
+export function start(options: Pick<BootOptions, "workers" | "frames" | "memory" | "storageKey">): Promise<Pod> {
   return boot({ image: new URL("root.ext2", document.baseURI), ...options });
 }
 

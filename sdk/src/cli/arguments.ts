@@ -2,13 +2,17 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DEFAULT_ENVIRONMENT } from "../host/pod.js";
+import type { StorageOptions, StreamedImage } from "../host/storage.js";
 import type { HostMount, PodMode } from "../protocol.js";
 
 export const USAGE = `usage: shoal run [option]... -- PROGRAM [ARGUMENT]...
   --workers N              Workers of the pool (default 2)
   --memory SIZE            most memory of the pod: a number with K, M or G (default: no limit)
   --solo                   one Worker without shared memory, as on a page that is not isolated
-  --image FILE             root file system, an Ext2 image
+  --image FILE             root file system, an Ext2 image; or its http(s) address, to be read as it is needed
+                           by ranges of bytes, or by chunks where the name ends with "manifest"
+  --storage DIR            keeps what is changed in DIR, over the same image (default: it goes with the pod)
+  --storage-limit SIZE     the most that changes take
   --mount HOST:GUEST[:ro]  shows a folder of this machine; may be repeated
   --env NAME=VALUE         sets a variable; may be repeated
   --cwd DIR                working directory in the pod (default /root, or / without that)
@@ -26,7 +30,10 @@ export interface Arguments {
   /** Absent: as many as the mode has by default. */
   readonly workers?: number;
   readonly frames?: number;
-  readonly image: string;
+  /** A file's path, or the address of an image that is streamed. */
+  readonly image: string | StreamedImage;
+  /** Absent: changes are not kept. */
+  readonly storage?: StorageOptions;
   readonly mounts: readonly HostMount[];
   readonly env: Readonly<Record<string, string>>;
   /** Absent: nobody said where. */
@@ -59,11 +66,12 @@ export function parseArguments(args: readonly string[], defaultImage: string): A
     throw new UsageError("no program: it follows --");
   }
   return {
-    ...(values.memory === undefined ? {} : { memory: parseSize(values.memory) }),
+    ...(values.memory === undefined ? {} : { memory: parseSize("memory", values.memory) }),
     mode: values.solo ? "solo" : "pool",
     ...(values.workers === undefined ? {} : { workers: parseCount("workers", values.workers) }),
     ...(values.frames === undefined ? {} : { frames: parseCount("frames", values.frames) }),
-    image: values.image,
+    image: parseImage(values.image),
+    ...parseStorage(values.storage, values["storage-limit"]),
     mounts: values.mount.map(parseMount),
     env: { ...DEFAULT_ENVIRONMENT, TERM: process.env.TERM ?? "dumb", ...parseEnvironment(values.env) },
     cwd: values.cwd,
@@ -85,6 +93,8 @@ function parseOptions(args: readonly string[], defaultImage: string) {
         solo: { type: "boolean", default: false },
         frames: { type: "string" },
         image: { type: "string", default: defaultImage },
+        storage: { type: "string" },
+        "storage-limit": { type: "string" },
         mount: { type: "string", multiple: true, default: [] },
         env: { type: "string", multiple: true, default: [] },
         cwd: { type: "string" },
@@ -108,12 +118,38 @@ function parseCount(option: string, text: string): number {
 }
 
 /** A number of bytes, or of KiB, MiB or GiB. */
-function parseSize(text: string): number {
+function parseSize(option: string, text: string): number {
   const [, digits, unit] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
   if (digits === undefined) {
-    throw new UsageError(`--memory ${text}: not a number with K, M or G`);
+    throw new UsageError(`--${option} ${text}: not a number with K, M or G`);
   }
   return Number(digits) * 1024 ** ["", "K", "M", "G"].indexOf((unit ?? "").toUpperCase());
+}
+
+/** A path, or an address and how what is there is read. */
+function parseImage(text: string): string | StreamedImage {
+  if (!/^https?:\/\//.test(text)) {
+    return text;
+  }
+  const url = URL.parse(text);
+  if (url === null) {
+    throw new UsageError(`--image ${text}: not an address`);
+  }
+  return { url, stream: url.pathname.endsWith("manifest") ? "chunks" : "ranges" };
+}
+
+function parseStorage(folder?: string, limit?: string): { storage?: StorageOptions } {
+  if (folder === undefined) {
+    if (limit !== undefined) {
+      throw new UsageError("--storage-limit is of a storage: --storage names it");
+    }
+    return {};
+  }
+  if (folder === "") {
+    throw new UsageError("--storage: no folder");
+  }
+  const most = limit === undefined ? {} : { limit: parseSize("storage-limit", limit) };
+  return { storage: { folder: resolve(folder), ...most } };
 }
 
 function parseEnvironment(assignments: readonly string[]): Record<string, string> {

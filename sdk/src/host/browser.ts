@@ -1,7 +1,7 @@
 /** What a pod needs of a page. */
-import { PodError } from "./errors.js";
+import { diskError, PodError } from "./errors.js";
 import type { Host } from "./pod.js";
-import type { PoolPort } from "./pool.js";
+import type { PoolPort, Port } from "./pool.js";
 
 const GIB = 1 << 30;
 /** Chromium gives a tab 125 memories (about 15 on Android, which the kernel learns); some are left for the page. */
@@ -21,7 +21,8 @@ export function browserHost(): Host {
             : new URL("./shoal_kernel_solo.wasm", import.meta.url),
         ),
       ),
-    loadImage: async (location) => new Uint8Array(await (await fetchOk(location)).arrayBuffer()),
+    loadImage,
+    loadDisks: async () => (await import("./browser_disk.js")).browserDisks(portOf, loadImage, diskError),
     memory() {
       const limit = memoryLimit();
       return { limit, shown: limit };
@@ -61,11 +62,17 @@ async function fetchOk(location: string | URL): Promise<Response> {
   return response;
 }
 
+async function loadImage(location: string | URL): Promise<Uint8Array> {
+  return new Uint8Array(await (await fetchOk(location)).arrayBuffer());
+}
+
 function newPort(index: number): PoolPort {
-  const worker = new Worker(new URL("../worker/browser.js", import.meta.url), {
-    type: "module",
-    name: `shoal-${index}`,
-  });
+  return portOf(
+    new Worker(new URL("../worker/browser.js", import.meta.url), { type: "module", name: `shoal-${index}` }),
+  );
+}
+
+function portOf<To, From>(worker: Worker): Port<To, From> {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer ?? []),
     onMessage: (listener) => worker.addEventListener("message", (event: MessageEvent) => listener(event.data)),

@@ -1,4 +1,5 @@
 /** The files of a pod, for the embedder. Paths are absolute; errors are those of Linux. */
+import type { PodStorage } from "./disk.js";
 import type { Pool } from "./pool.js";
 
 /** A name in a directory. */
@@ -20,9 +21,11 @@ const TYPES: Readonly<Record<number, DirectoryEntry["type"]>> = { 4: "directory"
 /** Reads and writes files of the pod's file systems. */
 export class Files {
   readonly #pool: Pool;
+  readonly #storage: PodStorage | undefined;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, storage: PodStorage | undefined) {
     this.#pool = pool;
+    this.#storage = storage;
   }
 
   /** The contents of a file. */
@@ -74,6 +77,9 @@ export class Files {
 
   /** The root file system as an image, with everything written back. */
   async snapshot(): Promise<Uint8Array> {
+    if (this.#storage !== undefined) {
+      return this.#storage.wholeImage();
+    }
     return (await this.#pool.request({ type: "file", request: { op: "snapshot" } })) as Uint8Array;
   }
 }

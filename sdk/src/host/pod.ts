@@ -1,17 +1,25 @@
 /** A pod: one kernel on a pool of Workers, as an embedder sees it. */
-import type { HostMount, KernelOptions, LogLevel, PodMode } from "../protocol.js";
+import type { HostMount, KernelOptions, LogLevel, PodMode, WorkerMessage } from "../protocol.js";
+import type { Disks, PodStorage } from "./disk.js";
 import { KernelError, PodError } from "./errors.js";
+import type { ProvidedMount } from "./file_provider.js";
 import { Files } from "./files.js";
 import { type MemoryUsage, parseMemoryUsage } from "./memory_usage.js";
+import { Mounts } from "./mounts.js";
 import { Pool, type PoolPort } from "./pool.js";
 import { Process, type ProcessStdio, type RunOptions } from "./process.js";
+import { type ImageSource, needsDisk, type StorageOptions } from "./storage.js";
 import { InputStream, OutputStream } from "./streams.js";
 import { Terminal, type TerminalOptions } from "./terminal.js";
 
 /** How a pod is made. */
 export interface BootOptions {
-  /** The root file system: an Ext2 image, as bytes or where to fetch it. */
-  readonly image: Uint8Array | string | URL;
+  /** The root file system: an Ext2 image, as bytes, where to fetch it, or where to read it as it is needed. */
+  readonly image: ImageSource;
+  /** Where changes to the image are kept. Absent: they go with the pod. */
+  readonly storage?: StorageOptions;
+  /** The same as `storage: { key }`. */
+  readonly storageKey?: string;
   /**
    * `pool` or `solo`: several Workers that share memory, or one that needs none. By default a pool,
    * but solo in a page that is not cross-origin isolated.
@@ -27,8 +35,8 @@ export interface BootOptions {
   readonly memory?: number;
   /** The name that `uname -n` shows. */
   readonly hostname?: string;
-  /** Folders of the machine that guests see (Node only). */
-  readonly mounts?: readonly HostMount[];
+  /** Files that guests see: folders of the machine (Node only), and what the page provides. */
+  readonly mounts?: readonly (HostMount | ProvidedMount)[];
   /** Copies between memories in JavaScript: for engines without multi-memory, and for tests. */
   readonly copyInJavaScript?: boolean;
   /**
@@ -52,6 +60,8 @@ export interface Host {
   newPort(index: number): PoolPort;
   loadKernel(mode: PodMode): Promise<WebAssembly.Module>;
   loadImage(location: string | URL): Promise<Uint8Array>;
+  /** What only pods with a disk need. */
+  loadDisks(): Promise<Disks>;
   /** How much memory this host has for a pod. */
   memory(): HostMemory;
   /** How many `WebAssembly.Memory` objects a pod may make here for its guests. */
@@ -86,23 +96,35 @@ export class Pod {
   readonly files: Files;
   /** Whether it is a pool of Workers or one alone. */
   readonly mode: PodMode;
+  /** What is kept of it; absent where its image is in memory and goes with it. */
+  readonly storage: PodStorage | undefined;
   readonly #pool: Pool;
+  readonly #mounts: Mounts;
   readonly #terminals = new Map<number, Terminal>();
   readonly #inputs = new Map<number, InputStream>();
   readonly #outputs = new Map<number, OutputStream>();
   readonly #processes = new Map<number, PromiseWithResolvers<number>>();
   readonly #earlyEnds = new Map<number, number>();
 
-  private constructor(pool: Pool, mode: PodMode) {
+  private constructor(
+    pool: Pool,
+    mode: PodMode,
+    storage: PodStorage | undefined,
+    log: (level: LogLevel, message: string) => void,
+  ) {
     this.#pool = pool;
+    this.#mounts = new Mounts(pool, log);
     this.mode = mode;
-    this.files = new Files(pool);
+    this.storage = storage;
+    this.files = new Files(pool, storage);
+    storage?.attach(() => pool.request({ type: "file", request: { op: "sync" } }));
   }
 
   /**
    * Boots a pod on `host`.
    *
-   * @throws PodError when the host lacks something (it says what) or the image is no Ext2.
+   * @throws PodError when the host lacks something (it says what) or the image is no Ext2; StorageError
+   * when the storage, or an image that is streamed, cannot be had.
    */
   static async boot(host: Host, options: BootOptions): Promise<Pod> {
     const obstacle = host.obstacle();
@@ -118,16 +140,12 @@ export class Pod {
       throw new PodError("frames must be a whole number above 0");
     }
     const { mode, nrWorkers } = chooseMode(host, options);
-    const { image } = options;
-    const [module, bytes] = await Promise.all([
-      host.loadKernel(mode),
-      image instanceof Uint8Array ? image : host.loadImage(image),
-    ]);
+    const [module, image] = await Promise.all([host.loadKernel(mode), imageOf(host, options)]);
     const kernelOptions: KernelOptions = {
       hostname: options.hostname ?? "shoal",
       ...(memory === undefined ? {} : { memory }),
       shownMemory: hostMemory.shown,
-      mounts: options.mounts ?? [],
+      mounts: options.mounts?.filter((mount) => "host" in mount) ?? [],
       frames: options.frames ?? host.frames,
       stacks: 0,
       copyInJavaScript: options.copyInJavaScript ?? false,
@@ -136,20 +154,43 @@ export class Pod {
     };
     const log = options.onLog ?? logToConsole;
     let pod: Pod | undefined;
-    const ownsImage = !(image instanceof Uint8Array);
-    const parts = { mode, nrWorkers, module, image: bytes, ownsImage, options: kernelOptions };
-    const pool = await Pool.boot((index) => host.newPort(index), parts, {
-      output: (stream, data) => pod?.output(stream, data),
-      taken: (stream, length) => pod?.taken(stream, length),
-      ended: (pid, status) => pod?.ended(pid, status),
-      log,
-      failed(error) {
-        log("error", error.message);
-        pod?.failed(error);
-      },
-    });
-    pod = new Pod(pool, mode);
-    return pod;
+    let storage: PodStorage | undefined;
+    const failed = (error: PodError) => {
+      log("error", error.message);
+      pod?.failed(error);
+    };
+    const openDisk = async (memory: WebAssembly.Memory | undefined) => {
+      storage = await (await host.loadDisks()).open(options, memory, { log, failed });
+      return storage;
+    };
+    const parts = {
+      mode,
+      nrWorkers,
+      module,
+      image,
+      ownsImage: image !== options.image,
+      options: kernelOptions,
+      ...(needsDisk(options) ? { openDisk } : {}),
+    };
+    try {
+      const pool = await Pool.boot((index) => host.newPort(index), parts, {
+        output: (stream, data) => pod?.output(stream, data),
+        taken: (stream, length) => pod?.taken(stream, length),
+        ended: (pid, status) => pod?.ended(pid, status),
+        log,
+        provided: (message) => pod?.asked(message),
+        failed,
+      });
+      pod = new Pod(pool, mode, storage, log);
+      for (const mount of options.mounts?.filter((one) => "provider" in one) ?? []) {
+        await pod.mount(mount);
+      }
+      return pod;
+    } catch (error) {
+      pod?.close();
+      await storage?.close();
+      throw error;
+    }
   }
 
   /** Opens a terminal. */
@@ -196,6 +237,24 @@ export class Pod {
     return new Process(this.#pool, pid, exit.promise, stdio);
   }
 
+  /**
+   * Shows files to guests: a folder of the machine (Node only), or what the page provides.
+   *
+   * @throws KernelError as mkdir(2) and mount(2) fail.
+   */
+  mount(mount: HostMount | ProvidedMount): Promise<void> {
+    return this.#mounts.mount(mount);
+  }
+
+  /**
+   * Ends the last mount at `guest`.
+   *
+   * @throws KernelError as umount(2) fails: `EBUSY` while files of it are in use.
+   */
+  unmount(guest: string): Promise<void> {
+    return this.#mounts.unmount(guest);
+  }
+
   /** How the pod's memory is used now: `/proc/shoal/memory`. */
   async memoryUsage(): Promise<MemoryUsage> {
     return parseMemoryUsage(await this.files.read("/proc/shoal/memory"));
@@ -206,9 +265,32 @@ export class Pod {
     return this.#pool.size;
   }
 
-  /** Ends the pod: all its processes, all its Workers. What is not in an image is gone. */
+  /** As `storage.sync`; nothing to wait for without a storage. */
+  async sync(): Promise<void> {
+    await this.storage?.sync();
+  }
+
+  /**
+   * Ends the pod as `close` does, but first puts everything where it is kept; settles when others may open the storage.
+   *
+   * @throws KernelError as `sync` does; the pod has ended nevertheless.
+   */
+  async shutdown(): Promise<void> {
+    try {
+      await this.sync();
+    } finally {
+      this.close();
+      await this.storage?.close();
+    }
+  }
+
+  /**
+   * Ends the pod at once: all its processes, all its Workers. What is not in an image is gone; of a storage, what was not
+   * synced.
+   */
   close(): void {
     this.#pool.close();
+    void this.storage?.close();
     this.failed(new PodError("the pod was closed"));
   }
 
@@ -250,6 +332,11 @@ export class Pod {
     this.#inputs.get(stream)?.taken(length);
   }
 
+  /** @internal A Worker asks about a file that the page provides. */
+  asked(message: Extract<WorkerMessage, { type: "provided" }>): void {
+    void this.#mounts.answer(message);
+  }
+
   /** @internal A process has ended. */
   ended(pid: number, status: number): void {
     const exit = this.#processes.get(pid);
@@ -268,6 +355,15 @@ export class Pod {
     }
     this.#processes.clear();
   }
+}
+
+/** The image in memory; empty where the pod has a disk. */
+function imageOf(host: Host, options: BootOptions): Promise<Uint8Array> | Uint8Array {
+  const { image } = options;
+  if (needsDisk(options)) {
+    return new Uint8Array();
+  }
+  return image instanceof Uint8Array ? image : host.loadImage(image as string | URL);
 }
 
 /**

@@ -5,12 +5,23 @@ import { KernelError, PodError } from "./errors.js";
 /** A request that expects an answer, without the id that the pool gives it. */
 export type Request = HostMessage extends infer M ? (M extends { id: number } ? Omit<M, "id"> : never) : never;
 
-/** A Worker as the pool uses it, the same in a page and in Node. */
-export interface PoolPort {
-  post(message: HostMessage, transfer?: Transferable[]): void;
-  onMessage(listener: (message: WorkerMessage) => void): void;
+/** A Worker as its host uses it, the same in a page and in Node. */
+export interface Port<To, From> {
+  post(message: To, transfer?: Transferable[]): void;
+  onMessage(listener: (message: From) => void): void;
   onError(listener: (error: Error) => void): void;
   terminate(): void;
+}
+
+/** A Worker of the pool. */
+export type PoolPort = Port<HostMessage, WorkerMessage>;
+
+/** The disk Worker as the pool uses it. */
+export interface PoolDisk {
+  /** Bytes of the disk. */
+  readonly length: number;
+  /** A port to it for one more Worker. */
+  connect(): MessagePort;
 }
 
 /** What happens in a pod. */
@@ -19,6 +30,8 @@ export interface PoolEvents {
   taken(stream: number, length: number): void;
   ended(pid: number, status: number): void;
   log(level: LogLevel, message: string): void;
+  /** A Worker asks about a file that the page provides. */
+  provided(message: Extract<WorkerMessage, { type: "provided" }>): void;
   failed(error: PodError): void;
 }
 
@@ -28,7 +41,10 @@ export interface PoolParts {
   readonly nrWorkers: number;
   /** The kernel, built for this mode. */
   readonly module: WebAssembly.Module;
+  /** The root file system in memory; empty where there is a disk. */
   readonly image: Uint8Array;
+  /** Opens the disk, given what memory the Workers share. */
+  readonly openDisk?: (memory: WebAssembly.Memory | undefined) => Promise<PoolDisk>;
   /** Whether nobody else needs the image: it then moves to the Worker instead of being copied. */
   readonly ownsImage: boolean;
   readonly options: KernelOptions;
@@ -77,14 +93,16 @@ export class Pool {
       if (first === undefined) {
         throw new PodError("a pool without Workers");
       }
+      const disk = await parts.openDisk?.(memory instanceof WebAssembly.Memory ? memory : undefined);
       const moves = parts.ownsImage && image.length === image.buffer.byteLength;
-      const { seats } = await pool.#start(first, { ...common, worker: 0, image }, moves ? [image.buffer] : []);
+      const own = { ...common, worker: 0, ...(disk === undefined ? { image } : {}) };
+      const { seats } = await pool.#start(first, own, moves ? [image.buffer] : [], disk);
       const started = others.map((port, index) => {
         const seat = seats[index];
         if (seat === undefined) {
           throw new PodError("the kernel made no seat for a Worker");
         }
-        return pool.#start(port, { ...common, worker: index + 1, seat });
+        return pool.#start(port, { ...common, worker: index + 1, seat }, [], disk);
       });
       await Promise.all(started);
     } catch (error) {
@@ -112,6 +130,11 @@ export class Pool {
     this.#ports[0]?.post(message, transfer);
   }
 
+  /** Tells a Worker what it has asked. */
+  answer(worker: number, message: Extract<HostMessage, { type: "provided" }>, transfer: Transferable[]): void {
+    this.#ports[worker]?.post(message, transfer);
+  }
+
   /** How many Workers there are. */
   get size(): number {
     return this.#ports.length;
@@ -132,7 +155,8 @@ export class Pool {
   #start(
     port: PoolPort,
     message: BootMessage,
-    transfer: Transferable[] = [],
+    transfer: Transferable[],
+    disk: PoolDisk | undefined,
   ): Promise<Extract<WorkerMessage, { type: "booted" }>> {
     return new Promise((resolve, reject) => {
       this.#booting.add(reject);
@@ -150,7 +174,12 @@ export class Pool {
           this.#receive(reply);
         }
       });
-      port.post(message, transfer);
+      if (disk === undefined) {
+        port.post(message, transfer);
+      } else {
+        const way = disk.connect();
+        port.post({ ...message, disk: { port: way, length: disk.length } }, [...transfer, way]);
+      }
     });
   }
 
@@ -190,6 +219,9 @@ export class Pool {
         break;
       case "thread":
         this.#ports[message.worker]?.post({ type: "thread", ...message.thread });
+        break;
+      case "provided":
+        this.#events.provided(message);
         break;
       case "reply":
         this.#take(message.id)?.resolve(message.value);

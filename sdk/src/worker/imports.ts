@@ -1,10 +1,12 @@
 /** The host's functions that the kernel imports; `jspi-glue/src/imports.rs` is the other side. */
 import type { LogLevel, WorkerMessage } from "../protocol.js";
 import { hasWaitAsync, ring } from "./bell.js";
+import type { DiskClient } from "./disk.js";
 import type { Guests } from "./guests.js";
 import type { Kernel } from "./kernel.js";
 import type { Panics } from "./panics.js";
 import type { Passes } from "./pass.js";
+import type { Provided } from "./provided.js";
 
 const ENOEXEC = 8;
 const ENOSYS = 38;
@@ -15,9 +17,11 @@ const LEVELS: readonly LogLevel[] = ["error", "warning", "info"];
 export interface ImportContext {
   readonly epoch: number;
   readonly files: HostFiles | undefined;
+  readonly provided: Provided;
   readonly panics: Panics;
   readonly passes: Passes;
   post(message: WorkerMessage, transfer?: Transferable[]): void;
+  readonly disk: () => DiskClient | undefined;
   kernel(): Kernel;
   guests(): Guests;
 }
@@ -89,7 +93,10 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
     },
     run_guest: (slot: number, argument: number) => guests().run(slot, argument),
     resume_guest: (slot: number) => guests().resume(slot),
-    end_guest: (slot: number) => guests().end(slot),
+    end_guest(slot: number) {
+      guests().end(slot);
+      context.provided.end(slot);
+    },
     stack_pointer: (slot: number) => guests().stackPointer(slot),
     make_frame(kind: number) {
       // The first import that every Worker's kernel calls, before any guest runs.
@@ -133,11 +140,24 @@ export function hostImports(context: ImportContext): WebAssembly.ModuleImports {
       const { status, bytes } = context.passes.write("wali", kernel().view(address, length));
       return kernel().leaveBlock(status, bytes);
     },
-    files(operation: number, path: number, pathLength: number, a: number, b: number, buffer: number, length: number) {
-      if (context.files === undefined) {
-        return -ENOSYS;
+    disk_request: (operation: number, sequence: number, offset: number, address: number, length: number) =>
+      context.disk()?.request(operation, sequence, offset, address, length),
+    files(
+      caller: number,
+      operation: number,
+      path: number,
+      pathLength: number,
+      a: number,
+      b: number,
+      buffer: number,
+      length: number,
+    ) {
+      const text = kernel().text(path, pathLength);
+      const bytes = kernel().view(buffer, length);
+      if (context.provided.has(operation, text, a)) {
+        return context.provided.perform(caller >>> 0, operation, text, a, b, bytes);
       }
-      return context.files(operation, kernel().text(path, pathLength), a, b, kernel().view(buffer, length));
+      return context.files?.(operation, text, a, b, bytes) ?? -ENOSYS;
     },
   };
 }

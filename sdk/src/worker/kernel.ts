@@ -11,11 +11,14 @@ export interface KernelExports extends WebAssembly.Exports {
   allocate(length: number): number;
   release(address: number, length: number): void;
   allocate_image(length: number): number;
+  attach_disk(length: number): void;
   boot(address: number, length: number): number;
   attach(worker: number): void;
   doorbell(worker: number): number;
   memory_shim(kind: number): number;
   stack_probe(): number;
+  disk_done(sequence: number, status: number, isFull: number): void;
+  something_arrived(): void;
   pump(): number;
   rings_seen(): number;
   set_budgets(frames: number, stacks: number): void;

@@ -44,6 +44,14 @@ const OPERATIONS: readonly Operation[] = [
   },
   /* 17 chmod */ (path, mode) => done(fs.chmodSync(path, mode)),
   /* 18 utimes */ (path, accessed, modified) => done(fs.lutimesSync(path, accessed, modified)),
+  /* 19 the end of a call, which only files that the page provides have to know */ () => 0,
+  /* 20 append */ (_path, fd, _b, buffer) => {
+    const { size } = fs.fstatSync(fd);
+    for (let done = 0; done < buffer.length; ) {
+      done += fs.writeSync(fd, buffer, done, buffer.length - done, size + done);
+    }
+    return size;
+  },
 ];
 
 /** Serves `hostfs` with `node:fs`; a failed operation answers `-errno`. */
