@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{Part, build};
 use crate::command::run;
-use crate::node;
+use crate::{guest, node};
 
 /// The workspace that measures.
 const WORKSPACE: &str = "tests/bench";
@@ -56,6 +56,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
         bail!("{WORKSPACE} has no script \"bench\"");
     }
     build(Part::All)?;
+    guest::roomy_image()?;
     let mut command = node::script(WORKSPACE, "bench")?;
     let host = match options.host {
         Host::Node => "node",

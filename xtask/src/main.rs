@@ -7,6 +7,7 @@
 //! - [`build`]: the kernel, the SDK, the guests' toolchain and programs
 //! - [`guest`], [`image`]: the guests' C library, programs and root image; images of folders
 //! - [`pod`], [`mod@test`], [`mod@bench`], [`race`]: use what was built
+//! - [`mounted`]: suites of others on our file system, mounted on this machine
 //! - [`fuzz`]: random tests with large numbers
 //! - [`command`], [`tally`], [`node`], [`tree`]: running programs, counting tests, Node, places
 //! - [`toolchain`]: Rust compilers for WebAssembly
@@ -21,6 +22,7 @@ mod fuzz;
 mod generate;
 mod guest;
 mod image;
+mod mounted;
 mod node;
 mod pod;
 mod race;
@@ -95,6 +97,9 @@ enum Task {
         /// Rather how the cases of tests/posix end here, for root
         #[arg(long, conflicts_with = "suites")]
         posix: bool,
+        /// Rather how the tests of pjdfstest end on Linux's ext2, for root
+        #[arg(long, conflicts_with_all = ["suites", "posix"])]
+        mounted: bool,
     },
     /// Measure, beside native Linux
     Bench(bench::Options),
@@ -167,6 +172,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Image { arguments } => return image::image(&arguments),
         Task::Test { suite } => return test::test(suite),
         Task::Record { posix: true, .. } => guest::record_posix()?,
+        Task::Record { mounted: true, .. } => mounted::record()?,
         Task::Record { suites: true, .. } => test::record_suites()?,
         Task::Record { .. } => guest::record()?,
         Task::Bench(options) => bench::bench(&options)?,

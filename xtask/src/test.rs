@@ -13,7 +13,7 @@ use crate::build::{Part, build};
 use crate::check::{self, Check};
 use crate::command::{cargo, run};
 use crate::tally::{Failure, Tally, count};
-use crate::{guest, node, race};
+use crate::{guest, mounted, node, race};
 
 /// Which tests to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -22,6 +22,8 @@ pub(crate) enum Suite {
     Unit,
     /// Guest programs in a pod in Node
     Guest,
+    /// The pod's file system on this machine, as programs of Linux see it
+    Mounted,
     /// The page in Chromium and Firefox
     Browser,
     /// All of them
@@ -128,7 +130,7 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
     if suite == Suite::All {
         reports.add("interleavings", || count(&mut race::loom_tests()));
         reports.add_check("build", || build(Part::All));
-    } else if suite != Suite::Unit {
+    } else if !matches!(suite, Suite::Unit | Suite::Mounted) {
         build(Part::All)?;
     }
     if matches!(suite, Suite::Unit | Suite::All) {
@@ -148,6 +150,15 @@ pub(crate) fn test(suite: Suite) -> Result<ExitCode> {
         reports.add_workspace("tests/node");
         reports.add_check("Rust programs", guest::rust_tests);
         reports.add_workspace("tests/rust");
+    }
+    if matches!(suite, Suite::Mounted | Suite::All) {
+        match mounted::obstacle() {
+            Some(why) => eprintln!("shoal: pjdfstest, fsx: left out, {why}"),
+            None => {
+                reports.add("pjdfstest", mounted::pjdfstest);
+                reports.add("fsx", mounted::fsx);
+            }
+        }
     }
     if matches!(suite, Suite::Browser | Suite::All) {
         reports.add_workspace("tests/browser");

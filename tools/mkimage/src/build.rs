@@ -152,6 +152,8 @@ fn write_image(options: &Options, tree: &Tree, path: &Path) -> Result<()> {
     };
     let mount = MountOptions {
         cache_bytes: 64 << 20,
+        // Images are mostly read, and from far away.
+        spread_directories: false,
         now,
         ..MountOptions::default()
     };

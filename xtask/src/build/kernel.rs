@@ -5,8 +5,8 @@
 //! it is built here from its sources. Debian ships none without atomics for this compiler either.
 //!
 //! `shoal_fork.wasm` is the loader's pass for programs that fork, `shoal_wali.wasm` that for WALI, which both
-//! kernels' hosts load when the first such program comes. They are built as the solo kernel is, in the same
-//! folder.
+//! kernels' hosts load when the first such program comes. `shoal_disk.wasm` is the disk Worker's. They are built as the
+//! solo kernel is, in the same folder.
 //!
 //! # What a Worker has to do with the module
 //! Both import their memory as `env.memory`. In the pool the first instance runs on the module's own
@@ -18,8 +18,9 @@
 //! The WebAssembly tool conventions, `Linking.md`, "Thread Local Storage".
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use crate::command::{run_logged, step};
 use crate::toolchain::Toolchain;
@@ -53,6 +54,8 @@ enum Variant {
     Fork,
     /// No kernel: the pass for WALI.
     Wali,
+    /// No kernel: a disk with its changes.
+    Disk,
 }
 
 impl Variant {
@@ -63,6 +66,7 @@ impl Variant {
             Self::Solo => "shoal_kernel_solo.wasm",
             Self::Fork => "shoal_fork.wasm",
             Self::Wali => "shoal_wali.wasm",
+            Self::Disk => "shoal_disk.wasm",
         }
     }
 
@@ -72,6 +76,7 @@ impl Variant {
             Self::Pool => "kernel",
             Self::Solo => "kernel-solo",
             Self::Fork | Self::Wali => "kernel-pass",
+            Self::Disk => "kernel-disk",
         }
     }
 
@@ -81,6 +86,7 @@ impl Variant {
             Self::Pool | Self::Solo => ("jspi-glue", "jspi_glue.wasm"),
             Self::Fork => ("jspi-glue-fork", "jspi_glue_fork.wasm"),
             Self::Wali => ("jspi-glue-wali", "jspi_glue_wali.wasm"),
+            Self::Disk => ("jspi-glue-disk", "jspi_glue_disk.wasm"),
         }
     }
 
@@ -88,7 +94,7 @@ impl Variant {
     fn folder(self) -> PathBuf {
         target().join(match self {
             Self::Pool => "kernel-build",
-            Self::Solo | Self::Fork | Self::Wali => "kernel-build-solo",
+            Self::Solo | Self::Fork | Self::Wali | Self::Disk => "kernel-build-solo",
         })
     }
 }
@@ -97,7 +103,9 @@ impl Variant {
 fn rustflags(variant: Variant) -> String {
     let features = match variant {
         Variant::Pool => "+atomics,+bulk-memory,+mutable-globals",
-        Variant::Solo | Variant::Fork | Variant::Wali => "+bulk-memory,+mutable-globals",
+        Variant::Solo | Variant::Fork | Variant::Wali | Variant::Disk => {
+            "+bulk-memory,+mutable-globals"
+        }
     };
     // `{:?}` names a variant and leaves its fields out: most of that code is nobody's reading.
     let mut flags = vec![
@@ -140,7 +148,8 @@ pub(super) fn build() -> Result<()> {
             let solo = scope.spawn(|| {
                 build_variant(&toolchain, Variant::Solo)?;
                 build_variant(&toolchain, Variant::Fork)?;
-                build_variant(&toolchain, Variant::Wali)
+                build_variant(&toolchain, Variant::Wali)?;
+                build_variant(&toolchain, Variant::Disk)
             });
             let pool = build_variant(&toolchain, Variant::Pool);
             let solo = solo.join().map_err(|_| anyhow!("the build has panicked"));
@@ -169,7 +178,18 @@ fn build_variant(toolchain: &Toolchain, variant: Variant) -> Result<()> {
     install(&module, variant)
 }
 
-/// Copies the module to where the hosts look for it, unless it is there already.
+/// What the modules may contain, for `wasm-opt`: what the compiler's baseline has.
+const FEATURES: &[&str] = &[
+    "--enable-threads",
+    "--enable-bulk-memory",
+    "--enable-mutable-globals",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-multivalue",
+    "--enable-reference-types",
+];
+
+/// Puts the module where the hosts look for it, unless it is there already: a fiftieth smaller, by `wasm-opt`.
 fn install(module: &Path, variant: Variant) -> Result<()> {
     let place: PathBuf = target().join("kernel").join(variant.file());
     if modified(&place) >= modified(module) && place.exists() {
@@ -178,8 +198,15 @@ fn install(module: &Path, variant: Variant) -> Result<()> {
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let size = std::fs::copy(module, &place)
-        .with_context(|| format!("cannot copy {}", module.display()))?;
+    let mut optimize = Command::new("wasm-opt");
+    optimize.args(["-O1", "--strip-producers"]).args(FEATURES);
+    // Whoever looks for a function by its name: it would name all functions of a module without names, too.
+    if std::env::var_os("CARGO_PROFILE_KERNEL_STRIP").is_some() {
+        optimize.arg("--debuginfo");
+    }
+    optimize.arg(module).arg("--output").arg(&place);
+    run_logged("wasm-opt", &mut optimize)?;
+    let size = place.metadata()?.len();
     eprintln!("shoal: {} has {} KiB", variant.file(), size.div_ceil(1024));
     Ok(())
 }

@@ -21,6 +21,9 @@ use super::{out, root};
 
 /// The file system's size; holes cost nothing on the host.
 const SIZE_BYTES: u64 = 64 << 20;
+/// That of the image for benchmarks of files, and how many inodes it has.
+const ROOMY_BYTES: u64 = 400 << 20;
+const ROOMY_INODES: u32 = 65_536;
 
 /// Identifier and hash seed.
 const UUID: &str = "5f0a1e00-0000-4000-8000-736f616c0001";
@@ -74,10 +77,23 @@ pub(super) fn build() -> Result<PathBuf> {
     step("image", print, || {
         let stage = out().join("stage");
         let paths = fill(&stage, &files, &programs)?;
-        format(&stage, &image)?;
+        format(&stage, &image, SIZE_BYTES, &[])?;
         settle(&image, &paths)
     })?;
     Ok(image)
+}
+
+/// The same with room for many files, for benchmarks; the times in it are those of the build.
+pub(super) fn build_roomy() -> Result<()> {
+    let image = build()?;
+    let print = Fingerprint::new()
+        .bytes(include_bytes!("image.rs"))
+        .path(&image)?;
+    step("image-roomy", print, || {
+        let inodes = ROOMY_INODES.to_string();
+        let image = out().join("roomy.ext2");
+        format(&out().join("stage"), &image, ROOMY_BYTES, &["-N", &inodes])
+    })
 }
 
 /// Fills the staged folder and returns all its paths as the guest sees them.
@@ -166,13 +182,14 @@ fn tool(name: &str) -> Command {
 }
 
 /// Makes the file system in `image`. No feature is on that a plain Ext2 driver lacks.
-fn format(stage: &Path, image: &Path) -> Result<()> {
+fn format(stage: &Path, image: &Path, size_bytes: u64, more: &[&str]) -> Result<()> {
     let file = File::create(image).with_context(|| format!("cannot make {}", image.display()))?;
-    file.set_len(SIZE_BYTES).context("cannot size the image")?;
+    file.set_len(size_bytes).context("cannot size the image")?;
     run(tool("mke2fs")
         .args([
             "-q", "-F", "-t", "ext2", "-b", "4096", "-I", "256", "-m", "0", "-L", "shoal",
         ])
+        .args(more)
         .args(["-O", "^resize_inode,^dir_index,^ext_attr", "-U", UUID])
         .args(["-E", &format!("root_owner=0:0,hash_seed={UUID}"), "-d"])
         .args([stage, image]))

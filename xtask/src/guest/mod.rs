@@ -84,6 +84,14 @@ pub(crate) fn image() -> Result<PathBuf> {
     image::build()
 }
 
+/// An image like that of [`image()`] with room for many files.
+///
+/// # Errors
+/// As [`image()`].
+pub(crate) fn roomy_image() -> Result<()> {
+    image::build_roomy()
+}
+
 /// Builds the programs that test suites of others need and the root image lacks.
 ///
 /// # Errors

@@ -70,8 +70,8 @@ fn libraries(sysroot: &Sysroot, recipes: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A program of crates.io that is built as it is, and its version.
-const RIPGREP: (&str, &str) = ("ripgrep", "15.2.0");
+/// Programs of crates.io that are built as they are, and their versions.
+const INSTALLED: &[(&str, &str)] = &[("fsx", "0.3.2"), ("ripgrep", "15.2.0")];
 
 /// Builds the programs of `tests/rust` in `target/guest/rust`: `bin/` has those for a pod, `native/`
 /// what is compared with them.
@@ -86,17 +86,18 @@ pub(super) fn tests() -> Result<()> {
         .print
         .bytes(include_bytes!("rust.rs"))
         .with(Fingerprint::new().path(&root().join("guest/rust"))?);
-    let (name, version) = RIPGREP;
-    step(name, print.bytes(version.as_bytes()), || {
-        run(cargo()?
-            .env("CARGO_PROFILE_RELEASE_STRIP", "true")
-            .args(["install", "--quiet", "--locked", "--force", "--no-track"])
-            .args(["--version", version, "--root"])
-            .arg(&folder)
-            .arg("--target-dir")
-            .arg(folder.join("build"))
-            .arg(name))
-    })?;
+    for (name, version) in INSTALLED {
+        step(name, print.bytes(version.as_bytes()), || {
+            run(cargo()?
+                .env("CARGO_PROFILE_RELEASE_STRIP", "true")
+                .args(["install", "--quiet", "--locked", "--force", "--no-track"])
+                .args(["--version", version, "--root"])
+                .arg(&folder)
+                .arg("--target-dir")
+                .arg(folder.join("build"))
+                .arg(name))
+        })?;
+    }
     step("std-test", print.path(&program)?, || {
         let manifest = program.join("Cargo.toml");
         let build = |cargo: &mut Command, target: &Path| {

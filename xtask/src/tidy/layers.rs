@@ -12,6 +12,17 @@ use super::Findings;
 /// Dependencies of tests are free: a low crate's tests may use a high one.
 const LAYERS: &[(&str, &[&str])] = &[
     (
+        "tools-fuse",
+        &[
+            "kernel",
+            "fs",
+            "fs-ext2",
+            "fs-block",
+            "executor",
+            "syscalls-abi",
+        ],
+    ),
+    (
         "tools-mkimage",
         &["fs-check", "fs-image", "fs-ext2", "fs-block"],
     ),
@@ -28,6 +39,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "executor",
             "syscalls-abi",
         ],
+    ),
+    (
+        "jspi-glue-disk",
+        &["fs-image", "fs-overlay", "fs-block", "executor"],
     ),
     ("jspi-glue-fork", &["jspi-glue-pass", "kernel-loader"]),
     ("jspi-glue-wali", &["jspi-glue-pass", "kernel-loader"]),
@@ -61,6 +76,7 @@ const JAVASCRIPT: (&[&str], &str) = (
 /// The only crates with unsafe code: the kernel's module, and those that it loads when it has to.
 const UNSAFE_CRATES: &[&str] = &[
     "jspi-glue",
+    "jspi-glue-disk",
     "jspi-glue-pass",
     "jspi-glue-fork",
     "jspi-glue-wali",
