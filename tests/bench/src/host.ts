@@ -57,24 +57,27 @@ async function within<T>(patience: number, work: Promise<T>, abandon: () => unkn
 }
 
 async function openNode(mode: Mode): Promise<MeasuringHost> {
-  const image = new Uint8Array(await readFile(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`));
-  const pods = new Map<number, Pod>();
-  const podWith = async (workers: number): Promise<Pod> => {
-    const pod = pods.get(workers) ?? (await boot({ image: image.slice(), mode, workers }));
-    pods.set(workers, pod);
+  const read = async (path: string) => new Uint8Array(await readFile(path));
+  const image = await read(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`);
+  const pods = new Map<number | "roomy", Pod>();
+  const podFor = async ({ workers, needsRoom }: Benchmark): Promise<Pod> => {
+    const kind = needsRoom ? "roomy" : workers;
+    const contents = () => (needsRoom ? read(`${TREE}/target/guest/roomy.ext2`) : image.slice());
+    const pod = pods.get(kind) ?? (await boot({ image: await contents(), mode, workers }));
+    pods.set(kind, pod);
     return pod;
   };
   return {
     version: `Node ${process.versions.node} (V8 ${process.versions.v8})`,
     async measure(benchmark, patience) {
-      const { workers, program, argv } = benchmark;
+      const { workers, needsRoom, program, argv } = benchmark;
       if (benchmark.isAlone) {
         return measureAlone(benchmark, mode, patience);
       }
-      const pod = await podWith(workers);
+      const pod = await podFor(benchmark);
       // After a failure nobody knows what still runs in it.
       const drop = () => {
-        pods.delete(workers);
+        pods.delete(needsRoom ? "roomy" : workers);
         pod.close();
       };
       const child = await pod.run(GUEST_FOLDER + program, argv);

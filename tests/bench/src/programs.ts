@@ -14,7 +14,11 @@ export type CrowdName = "crowd_size" | "crowd_start" | "crowd_memory";
 export type Unit = "ns" | "bytes" | "count";
 
 /** Tables of the output. */
-export const GROUPS = { calls: "Calls and pipes", pool: "Many processes on few Workers" } as const;
+export const GROUPS = {
+  calls: "Calls and pipes",
+  files: "Files",
+  pool: "Many processes on few Workers",
+} as const;
 export type Group = keyof typeof GROUPS;
 
 /** One row of a table. */
@@ -39,6 +43,8 @@ export interface Benchmark {
   readonly workers: 1 | 2;
   /** It gets a pod that ran nothing before, in a process or browser of its own: for its memory. */
   readonly isAlone?: true;
+  /** It makes many files: it gets an image with room for them, in Node alone. */
+  readonly needsRoom?: true;
   /** How many memories guests may have; the pod's own number otherwise. */
   readonly frames?: number;
   /** What of several tries counts: noise only adds to a short loop; a single event has no best. */
@@ -53,6 +59,21 @@ export interface Scale {
   /** Processes one after the other. */
   readonly churn: number;
 }
+
+/** What the programs that make many files tell, and what it is. */
+const FILE_STEPS = {
+  small_files: [
+    ["create", "make 10,000 files of 1,000 bytes"],
+    ["stat", "look each up"],
+    ["remove", "remove them"],
+    ["both", "make and remove them"],
+  ],
+  package_tree: [
+    ["unpack", "unpack a tree of 30,000 files"],
+    ["list", "list it with attributes"],
+    ["remove", "remove it"],
+  ],
+} as const;
 
 /** A program that prints nanoseconds for one round of what its name says. */
 function loop(name: string, title: string, more: Partial<Benchmark> & { baseline?: BaselineName } = {}): Benchmark {
@@ -99,6 +120,25 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
     }),
     loop("spawn_wait", "spawn and wait for true", { baseline: "spawn" }),
     loop("fork_wait", "fork of 2 MiB and wait for its end", { baseline: "spawn" }),
+    loop("random_read", "4 KiB from anywhere in 16 MiB", { group: "files" }),
+    loop("sequential_read", "16 MiB in pieces of 64 KiB", { group: "files" }),
+    ...(["small_files", "package_tree"] as const).map(
+      (name): Benchmark => ({
+        name,
+        group: "files",
+        program: name,
+        argv: [],
+        workers: 1,
+        needsRoom: true,
+        statistic: "best",
+        quantities: FILE_STEPS[name].map(([step, title]) => ({
+          name: `${name}_${step}`,
+          title,
+          unit: "ns",
+          of: number(step),
+        })),
+      }),
+    ),
     ...([1, 2] as const).map(
       (workers): Benchmark => ({
         name: `kill_spinner_${workers}`,

@@ -1,4 +1,4 @@
-/** Chromium over the DevTools protocol and Firefox over WebDriver BiDi, each with a new profile. */
+/** Chromium over the DevTools protocol and Firefox over WebDriver BiDi, each with a new profile or one that stays. */
 import { constants } from "node:fs";
 import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,6 +12,14 @@ export type BrowserName = "chromium" | "firefox";
 export interface LaunchedBrowser extends AsyncDisposable {
   readonly name: BrowserName;
   readonly browser: Browser;
+  /** Ends all its processes at once, as a crash does; nothing is written any more. */
+  kill(): Promise<void>;
+}
+
+/** How a browser is started. */
+export interface LaunchOptions {
+  /** The folder of its profile, which is there and stays; absent: a new one for this launch. */
+  readonly profile?: string;
 }
 
 /** What the programs are called, the first that is installed is taken. */
@@ -27,9 +35,9 @@ const CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-backgrou
  *
  * @throws when it is not installed, or does not start.
  */
-export async function launch(name: BrowserName): Promise<LaunchedBrowser> {
+export async function launch(name: BrowserName, { profile }: LaunchOptions = {}): Promise<LaunchedBrowser> {
   const executablePath = await find(PROGRAMS[name]);
-  const folder = await mkdtemp(join(tmpdir(), `shoal-${name}-`));
+  const folder = profile ?? (await mkdtemp(join(tmpdir(), `shoal-${name}-`)));
   const browser = await puppeteer.launch({
     browser: name === "chromium" ? "chrome" : "firefox",
     executablePath,
@@ -41,12 +49,28 @@ export async function launch(name: BrowserName): Promise<LaunchedBrowser> {
     // A benchmark is one call that may take minutes.
     protocolTimeout: 0,
   });
+  const first = browser.process();
+  const ended = new Promise<void>((resolve) => first?.once("exit", () => resolve()));
+  let isKilled = false;
   return {
     name,
     browser,
+    async kill() {
+      isKilled = true;
+      if (first?.pid === undefined) {
+        throw new Error("the browser has no process of this machine");
+      }
+      // It was started as the first of a group of its own.
+      process.kill(-first.pid, "SIGKILL");
+      await ended;
+    },
     async [Symbol.asyncDispose]() {
-      await browser.close();
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      if (!isKilled) {
+        await browser.close();
+      }
+      if (profile === undefined) {
+        await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      }
     },
   };
 }

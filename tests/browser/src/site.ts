@@ -1,6 +1,6 @@
 /** The page of `examples/web-demo`, served as `./shoal web` serves it. */
 import { fileURLToPath } from "node:url";
-import { createServer } from "vite";
+import { createServer, type Plugin } from "vite";
 
 /** Whether the server sends the headers that make a page cross-origin isolated. */
 export type Isolation = "isolated" | "not isolated";
@@ -14,13 +14,14 @@ export interface Site extends AsyncDisposable {
 
 const PAGE = fileURLToPath(new URL("../../../examples/web-demo", import.meta.url));
 
-/** Serves the page on a free port of this machine. */
-export async function serve(isolation: Isolation = "isolated"): Promise<Site> {
+/** Serves the page on a free port of this machine, and what `plugins` serve. */
+export async function serve(isolation: Isolation = "isolated", plugins: readonly Plugin[] = []): Promise<Site> {
   // The page's own configuration reads this when it is loaded, that is within this call.
   process.env.SHOAL_NO_ISOLATION = isolation === "isolated" ? "0" : "1";
   const requests: string[] = [];
   const server = await createServer({
     plugins: [
+      ...plugins,
       {
         name: "requests",
         configureServer: ({ middlewares }) => {

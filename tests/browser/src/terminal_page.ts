@@ -15,6 +15,8 @@ export interface TerminalPageOptions {
   readonly frames?: number;
   /** The most memory of the pod, in bytes; the page's own default otherwise. */
   readonly memory?: number;
+  /** The key of the pod's storage; none otherwise. */
+  readonly storage?: string;
   /** Runs in the page before its own scripts. */
   readonly beforeLoad?: () => void;
   /** Gets the address of everything that the page loads. */
@@ -58,7 +60,7 @@ export class TerminalPage implements AsyncDisposable {
   ): Promise<TerminalPage> {
     const opened = new TerminalPage(await browser.newPage());
     const url = new URL(site.url);
-    for (const name of ["workers", "frames", "memory"] as const) {
+    for (const name of ["workers", "frames", "memory", "storage"] as const) {
       const value = options[name];
       if (value !== undefined) {
         url.searchParams.set(name, String(value));

@@ -67,3 +67,14 @@ describe.each([{ workers: 1 }, { workers: 2 }, { mode: "solo" } as const])("dash
     expect({ stdout, status: status.shell }, stderr).toEqual(natively(script));
   });
 });
+
+describe.each([{ workers: 1 }, { mode: "solo" } as const])("hush in a pod with %o", (options) => {
+  test("leaves nothing to the next program in its memory", async () => {
+    using pod = await TestPod.boot(options);
+    // Its `exec` with a redirection to a free descriptor writes through a pointer with the value 1.
+    for (let run = 0; run < 3; run += 1) {
+      const { stdout, status } = await pod.shell("exec 3</dev/null; echo $((1 + 1))");
+      expect({ stdout, status: status.shell }).toEqual({ stdout: "2\n", status: 0 });
+    }
+  });
+});

@@ -55,3 +55,16 @@ test("ripgrep finds what grep finds", async () => {
     sorted(here.stdout).map((line) => line.replace(folder, "/tree")),
   );
 });
+
+/** A pod makes thousands of changes in a second; whoever asks for millions has an hour. */
+const FSX_PATIENCE_MS = 3_600_000;
+
+test("fsx finds no byte of a file that is not what was written", { timeout: FSX_PATIENCE_MS }, async () => {
+  const count = process.env.SHOAL_FSX ?? "10000";
+  const { status, stdout, stderr } = await run([
+    ...["--mount", `${ROOT}/tests/rust:/config:ro`],
+    ...MOUNT,
+    ...["--", "/mnt/bin/fsx", "-f", "/config/fsx.toml", "-S", "7", "-N", count, "-P", "/tmp", "/var/tmp/file"],
+  ]);
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "All operations completed A-OK!\n", stderr: "" });
+});
