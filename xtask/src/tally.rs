@@ -1,5 +1,6 @@
 //! Counts of test runners, read from what they print.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -22,7 +23,7 @@ pub(crate) struct Failure {
     pub(crate) details: Vec<String>,
 }
 
-/// How many lines are kept of what is printed of a failure.
+/// How many lines are kept of what is printed of a failure, or at the end of a runner that died.
 const DETAILS: usize = 24;
 
 impl Tally {
@@ -84,12 +85,18 @@ struct Reader {
     tally: Tally,
     /// Lines that follow belong to the last failure.
     is_in_failure: bool,
+    /// The last lines, without colours.
+    last: VecDeque<String>,
 }
 
 impl Reader {
     /// Counts what one line of output tells.
     fn read_line(&mut self, line: &str) {
         let line = without_colours(line);
+        if self.last.len() == DETAILS {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.clone());
         if let Some(more) = Tally::from_line(&line) {
             self.is_in_failure = false;
             self.tally.add(more);
@@ -160,13 +167,18 @@ pub(crate) fn count(command: &mut Command) -> Result<Tally> {
         eprintln!("{line}");
         reader.read_line(&line);
     }
-    let mut tally = reader.tally;
+    let Reader {
+        mut tally, last, ..
+    } = reader;
     let status = child
         .wait()
         .with_context(|| format!("cannot wait for {program}"))?;
     if !status.success() && tally.failed == 0 {
-        eprintln!("shoal: {program} ended with {status}");
         tally.failed = 1;
+        tally.failures.push(Failure {
+            name: format!("{program} ended with {status}"),
+            details: last.into(),
+        });
     }
     Ok(tally)
 }
@@ -258,5 +270,7 @@ mod tests {
         let tally = count(Command::new("sh").args(["-c", "echo 2 passed, 0 failed; exit 3"]));
         let tally = tally.unwrap();
         assert_eq!((tally.passed, tally.failed), (2, 1));
+        assert_eq!(tally.failures[0].name, "sh ended with exit status: 3");
+        assert_eq!(tally.failures[0].details, ["2 passed, 0 failed"]);
     }
 }
