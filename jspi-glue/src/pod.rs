@@ -107,10 +107,9 @@ pub(crate) fn boot(
     let devices = Arc::new(Devices::new(random, terminals.clone()));
     let vfs = Arc::new(Vfs::with_budget(devices, Arc::clone(&budget)));
     let disk = RootDisk::new(image);
-    let root =
-        Ext2Fs::mount(disk.device(), MountOptions::default()).map_err(failed("the root image"))?;
+    let (root, flags) = mount_disk(&disk).map_err(failed("the root image"))?;
     root.share_memory(&budget);
-    vfs.mount_root(Arc::new(root), b"/dev/root", 0)
+    vfs.mount_root(Arc::new(root), b"/dev/root", flags)
         .map_err(failed("mounting the root"))?;
     let kernel = Kernel::new(Parts {
         platform: Arc::new(WebPlatform),
@@ -146,6 +145,22 @@ pub(crate) fn boot(
     };
     POD.set(made)
         .map_err(|_| refused("the kernel has booted already"))
+}
+
+/// What is on the root's disk, with the flags of its mount: read-only if it cannot be written, as Linux does with a
+/// root. ext4 is such a disk.
+fn mount_disk(disk: &RootDisk) -> Result<(Ext2Fs, u32)> {
+    let mount = |read_only| {
+        let options = MountOptions {
+            read_only,
+            ..MountOptions::default()
+        };
+        Ext2Fs::mount(disk.device(), options)
+    };
+    match mount(false) {
+        Err(error) if error.errno == Errno::EINVAL => Ok((mount(true)?, abi::flags::MS_RDONLY)),
+        mounted => Ok((mounted?, 0)),
+    }
 }
 
 /// Mounts files of the host at `guest`, whose directories are made if need be.

@@ -30,7 +30,7 @@
 //! | `block_map.rs`, `file.rs`, `space.rs` | file block to disk block; read, write, truncate; holes |
 //! | `dir_block.rs`, `dir.rs`, `name_index.rs` | one directory block; a directory; its index in memory |
 //! | `names.rs`, `rename.rs`, `symlink.rs` | the operations on names |
-//! | `ext4/`, `without_ext4.rs` | ext4 disks, read-only, behind the feature `ext4` |
+//! | `ext4/` | ext4 disks, read-only |
 //! | `attributes.rs`, `xattr.rs`, `error.rs`, `codec.rs` | stat, attribute blocks, errors, little-endian |
 //!
 //! # References
@@ -46,10 +46,6 @@ mod codec;
 mod dir;
 mod dir_block;
 mod error;
-#[cfg(feature = "ext4")]
-mod ext4;
-#[cfg(not(feature = "ext4"))]
-#[path = "without_ext4.rs"]
 mod ext4;
 mod file;
 mod format;

@@ -117,6 +117,11 @@ pub struct Ext2<D> {
 }
 
 impl<D: BlockDevice> Ext2<D> {
+    /// Whether the disk is an ext4 by its features: it can only be read.
+    pub const fn is_ext4(&self) -> bool {
+        self.superblock.ext4_features() != 0
+    }
+
     /// Reads the superblock and all group descriptors of `device`, and marks it as in use.
     ///
     /// # Errors

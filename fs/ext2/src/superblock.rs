@@ -196,9 +196,14 @@ impl Superblock {
         Ok(())
     }
 
+    /// The incompatible features that only ext4 has.
+    pub(crate) const fn ext4_features(&self) -> u32 {
+        self.feature_incompat & ext4::INCOMPAT
+    }
+
     /// Refuses to write when there is a feature that only readers may ignore.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        let only_read = self.feature_incompat & ext4::INCOMPAT;
+        let only_read = self.ext4_features();
         if only_read != 0 {
             return Err(Error::Unsupported(Feature::ReadOnly(only_read)));
         }

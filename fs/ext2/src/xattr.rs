@@ -193,7 +193,6 @@ fn decode(bytes: &[u8]) -> Option<Vec<Xattr>> {
 }
 
 /// The attributes in a large inode, as ext4 writes them; `None` when they make no sense.
-#[cfg(feature = "ext4")]
 pub(crate) fn decode_inode(bytes: &[u8]) -> Option<Vec<Xattr>> {
     let start = 128_usize.checked_add(usize::from(le16(bytes, 128)))?;
     match bytes.get(start..).and_then(|area| area.split_at_checked(4)) {

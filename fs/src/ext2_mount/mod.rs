@@ -42,6 +42,7 @@ type Disk = Box<dyn BlockDevice>;
 pub struct Ext2Fs {
     shared: Arc<Shared>,
     root: Arc<Ext2Inode>,
+    type_name: &'static str,
 }
 
 /// What the inodes of one mount share.
@@ -75,17 +76,19 @@ impl fmt::Debug for Shared {
 }
 
 impl Ext2Fs {
-    /// Mounts the Ext2 on `disk`.
+    /// Mounts the Ext2 on `disk`, or the ext4, which can only be read.
     ///
     /// # Errors
     /// `EUCLEAN` or `EINVAL` when it holds no Ext2 that can be mounted so, `EROFS`, `EIO`,
     /// [`NOT_RESIDENT`].
     pub fn mount(disk: Disk, options: MountOptions) -> Result<Self> {
         let now = options.now;
+        let ext2 = Ext2::mount(disk, options)?;
+        let type_name = if ext2.is_ext4() { "ext4" } else { "ext2" };
         let shared = Arc::new(Shared {
             device: unnamed_device(),
             state: Lock::new(State {
-                ext2: Ext2::mount(disk, options)?,
+                ext2,
                 inodes: HashMap::new(),
                 versions: HashMap::new(),
                 last_version: 0,
@@ -95,7 +98,11 @@ impl Ext2Fs {
             budget: OnceLock::new(),
         });
         let root = shared.inode(&mut shared.state(), InodeNo::ROOT)?;
-        Ok(Self { shared, root })
+        Ok(Self {
+            shared,
+            root,
+            type_name,
+        })
     }
 
     /// The block cache gives back what the pod needs for something else, and grows only while there
@@ -109,7 +116,7 @@ impl Ext2Fs {
 
 impl FileSystem for Ext2Fs {
     fn type_name(&self) -> &'static str {
-        "ext2"
+        self.type_name
     }
 
     fn root(&self) -> Arc<dyn Inode> {

@@ -1,8 +1,8 @@
-//! ext4 disks, read-only: what they have beyond Ext2. Only with the feature `ext4`.
+//! ext4 disks, read-only: what they have beyond Ext2.
 //!
 //! The rest of the crate meets ext4 through [`Ext4`], a part of the superblock, and two functions of
 //! [`Ext2`]: where a file with extents has its blocks, and the attributes that lie in an inode.
-//! `without_ext4.rs` is the same seam without anything behind it. Nothing is ever written.
+//! Nothing is ever written.
 //!
 //! | feature | what it means here |
 //! |---|---|
