@@ -29,11 +29,11 @@ pub fn enter(kernel: &Arc<Kernel>, task: &Arc<Task>, number: u32, args: &[u32; 6
         // Half a call: what has become of the task shows in the other half.
         return wasi::more(cx, args);
     }
-    let meets = memory::meet(cx, number);
-    let mut outcome = dispatch(cx, number, args);
-    if meets {
-        outcome = memory::meet_again(cx, outcome);
-    }
+    let outcome = match memory::meet(cx, number) {
+        Ok(false) => dispatch(cx, number, args),
+        Ok(true) => memory::meet_again(cx, dispatch(cx, number, args)),
+        Err(error) => Outcome::Ready(Err(error.into())),
+    };
     task.finish(kernel, outcome)
 }
 

@@ -24,7 +24,7 @@ use kernel::memory::{AddressSpace, Backing};
 use kernel::open_file::OpenFile;
 use kernel::process::{Limits, Task};
 
-use self::filling::Filling;
+use self::filling::{Filling, Source};
 use crate::context::Cx;
 
 /// Bytes of a page as guests see it.
@@ -128,34 +128,25 @@ pub(crate) fn mmap2(
     };
     let fixed = (flags & MAP_FIXED != 0).then_some(address.0);
     let mapped = map(cx, len, fixed)?;
-    let filled = match (backing, file) {
+    let source = match (backing, file) {
         (Some(backing), _) => {
+            let space = cx.process().address_space();
+            let mut space = space.lock();
             let count = &cx.kernel.shared_mappings;
-            let process = cx.process();
-            let space = process.address_space();
-            space
-                .lock()
-                .share(&**cx.memory(), (mapped, len), backing, count)
+            if let Err(error) = space.share((mapped, len), backing, count) {
+                space.unmap(mapped, len)?;
+                return Err(error);
+            }
+            Source::Shared
         }
-        (None, Some(file)) => {
-            let filling = Filling {
-                kernel: Arc::clone(cx.kernel),
-                task: Arc::clone(cx.task),
-                file,
-                offset,
-                start: mapped,
-                len,
-                done: 0,
-            };
-            return Ok(filling.begin());
-        }
-        (None, None) => Ok(()),
+        (None, Some(file)) => Source::File {
+            file,
+            offset,
+            done: 0,
+        },
+        (None, None) => return Ok(Outcome::Ready(Ok(UserAddr(mapped)))),
     };
-    if let Err(error) = filled {
-        cx.process().address_space().lock().unmap(mapped, len)?;
-        return Err(error);
-    }
-    Ok(Outcome::Ready(Ok(UserAddr(mapped))))
+    Ok(Filling::new(cx, (mapped, len), source).begin())
 }
 
 /// A mapping of zeros within the limits of the process.
@@ -232,27 +223,31 @@ fn is_meeting(number: u32) -> bool {
 
 /// Before a call: gives away what the caller has changed in shared mappings, and takes over what
 /// others have. Says whether that has to be done after the call too.
-pub(crate) fn meet(cx: Cx<'_>, number: u32) -> bool {
+///
+/// # Errors
+/// `NOT_RESIDENT` when something of that is still on its way: there has been no call yet.
+pub(crate) fn meet(cx: Cx<'_>, number: u32) -> Result<bool> {
     if !cx.kernel.shared_mappings.is_any() || !is_meeting(number) {
-        return false;
+        return Ok(false);
     }
     let process = cx.process();
     let space = process.address_space();
     let mut space = space.lock();
     if !space.has_shared() {
-        return false;
+        return Ok(false);
     }
-    space.sync_shared(&**cx.memory(), cx.kernel.now());
-    true
+    space.sync_shared(&**cx.memory(), cx.kernel.now())?;
+    Ok(true)
 }
 
-/// After a call that was waited for: what others have changed meanwhile.
+/// After a call that was waited for: what others have changed meanwhile. The call has been made: what is not here
+/// comes at the next.
 pub(crate) fn meet_again(cx: Cx<'_>, outcome: Outcome<u32>) -> Outcome<u32> {
     let (kernel, task) = (Arc::clone(cx.kernel), Arc::clone(cx.task));
     outcome.then(move |answer| {
         let process = task.process();
         let space = process.address_space();
-        space.lock().sync_shared(&**task.memory(), kernel.now());
+        let _later = space.lock().sync_shared(&**task.memory(), kernel.now());
         answer
     })
 }
@@ -315,7 +310,7 @@ pub(crate) fn mremap(
     new_len: usize,
     flags: u32,
     _new_address: UserAddr,
-) -> Result<UserAddr> {
+) -> Result<Outcome<UserAddr>> {
     if flags & !MREMAP_MAYMOVE != 0 {
         return Err(Errno::EINVAL.because("only MREMAP_MAYMOVE"));
     }
@@ -330,7 +325,7 @@ pub(crate) fn mremap(
         space.check_limits(more, limits)?;
         space.remap(&**cx.memory(), address.0, old_len, new_len, may_move)
     })?;
-    Ok(UserAddr(moved))
+    Ok(Outcome::Ready(Ok(UserAddr(moved))))
 }
 
 /// Makes a shared mapping larger: elsewhere, as a new copy of the same file.
@@ -340,23 +335,21 @@ fn remap_shared(
     new_len: u32,
     may_move: bool,
     backing: Backing,
-) -> Result<UserAddr> {
+) -> Result<Outcome<UserAddr>> {
     if !may_move {
         return Err(Errno::ENOMEM.because("a shared mapping grows elsewhere"));
     }
     let moved = grow(cx, |space, limits| {
         space.check_limits(u64::from(new_len.saturating_sub(old_len)), limits)?;
         let moved = space.map(&**cx.memory(), new_len, None)?;
-        let count = &cx.kernel.shared_mappings;
-        let shared = space.share(&**cx.memory(), (moved, new_len), backing, count);
-        let (old, len) = match shared {
-            Ok(()) => (address.0, old_len),
-            Err(_) => (moved, new_len),
-        };
-        space.unmap(old, len)?;
+        let shared = space.share((moved, new_len), backing, &cx.kernel.shared_mappings);
+        if shared.is_err() {
+            space.unmap(moved, new_len)?;
+        }
         shared.map(|()| moved)
     })?;
-    Ok(UserAddr(moved))
+    let filling = Filling::new(cx, (moved, new_len), Source::Shared);
+    Ok(filling.replacing((address.0, old_len)).begin())
 }
 
 /// The length in whole pages of a range that starts with a page and ends below 4 GiB.

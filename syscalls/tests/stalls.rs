@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abi::Errno;
+use abi::flags::{MAP_SHARED, PROT_READ, PROT_WRITE};
 use abi::layout::Stat64;
 use common::{DATA, Guest, HANDLER, SIGKILL, SIGUSR1, STRINGS, World};
 use executor::sync::Lock;
@@ -25,6 +26,8 @@ use fs_ext2::{FormatOptions, MountOptions, format};
 const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
 const O_DSYNC: u32 = 0o10000;
+/// So many bytes of such a disk are kept at hand.
+const CACHE: u64 = 8 << 20;
 
 /// The other side: it does at once what it is asked for, and answers when the test says so.
 struct Wire {
@@ -103,8 +106,17 @@ struct Pod {
 
 impl Pod {
     fn new() -> Self {
+        Self::with_len(CACHE)
+    }
+
+    fn with_len(len: u64) -> Self {
         let options = FormatOptions::default();
-        let disk = format(MemDisk::zeroed(8 << 20), &options, MountOptions::default()).unwrap();
+        let disk = format(
+            MemDisk::zeroed(len as usize),
+            &options,
+            MountOptions::default(),
+        )
+        .unwrap();
         let mut disk = disk;
         disk.unmount(options.now).unwrap();
         let disk = disk.into_device();
@@ -115,7 +127,7 @@ impl Pod {
             durable: Arc::clone(&durable),
             unanswered: Arc::clone(&unanswered),
         };
-        let device = Device(Arc::new(Lock::new(RemoteDisk::new(wire, 8 << 20))));
+        let device = Device(Arc::new(Lock::new(RemoteDisk::new(wire, len))));
         let pod = Self {
             world: World::new(),
             device,
@@ -195,7 +207,8 @@ impl Pod {
         assert_eq!(self.call(&other, "fsync", &[fd]).0, Ok(0));
         // What has landed goes when other bytes come.
         let mut bytes = vec![0; 1 << 20];
-        for part in 0..8_u64 {
+        let len = self.device.len_bytes();
+        for part in (len - CACHE >> 20)..(len >> 20) {
             while self.device.read(part << 20, &mut bytes).is_err() {
                 assert!(self.answer());
             }
@@ -317,4 +330,49 @@ fn a_disk_that_cannot_be_read_is_an_error_once_and_comes_back() {
     while pod.answer_with(Err(BlockError::Io)) {}
     assert_eq!(pod.world.settle(&guest), Err(Errno::EIO));
     assert_eq!(pod.call(&guest, "pread64", &args).0, Ok(4096));
+}
+
+#[test]
+fn a_shared_mapping_may_be_larger_than_the_cache() {
+    const LEN: u32 = 10 << 20;
+    const PIECE: u32 = 1 << 14;
+    let pod = Pod::with_len(24 << 20);
+    let (guest, other) = (pod.world.guest(), pod.world.guest());
+    let fd = pod.open(&guest, b"/mnt/file", O_RDWR | O_CREAT);
+    for piece in 0..LEN / PIECE {
+        guest.put(DATA, &[piece as u8; PIECE as usize]).unwrap();
+        let written = pod.call(&guest, "write", &[fd, DATA, PIECE]).0;
+        assert_eq!(written, Ok(PIECE));
+    }
+    assert_eq!(pod.call(&guest, "fsync", &[fd]).0, Ok(0));
+    pod.forget();
+    let args = [0, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0];
+    let (mapped, nr_waits) = pod.call(&guest, "mmap2", &args);
+    let mapped = mapped.unwrap();
+    assert!(nr_waits > 2, "{nr_waits}");
+    let byte = |at: u32| guest.bytes(mapped + at, 1).unwrap()[0];
+    for piece in 0..LEN / PIECE {
+        assert_eq!(byte(piece * PIECE + 99), piece as u8);
+    }
+
+    // What another process writes to its end arrives with the next call, whatever has to come before it.
+    let others = pod.open(&other, b"/mnt/file", O_RDWR);
+    other.put(DATA, b"!").unwrap();
+    let written = pod
+        .call(&other, "pwrite64", &[others, DATA, 1, LEN - 1, 0])
+        .0;
+    assert_eq!(written, Ok(1));
+    let nowhere = 1000;
+    assert_eq!(pod.call(&guest, "close", &[nowhere]).0, Err(Errno::EBADF));
+    assert_eq!(byte(LEN - 1), b'!');
+
+    // A change in a block that is far away gets there.
+    guest.put(mapped + 5, b"?").unwrap();
+    pod.forget();
+    let (unmapped, nr_waits) = pod.call(&guest, "munmap", &[mapped, LEN]);
+    assert_eq!(unmapped, Ok(0));
+    assert!(nr_waits > 0, "nothing was forgotten");
+    let read = pod.call(&other, "pread64", &[others, DATA, 7, 0, 0]).0;
+    assert_eq!(read, Ok(7));
+    assert_eq!(other.bytes(DATA, 7).unwrap(), b"\0\0\0\0\0?\0");
 }

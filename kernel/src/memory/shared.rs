@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::{Errno, Result};
 use executor::sorted::SortedMap;
-use fs::io::VecSink;
+use fs::io::{NOT_RESIDENT, VecSink};
 use fs::memfd::MemFile;
 use fs::vfs::flush::Flush;
 use fs::vfs::inode::{Inode, Timestamp};
@@ -60,6 +60,8 @@ struct Shared {
     twin: Vec<u8>,
     /// The file's version then.
     version: Option<u64>,
+    /// So many bytes have been taken over from that version: the others are still on their way.
+    taken: u32,
     charge: Charge,
     count: SharedCount,
 }
@@ -84,6 +86,7 @@ impl Shared {
             twin: vec![0; usize::try_from(twin_len).unwrap_or(0)],
             backing,
             version: None,
+            taken: 0,
             charge,
             count: count.clone(),
         }
@@ -109,6 +112,7 @@ impl Shared {
             part.twin.copy_from_slice(twin);
         }
         part.version = self.version;
+        part.taken = self.taken.saturating_sub(start).min(len);
         Ok(part)
     }
 
@@ -125,14 +129,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes over what others have changed since the last time.
+    /// Takes over what others have changed since the last time. After [`NOT_RESIDENT`] the next call goes on where
+    /// this one ended: the file may be larger than the cache of its disk.
     fn take_changes(&mut self, memory: &dyn UserMemory, start: u32) -> Result<()> {
         let version = self.backing.inode.version();
         if version.is_none() || version != self.version {
             self.version = version;
-            self.take(memory, start)?;
+            self.taken = 0;
         }
-        Ok(())
+        self.take(memory, start)
     }
 
     /// Writes what differs from the twin to the file, as far as the file goes.
@@ -161,8 +166,8 @@ impl Shared {
 
     /// Copies what differs in the file to the memory; behind its end there are zeros.
     fn take(&mut self, memory: &dyn UserMemory, start: u32) -> Result<()> {
-        let mut done = 0_u32;
-        while done < self.len {
+        while self.taken < self.len {
+            let done = self.taken;
             let left = usize::try_from(self.len.saturating_sub(done)).unwrap_or(PIECE);
             let len = left.min(PIECE);
             let place = self.backing.offset.saturating_add(u64::from(done));
@@ -183,7 +188,7 @@ impl Shared {
                     twin.copy_from_slice(&piece);
                 }
             }
-            done = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+            self.taken = done.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
         }
         Ok(())
     }
@@ -259,12 +264,12 @@ impl SharedMappings {
 
 impl AddressSpace {
     /// Makes the mapping of `len` bytes at `address`, which is there and zero, one that is shared.
+    /// [`Self::fill_shared`] gives it its contents.
     ///
     /// # Errors
-    /// `ENOMEM` for its twin, and for more than [`MAX_MAPPINGS`]; `EPERM` for a sealed file, `EIO`.
+    /// `ENOMEM` for its twin, and for more than [`MAX_MAPPINGS`]; `EPERM` for a sealed file.
     pub fn share(
         &mut self,
-        memory: &dyn UserMemory,
         (address, len): (u32, u32),
         backing: Backing,
         count: &SharedCount,
@@ -273,11 +278,20 @@ impl AddressSpace {
             return Err(Errno::ENOMEM.because("as many shared mappings as a process may have"));
         }
         let len = super::pages_up(len).ok_or(Errno::ENOMEM)?;
-        let mut shared = Shared::new(self.charge.budget(), backing, len, count)?;
-        shared.version = shared.backing.inode.version();
-        shared.take(memory, address)?;
+        let shared = Shared::new(self.charge.budget(), backing, len, count)?;
         self.shared.0.insert(address, shared);
         Ok(())
+    }
+
+    /// Takes over what the file of the shared mapping at `address` has.
+    ///
+    /// # Errors
+    /// Those of the file. After [`NOT_RESIDENT`] the next call goes on where this one ended.
+    pub fn fill_shared(&mut self, memory: &dyn UserMemory, address: u32) -> Result<()> {
+        match self.shared.0.get_mut(&address) {
+            Some(shared) => shared.take_changes(memory, address),
+            None => Ok(()),
+        }
     }
 
     /// Whether any mapping is shared.
@@ -296,14 +310,19 @@ impl AddressSpace {
 
     /// Gives away what the process has changed in its shared mappings, and takes over what others
     /// have. A file that cannot be read or written now is left for the next time.
-    pub fn sync_shared(&mut self, memory: &dyn UserMemory, now: Timestamp) {
+    ///
+    /// # Errors
+    /// [`NOT_RESIDENT`] when something of that is still on its way.
+    pub fn sync_shared(&mut self, memory: &dyn UserMemory, now: Timestamp) -> Result<()> {
+        let mut is_here = true;
         // Two mappings may be of one file.
         for (&start, shared) in self.shared.0.iter_mut() {
-            let _later = shared.give_changes(memory, start, now);
+            is_here &= shared.give_changes(memory, start, now) != Err(NOT_RESIDENT);
         }
         for (&start, shared) in self.shared.0.iter_mut() {
-            let _later = shared.take_changes(memory, start);
+            is_here &= shared.take_changes(memory, start) != Err(NOT_RESIDENT);
         }
+        if is_here { Ok(()) } else { Err(NOT_RESIDENT) }
     }
 
     /// Makes what the process has changed in the mappings in `[start, end)` durable (msync(2)).
@@ -380,7 +399,8 @@ mod tests {
             attachment: None,
         };
         let count = SharedCount::default();
-        space.share(memory, (at, len), backing, &count).unwrap();
+        space.share((at, len), backing, &count).unwrap();
+        space.fill_shared(memory, at).unwrap();
         at
     }
 
@@ -391,7 +411,10 @@ mod tests {
     }
 
     fn sync(process: &mut (AddressSpace, FakeMemory)) {
-        process.0.sync_shared(&process.1, Timestamp::default());
+        process
+            .0
+            .sync_shared(&process.1, Timestamp::default())
+            .unwrap();
     }
 
     #[test]
@@ -448,9 +471,7 @@ mod tests {
         let at = space.map(memory, 4096, None).unwrap();
         let backing = space.backing_at(at.saturating_sub(4096)).unwrap();
         let count = SharedCount::default();
-        let error = space
-            .share(memory, (at, 4096), backing, &count)
-            .unwrap_err();
+        let error = space.share((at, 4096), backing, &count).unwrap_err();
         assert_eq!(error.errno, Errno::ENOMEM);
     }
 

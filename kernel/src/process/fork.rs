@@ -169,7 +169,7 @@ impl Kernel {
             let space = parent.address_space();
             let mut space = space.lock();
             if space.has_shared() {
-                space.sync_shared(&**task.memory(), self.now());
+                space.sync_shared(&**task.memory(), self.now())?;
             }
             space.for_child()?
         };

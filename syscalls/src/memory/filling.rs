@@ -1,4 +1,4 @@
-//! Filling a private mapping with a copy of its file, which may be larger than the cache of a disk that answers
+//! Filling a mapping with a copy of its file, which may be larger than the cache of a disk that answers
 //! later: it goes on where it had to wait.
 
 use std::sync::Arc;
@@ -12,24 +12,55 @@ use kernel::open_file::OpenFile;
 use kernel::process::Task;
 
 use super::len_of;
+use crate::context::Cx;
 
 /// Bytes of a file that are moved at a time.
 const PIECE: usize = 1 << 16;
 
-/// A mapping, and how much of it is filled; what the file does not have stays zero.
+/// A mapping that is not whole yet.
 pub(super) struct Filling {
-    pub(super) kernel: Arc<Kernel>,
-    pub(super) task: Arc<Task>,
-    pub(super) file: Arc<OpenFile>,
-    /// Where in the file the mapping begins.
-    pub(super) offset: u64,
-    /// Its address.
-    pub(super) start: u32,
-    pub(super) len: u32,
-    pub(super) done: u32,
+    kernel: Arc<Kernel>,
+    task: Arc<Task>,
+    source: Source,
+    /// Its address and length.
+    place: (u32, u32),
+    /// The mapping in whose place it is, which ends when it is whole.
+    replaced: Option<(u32, u32)>,
+}
+
+/// Where the contents come from.
+pub(super) enum Source {
+    /// A private mapping: what the file does not have stays zero.
+    File {
+        file: Arc<OpenFile>,
+        /// Where in the file the rest begins.
+        offset: u64,
+        /// So many bytes are there.
+        done: u32,
+    },
+    /// The file of a shared one.
+    Shared,
 }
 
 impl Filling {
+    pub(super) fn new(cx: Cx<'_>, place: (u32, u32), source: Source) -> Self {
+        Self {
+            kernel: Arc::clone(cx.kernel),
+            task: Arc::clone(cx.task),
+            source,
+            place,
+            replaced: None,
+        }
+    }
+
+    /// The same for a mapping that moves.
+    pub(super) fn replacing(self, old: (u32, u32)) -> Self {
+        Self {
+            replaced: Some(old),
+            ..self
+        }
+    }
+
     /// Fills what is here, and the rest as it comes. When that fails there is no mapping.
     pub(super) fn begin(mut self) -> Outcome<UserAddr> {
         match self.go_on() {
@@ -52,18 +83,24 @@ impl Filling {
     }
 
     fn go_on(&mut self) -> Result<()> {
-        while self.done < self.len {
-            let room = usize::try_from(self.len.saturating_sub(self.done))
+        let (start, len) = self.place;
+        let Source::File { file, offset, done } = &mut self.source else {
+            let space = self.task.process().address_space();
+            return space.lock().fill_shared(&**self.task.memory(), start);
+        };
+        while *done < len {
+            let room = usize::try_from(len.saturating_sub(*done))
                 .unwrap_or(PIECE)
                 .min(PIECE);
             let mut sink = VecSink::new(room);
-            let at = self.offset.saturating_add(self.done.into());
-            match self.file.read_at(at, &mut sink, self.kernel.now()) {
+            match file.read_at(*offset, &mut sink, self.kernel.now()) {
                 Ok(0) => break,
                 Ok(count) => {
-                    let address = self.start.saturating_add(self.done);
+                    let count = len_of(count)?;
+                    let address = start.saturating_add(*done);
                     self.task.memory().copy_out(address, &sink.bytes)?;
-                    self.done = self.done.saturating_add(len_of(count)?);
+                    *done = done.saturating_add(count);
+                    *offset = offset.saturating_add(count.into());
                 }
                 Err(Stall::Failed(error)) => return Err(error),
                 Err(Stall::WouldBlock) => return Err(Errno::ENODEV.into()),
@@ -73,11 +110,15 @@ impl Filling {
     }
 
     fn end(&self, result: Answer<()>) -> Answer<UserAddr> {
-        if let Err(fault) = result {
+        let over = if result.is_ok() {
+            self.replaced
+        } else {
+            Some(self.place)
+        };
+        if let Some((start, len)) = over {
             let space = self.task.process().address_space();
-            space.lock().unmap(self.start, self.len)?;
-            return Err(fault);
+            space.lock().unmap(start, len)?;
         }
-        Ok(UserAddr(self.start))
+        result.map(|()| UserAddr(self.place.0))
     }
 }

@@ -78,8 +78,9 @@ pub(crate) fn shmat(cx: Cx<'_>, id: i32, address: UserAddr, flags: u32) -> Resul
     };
     let count = &cx.kernel.shared_mappings;
     let mut space = space.lock();
-    let shared = space.share(&**cx.memory(), (mapped, len), backing, count);
-    if let Err(error) = shared {
+    let shared = space.share((mapped, len), backing, count);
+    let filled = shared.and_then(|()| space.fill_shared(&**cx.memory(), mapped));
+    if let Err(error) = filled {
         space.unmap(mapped, len)?;
         return Err(error);
     }
