@@ -1,8 +1,11 @@
-//! Between FUSE's words and ours: errors, attributes, times.
+//! Between FUSE's words and ours: errors, flags, attributes, times.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abi::Error;
+use abi::flags::{
+    O_ACCMODE, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_TRUNC,
+};
 use fs::vfs::NewTime;
 use fs::vfs::inode::{FileType, Metadata, Timestamp};
 use fuser::{Errno, FileAttr, INodeNo, TimeOrNow};
@@ -11,6 +14,9 @@ use fuser::{Errno, FileAttr, INodeNo, TimeOrNow};
 const FUSE_ROOT: u64 = 1;
 /// The number of the root in Ext2.
 const EXT2_ROOT: u64 = 2;
+/// Flags of `open(2)` that concern the file system.
+const OPEN_FLAGS: u32 =
+    O_ACCMODE | O_APPEND | O_CREAT | O_DIRECTORY | O_EXCL | O_NOATIME | O_NOFOLLOW | O_TRUNC;
 
 /// What FUSE calls the inode `number`.
 pub(crate) const fn node_of(number: u64) -> u64 {
@@ -24,6 +30,11 @@ pub(crate) const fn node_of(number: u64) -> u64 {
 /// The numbers are Linux's on both sides.
 pub(crate) fn errno(error: Error) -> Errno {
     Errno::from_i32(error.errno.number())
+}
+
+/// The flags of `open(2)` as ours; both are Linux's.
+pub(crate) const fn open_flags(flags: i32) -> u32 {
+    flags.cast_unsigned() & OPEN_FLAGS
 }
 
 /// What `stat(2)` tells.

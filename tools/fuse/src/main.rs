@@ -4,8 +4,8 @@
 //! Linux's own checks (`default_permissions`) are off, and its caches of names and attributes too.
 //!
 //! ```text
-//!  a program ──> Linux ──> /dev/fuse ──> served.rs ──> fs::Vfs ──> fs-ext2 ──> disk.rs (a file)
-//!                                           └── nodes.rs: what Linux holds; caller.rs: who asks
+//!  a program ──> Linux ──> /dev/fuse ──> filesystem.rs ──> served.rs ──> fs::Vfs ──> fs-ext2 ──> disk.rs (a file)
+//!                                                             └── nodes.rs: what Linux holds; caller.rs: who asks
 //! ```
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@
 mod caller;
 mod convert;
 mod disk;
+mod filesystem;
 mod nodes;
 mod served;
 
