@@ -2,7 +2,7 @@
 //!
 //! - [`vfs`]: paths, mounts, permissions, and the calls of `open(2)` to `rename(2)`
 //! - [`tmpfs`]: files in memory; [`devfs`]: the one for `/dev`
-//! - [`ext2_mount`]: files on a disk; [`hostfs`]: a folder of the host
+//! - [`ext2_mount`]: files on a disk; [`remote_disk`]: one that answers later; [`hostfs`]: a folder of the host
 //! - [`procfs`]: what the kernel knows, as files; [`sysfs`]: its processors
 //! - [`budget`]: the memory of the pod, which files in memory share with everything else
 //! - [`io`]: how bytes move between files and whoever reads or writes them
@@ -32,6 +32,7 @@ pub mod memfd;
 pub mod mqueue;
 pub mod notify;
 pub mod procfs;
+pub mod remote_disk;
 pub mod sysfs;
 pub mod tmpfs;
 pub mod vfs;

@@ -18,8 +18,9 @@ use abi::layout::Stat64;
 use common::{DATA, Guest, HANDLER, SIGKILL, SIGUSR1, STRINGS, World};
 use executor::sync::Lock;
 use fs::ext2_mount::Ext2Fs;
+use fs::remote_disk::SharedRemote;
 use fs::vfs::Follow;
-use fs_block::remote::{RemoteDisk, Transport};
+use fs_block::remote::Transport;
 use fs_block::{BlockDevice, BlockError, MemDisk};
 use fs_ext2::{FormatOptions, MountOptions, format};
 
@@ -63,43 +64,10 @@ impl Transport for Wire {
     }
 }
 
-#[derive(Clone)]
-struct Device(Arc<Lock<RemoteDisk<Wire>>>);
-
-impl BlockDevice for Device {
-    fn len_bytes(&self) -> u64 {
-        self.0.lock().len_bytes()
-    }
-    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
-        self.0.lock().read(offset, buf)
-    }
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
-        self.0.lock().write(offset, bytes)
-    }
-    fn flush(&mut self) -> Result<(), BlockError> {
-        match self.start_flush()? {
-            None => Ok(()),
-            Some(_) => Err(BlockError::NotResident(0)),
-        }
-    }
-    fn start_flush(&mut self) -> Result<Option<u64>, BlockError> {
-        self.0.lock().start_flush()
-    }
-    fn is_flushed(&self, flush: u64) -> Result<bool, BlockError> {
-        self.0.lock().is_flushed(flush)
-    }
-    fn is_congested(&self) -> bool {
-        self.0.lock().is_congested()
-    }
-    fn discard(&mut self, offset: u64, len: u64) {
-        self.0.lock().discard(offset, len);
-    }
-}
-
 /// A pod with such a disk at `/mnt`.
 struct Pod {
     world: World,
-    device: Device,
+    device: SharedRemote<Wire>,
     unanswered: Arc<Lock<VecDeque<u64>>>,
     durable: Arc<Lock<MemDisk>>,
 }
@@ -127,7 +95,7 @@ impl Pod {
             durable: Arc::clone(&durable),
             unanswered: Arc::clone(&unanswered),
         };
-        let device = Device(Arc::new(Lock::new(RemoteDisk::new(wire, len))));
+        let device = SharedRemote::new(wire, len);
         let pod = Self {
             world: World::new(),
             device,
@@ -166,7 +134,7 @@ impl Pod {
         let Some(sequence) = self.unanswered.lock().pop_front() else {
             return false;
         };
-        self.device.0.lock().complete(sequence, result, false);
+        self.device.complete(sequence, result, false);
         self.world.kernel.arrivals.arrived();
         true
     }

@@ -9,7 +9,7 @@ pub(crate) use self::memory::{allocate_image, take_image};
 pub(crate) use self::remote::{attach, attached, complete};
 
 use self::memory::SharedDisk;
-use self::remote::SharedRemote;
+use self::remote::WorkerDisk;
 
 /// A disk with several owners: the file system, and the host's exports.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) enum RootDisk {
     /// All of it is here.
     Memory(SharedDisk),
     /// The disk Worker has it.
-    Remote(SharedRemote),
+    Remote(WorkerDisk),
 }
 
 impl RootDisk {
