@@ -20,7 +20,7 @@ use executor::sync::Lock;
 use fs::ext2_mount::Ext2Fs;
 use fs::remote_disk::SharedRemote;
 use fs::vfs::Follow;
-use fs_block::remote::Transport;
+use fs_block::remote::{Change, Row, Transport};
 use fs_block::{BlockDevice, BlockError, MemDisk};
 use fs_ext2::{FormatOptions, MountOptions, format};
 
@@ -45,14 +45,10 @@ impl Transport for Wire {
     }
 
     fn change(&mut self, sequence: u64, nr_rows: u32, bytes: &[u8]) {
-        let (rows, mut data) = bytes.split_at(nr_rows as usize * 16);
-        for row in rows.as_chunks::<16>().0 {
-            let offset = u64::from_le_bytes(row[..8].try_into().unwrap());
-            let len = u32::from_le_bytes(row[8..12].try_into().unwrap()) as usize;
-            if row[12] == 0 {
-                let (part, rest) = data.split_at(len);
-                self.disk.write(offset, part).unwrap();
-                data = rest;
+        let change = Change::parse(nr_rows as usize, bytes).unwrap();
+        for row in change.rows() {
+            if let Row::Write(offset, bytes) = row {
+                self.disk.write(offset, bytes).unwrap();
             }
         }
         self.unanswered.lock().push_back(sequence);

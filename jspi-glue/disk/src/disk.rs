@@ -2,12 +2,12 @@
 
 use core::fmt;
 
+use fs_block::remote::{Change, Row};
 use fs_block::{BlockDevice, BlockError};
 use fs_image::{Answer, HotList, RequestId};
 use fs_overlay::{Identity, OpenError, Options, Overlay, Store};
 
 use crate::base::Base;
-use crate::change::{Change, Row};
 use crate::far::{Far, Fetch, Outcome};
 use crate::status::Status;
 

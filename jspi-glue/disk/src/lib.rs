@@ -14,7 +14,6 @@
 //! |---|---|
 //! | `disk.rs` | [`Disk`]: opening, reads, changes, flushes, fetched bytes |
 //! | `whole.rs` | tasks for the whole disk: export, import, compaction, sizes |
-//! | `change.rs` | the table of a change |
 //! | `base.rs`, `fetched.rs` | [`Base`]: the image; the bytes of it that were fetched |
 //! | `far.rs` | [`Far`]: which requests to send, and what their answers are |
 //! | `identity.rs` | what tells an image from another |
@@ -22,7 +21,6 @@
 //! | `imports.rs`, `exports.rs` | the host's functions, and those for it |
 
 mod base;
-mod change;
 mod disk;
 #[expect(unsafe_code, reason = "exports have names that must be unique")]
 pub mod exports;
@@ -38,7 +36,6 @@ mod status;
 mod whole;
 
 pub use base::{Base, Source};
-pub use change::{Change, Row};
 pub use disk::{Disk, Layout, Opening};
 pub use far::{Far, Fetch, Outcome};
 pub use fetched::Fetched;

@@ -1,22 +1,12 @@
 //! Changes that wait for being sent together.
 
+use super::change::{DISCARD, Entry, ROW_BYTES, WRITE};
 use super::wide;
-
-/// Bytes of a row: see [`super::Transport::change`].
-const ROW_BYTES: usize = 16;
-const WRITE: u32 = 0;
-const DISCARD: u32 = 1;
-
-struct Row {
-    offset: u64,
-    len: u32,
-    kind: u32,
-}
 
 /// Rows and the bytes of their writes, in the order of the calls.
 #[derive(Default)]
 pub(super) struct Batch {
-    rows: Vec<Row>,
+    rows: Vec<Entry>,
     bytes: Vec<u8>,
 }
 
@@ -48,7 +38,7 @@ impl Batch {
             .and_then(|sum| u32::try_from(sum).ok());
         match (joined, sum) {
             (Some(row), Some(sum)) => row.len = sum,
-            _ => self.rows.push(Row {
+            _ => self.rows.push(Entry {
                 offset,
                 len: u32::try_from(len).unwrap_or(u32::MAX),
                 kind,
@@ -78,9 +68,7 @@ impl Batch {
     pub(super) fn take(&mut self) -> (u32, Box<[u8]>) {
         let mut message = Vec::with_capacity(self.len_bytes());
         for row in &self.rows {
-            message.extend_from_slice(&row.offset.to_le_bytes());
-            message.extend_from_slice(&row.len.to_le_bytes());
-            message.extend_from_slice(&row.kind.to_le_bytes());
+            row.write_to(&mut message);
         }
         message.append(&mut self.bytes);
         let nr_rows = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);

@@ -13,6 +13,7 @@
 
 mod ahead;
 mod batch;
+mod change;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::collections::VecDeque;
 
 use self::ahead::ReadAhead;
 use self::batch::Batch;
+pub use self::change::{Change, Row};
 use crate::{BlockError, checked_end};
 
 /// Bytes of a batch of changes after which it is sent.
@@ -39,7 +41,8 @@ pub trait Transport {
     fn read(&mut self, sequence: u64, offset: u64, bytes: &mut [u8]);
 
     /// Hands over changes: `nr_rows` rows of 16 bytes, and the bytes of the writes. A row is, little-endian, a u64 of
-    /// the first byte, a u32 of how many, and a u32: 0 for a write, 1 for a discard, which has no bytes.
+    /// the first byte, a u32 of how many, and a u32: 0 for a write, 1 for a discard, which has no bytes. [`Change`]
+    /// reads them.
     fn change(&mut self, sequence: u64, nr_rows: u32, bytes: &[u8]);
 
     /// Asks that all changes before this are made durable, and valid at once.

@@ -3,7 +3,6 @@
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::arithmetic_side_effects,
     reason = "test code"
 )]
 
@@ -55,19 +54,14 @@ impl Server {
     }
 
     fn change(&mut self, bytes: &[u8], nr_rows: u32) {
-        let (rows, mut data) = bytes.split_at(nr_rows as usize * 16);
-        for row in rows.as_chunks::<16>().0 {
-            let offset = u64::from_le_bytes(row[..8].try_into().unwrap());
-            let len = u32::from_le_bytes(row[8..12].try_into().unwrap()) as usize;
-            if row[12] == 0 {
-                let (part, rest) = data.split_at(len);
-                self.disk.write(offset, part).unwrap();
-                data = rest;
-            } else {
-                self.disk.write(offset, &vec![0; len]).unwrap();
+        for row in Change::parse(nr_rows as usize, bytes).unwrap().rows() {
+            match row {
+                Row::Write(offset, bytes) => self.disk.write(offset, bytes).unwrap(),
+                Row::Discard(offset, len) => {
+                    self.disk.write(offset, &vec![0; len as usize]).unwrap();
+                }
             }
         }
-        assert!(data.is_empty());
     }
 
     /// Performs the oldest request of `remote`; false when there is none.

@@ -1,9 +1,42 @@
-//! The table of a change: which bytes are written, and which are not wanted any more.
+//! [`Change`]: what [`super::Transport::change`] hands over, for the other side: a table of which bytes are written and
+//! which are not wanted any more, and the bytes.
 //!
-//! The format is that of `DiskRequest` in `sdk/src/disk/protocol.ts`.
+//! The format is that of `DiskRequest` in `sdk/src/disk/protocol.ts`, too.
 
 /// Bytes of a row.
-const ROW_BYTES: usize = 16;
+pub(super) const ROW_BYTES: usize = 16;
+/// The kinds of rows.
+pub(super) const WRITE: u32 = 0;
+pub(super) const DISCARD: u32 = 1;
+
+/// A row as it is in the table.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// The first byte of the disk.
+    pub(super) offset: u64,
+    /// How many.
+    pub(super) len: u32,
+    /// [`WRITE`] or [`DISCARD`], unless somebody else wrote it.
+    pub(super) kind: u32,
+}
+
+impl Entry {
+    fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+        Self {
+            offset: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            len: u32::from_le_bytes([i, j, k, l]),
+            kind: u32::from_le_bytes([m, n, o, p]),
+        }
+    }
+
+    /// Appends it to a table.
+    pub(super) fn write_to(self, table: &mut Vec<u8>) {
+        table.extend_from_slice(&self.offset.to_le_bytes());
+        table.extend_from_slice(&self.len.to_le_bytes());
+        table.extend_from_slice(&self.kind.to_le_bytes());
+    }
+}
 
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +62,10 @@ impl<'a> Change<'a> {
         let (table, _) = table.as_chunks::<ROW_BYTES>();
         let mut len = 0_usize;
         for row in table {
-            let (_, count, kind) = fields(row);
-            match kind {
-                0 => len = len.checked_add(usize::try_from(count).ok()?)?,
-                1 => {}
+            let entry = Entry::from_bytes(row);
+            match entry.kind {
+                WRITE => len = len.checked_add(usize::try_from(entry.len).ok()?)?,
+                DISCARD => {}
                 _ => return None,
             }
         }
@@ -43,11 +76,11 @@ impl<'a> Change<'a> {
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let mut rest = self.contents;
         self.table.iter().map(move |row| {
-            let (offset, count, kind) = fields(row);
-            if kind != 0 {
-                return Row::Discard(offset, u64::from(count));
+            let Entry { offset, len, kind } = Entry::from_bytes(row);
+            if kind != WRITE {
+                return Row::Discard(offset, u64::from(len));
             }
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let count = usize::try_from(len).unwrap_or(usize::MAX);
             let (bytes, tail) = rest.split_at(count.min(rest.len()));
             rest = tail;
             Row::Write(offset, bytes)
@@ -55,20 +88,11 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The first byte, how many, and which kind.
-fn fields(row: &[u8; ROW_BYTES]) -> (u64, u32, u32) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *row;
-    (
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        u32::from_le_bytes([i, j, k, l]),
-        u32::from_le_bytes([m, n, o, p]),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    // By hand: what is written here is the format.
     fn row(offset: u64, count: u32, kind: u32) -> Vec<u8> {
         let mut row = offset.to_le_bytes().to_vec();
         row.extend(count.to_le_bytes());
