@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import puppeteer, { type Browser } from "puppeteer-core";
+import puppeteer, { type Browser, type Page } from "puppeteer-core";
 
 /** The browsers that Shoal is tested in. */
 export type BrowserName = "chromium" | "firefox";
@@ -73,6 +73,18 @@ export async function launch(name: BrowserName, { profile }: LaunchOptions = {})
       }
     },
   };
+}
+
+/** What the console of `page` gets as errors from now on, and exceptions that nobody catches: the list grows. */
+export function errorsOf(page: Page): string[] {
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") {
+      errors.push(message.text());
+    }
+  });
+  return errors;
 }
 
 async function find(programs: readonly string[]): Promise<string> {

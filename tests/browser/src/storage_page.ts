@@ -13,7 +13,7 @@ import { gunzipSync } from "node:zlib";
 import type { Page } from "puppeteer-core";
 import type * as Sdk from "shoal";
 import type { Plugin } from "vite";
-import type { LaunchedBrowser } from "./browsers.ts";
+import { errorsOf, type LaunchedBrowser } from "./browsers.ts";
 import type { Site } from "./site.ts";
 
 const DIST = fileURLToPath(new URL("../../../sdk/dist", import.meta.url));
@@ -115,16 +115,11 @@ export interface Ran {
 export class StoragePage {
   readonly page: Page;
   /** What the console got as errors. */
-  readonly errors: string[] = [];
+  readonly errors: string[];
 
   private constructor(page: Page) {
     this.page = page;
-    page.on("pageerror", (error) => this.errors.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error") {
-        this.errors.push(message.text());
-      }
-    });
+    this.errors = errorsOf(page);
   }
 
   /** Opens it; no pod runs. */

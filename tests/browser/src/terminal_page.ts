@@ -1,7 +1,7 @@
 /** The page with its terminal, used as a person does: keys in, text out. */
 import { fileURLToPath } from "node:url";
 import type { KeyInput, Page } from "puppeteer-core";
-import type { LaunchedBrowser } from "./browsers.ts";
+import { errorsOf, type LaunchedBrowser } from "./browsers.ts";
 import type { Site } from "./site.ts";
 
 /** The folder of screenshots, for people to look at. */
@@ -40,16 +40,11 @@ const PROMPT = /[#$] $/;
 export class TerminalPage implements AsyncDisposable {
   readonly page: Page;
   /** What the browser's console got as errors, and exceptions that nobody caught. */
-  readonly errors: string[] = [];
+  readonly errors: string[];
 
   private constructor(page: Page) {
     this.page = page;
-    page.on("pageerror", (error) => this.errors.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error") {
-        this.errors.push(message.text());
-      }
-    });
+    this.errors = errorsOf(page);
   }
 
   /** Opens the page of `site`; does not wait for its pod. */
