@@ -22,6 +22,7 @@ use std::process::Command;
 
 use anyhow::{Result, anyhow};
 
+use super::order;
 use crate::command::{run_logged, step};
 use crate::toolchain::Toolchain;
 use crate::tree::{modified, root, target};
@@ -189,7 +190,8 @@ const FEATURES: &[&str] = &[
     "--enable-reference-types",
 ];
 
-/// Puts the module where the hosts look for it, unless it is there already: a fiftieth smaller, by `wasm-opt`.
+/// Puts the module where the hosts look for it, unless it is there already: a fiftieth smaller by `wasm-opt`, and
+/// sorted for compression.
 fn install(module: &Path, variant: Variant) -> Result<()> {
     let place: PathBuf = target().join("kernel").join(variant.file());
     if modified(&place) >= modified(module) && place.exists() {
@@ -204,8 +206,10 @@ fn install(module: &Path, variant: Variant) -> Result<()> {
     if std::env::var_os("CARGO_PROFILE_KERNEL_STRIP").is_some() {
         optimize.arg("--debuginfo");
     }
-    optimize.arg(module).arg("--output").arg(&place);
+    let optimized = module.with_extension("optimized.wasm");
+    optimize.arg(module).arg("--output").arg(&optimized);
     run_logged("wasm-opt", &mut optimize)?;
+    std::fs::write(&place, order::sort_functions(&std::fs::read(&optimized)?)?)?;
     let size = place.metadata()?.len();
     eprintln!("shoal: {} has {} KiB", variant.file(), size.div_ceil(1024));
     Ok(())

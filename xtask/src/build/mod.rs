@@ -1,6 +1,7 @@
 //! Building: the kernel, the SDK, the guests' toolchain, programs and root image.
 
 mod kernel;
+mod order;
 mod sdk;
 
 use std::fs::File;
