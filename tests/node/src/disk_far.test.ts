@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DiskClient, imageOf, noise, type Options, Refused } from "./disk.ts";
 import { FarServer } from "./far_server.ts";
-import { native, ROOT, temporaryFolder } from "./shoal.ts";
+import { imageTool, imageToolMs, native, temporaryFolder } from "./shoal.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -54,9 +54,6 @@ async function codeOf(opening: Promise<DiskClient>): Promise<string> {
 function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
-
-/** `./shoal image` is compiled when it is first used, with a compressor in C: minutes on a small machine. */
-const BUILD_MS = 900_000;
 
 describe("an image that is read by ranges", () => {
   it.each([
@@ -330,13 +327,12 @@ describe("an image in chunks", () => {
       await writeFile(join(source, `file-${number}`), noise(400_000, number));
     }
     const plain = join(folder.path, "plain.ext2");
-    const mkimage = join(ROOT, "shoal");
-    const build = (...args: string[]) => native(mkimage, ["image", "build", source, "--size", "32", ...args]);
+    const build = (...args: string[]) => imageTool("build", source, "--size", "32", ...args);
     const outcomes = [await build("-o", plain), await build("-o", site, "--chunked")];
     expect(outcomes.map(({ status, stderr }) => (status === 0 ? "" : stderr))).toEqual(["", ""]);
     image = await readFile(plain);
     manifest = "/manifest";
-  }, BUILD_MS);
+  }, imageToolMs);
 
   async function serve(): Promise<void> {
     server.files.clear();

@@ -52,6 +52,14 @@ export function native(program: string, args: readonly string[], options: Comman
   return outcomeOf(spawn(program, [...args], { env: { ...process.env, LC_ALL: "C", ...options.env } }), options.input);
 }
 
+/** `./shoal image` is compiled when it is first used, with a compressor in C: minutes on a small machine. */
+export const imageToolMs = 900_000;
+
+/** Runs `./shoal image`. */
+export function imageTool(...args: readonly string[]): Promise<Outcome> {
+  return native(join(ROOT, "shoal"), ["image", ...args]);
+}
+
 /** Feeds a child and collects what it writes until it has ended. */
 export async function outcomeOf(
   child: ChildProcessWithoutNullStreams,

@@ -5,14 +5,15 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { IMAGE, native, outcomeOf, run, sh, start, temporaryFolder } from "./shoal.ts";
+import { IMAGE, imageTool, imageToolMs, native, outcomeOf, run, sh, start, temporaryFolder } from "./shoal.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let nrStorages = 0;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-});
+  expect(await imageTool("--help")).toMatchObject({ status: 0 });
+}, imageToolMs);
 afterAll(() => folder[Symbol.asyncDispose]());
 
 /** Options for a storage that is not there yet. */
@@ -22,12 +23,12 @@ function fresh(): { readonly path: string; readonly options: readonly string[] }
   return { path, options: ["--storage", path] };
 }
 
-/** What e2fsck finds wrong with what a storage makes of the image. */
+/** What e2fsck and our own checker find wrong with what a storage makes of the image. */
 async function faultsOf(options: readonly string[]): Promise<string> {
   const image = join(folder.path, "merged.ext2");
   expect(await sh("true", [...options, "--save-image", image])).toMatchObject({ status: 0, stderr: "" });
-  const { status, stdout, stderr } = await native("e2fsck", ["-fn", image]);
-  return status === 0 ? "" : `${stdout}${stderr}`;
+  const verdicts = [await native("e2fsck", ["-fn", image]), await imageTool("fsck", image)];
+  return verdicts.map(({ status, stdout, stderr }) => (status === 0 ? "" : `${stdout}${stderr}`)).join("");
 }
 
 /** Waits until a child has written a line that `isWanted`; how many lines there were. */
@@ -206,6 +207,23 @@ describe("an image of a server", () => {
     expect(await sh(`cat file; ${script}`, [...image, ...options])).toMatchObject({ stdout: `new\n${hello.stdout}` });
     console.info(`a boot fetched ${first} bytes, the second with a storage ${server.bytes - before}`);
     expect(server.bytes - before).toBeLessThan(first);
+  });
+
+  it("is put together of chunks, with a storage and without", async () => {
+    const files = join(folder.path, "files");
+    const site = join(folder.path, "chunked");
+    await mkdir(files);
+    await native("debugfs", ["-R", `rdump / ${files}`, IMAGE]);
+    expect(await imageTool("build", files, "-o", site, "--chunked")).toMatchObject({ status: 0 });
+    await using server = await serveFiles(site);
+    const image = ["--image", `${server.url}manifest`];
+    const script = "cd /; find bin etc usr -xdev -type f | LC_ALL=C sort | xargs sha256sum | sha256sum";
+    const { stdout } = await native("sh", ["-c", script.replace("/", files)]);
+    expect(await sh(script, image)).toMatchObject({ status: 0, stdout, stderr: "" });
+    const { options } = fresh();
+    expect(await sh("echo kept >/root/file", [...image, ...options])).toMatchObject({ status: 0, stderr: "" });
+    expect(await sh("cat /root/file", [...image, ...options])).toMatchObject({ stdout: "kept\n", stderr: "" });
+    expect(await faultsOf([...image, ...options])).toBe("");
   });
 
   it("that is not there is named", async () => {
