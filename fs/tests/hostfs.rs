@@ -99,7 +99,7 @@ fn replaced_directory_does_not_lead_where_its_successor_leads() {
     world.make("e", &NewNode::Directory);
     let rename = |old: &[u8], new: &[u8]| {
         let root = Arc::clone(&world.root);
-        root.rename(old, &world.root, new, RenameMode::Replace, NOW)
+        root.rename(old, &world.root, new, RenameMode::Replace, None, NOW)
             .unwrap();
     };
     rename(b"e", b"d");
@@ -140,7 +140,7 @@ fn directory_that_moves_while_it_is_searched_leads_nowhere_else() {
     let is_over = AtomicBool::new(false);
     let move_to = |old: &[u8], new: &[u8]| {
         let root = Arc::clone(&world.root);
-        root.rename(old, &world.root, new, RenameMode::Replace, NOW)
+        root.rename(old, &world.root, new, RenameMode::Replace, None, NOW)
             .unwrap();
     };
     std::thread::scope(|scope| {

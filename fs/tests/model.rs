@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::Errno;
-use abi::flags::{O_CREAT, O_EXCL, O_TMPFILE, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::flags::{
+    O_CREAT, O_EXCL, O_TMPFILE, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
+};
 use common::{NOW, Random, Scratch, SharedDisk, StdFiles, assert_clean, ext2_image};
 use fs::ext2_mount::Ext2Fs;
 use fs::hostfs::{HostFs, HostOptions};
@@ -483,6 +485,33 @@ fn a_folder_of_the_host_is_like_the_model() {
     world.counts_links = false;
     world.run(1_500);
     assert_eq!(files.nr_open(), 0);
+}
+
+/// A whiteout is left by the kinds that have device files.
+#[test]
+fn whiteouts_are_left_or_refused() {
+    let scratch = Scratch::new();
+    let path = scratch.path().as_os_str().as_encoded_bytes();
+    let disk = MemDisk::new(ext2_image(1 << 10));
+    let kinds: [Arc<dyn FileSystem>; 3] = [
+        Arc::new(TmpFs::new(1 << 20, NOW).unwrap()),
+        Arc::new(Ext2Fs::mount(Box::new(disk), MountOptions::default()).unwrap()),
+        Arc::new(HostFs::new(Arc::new(StdFiles::default()), path, HostOptions::default()).unwrap()),
+    ];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let world = World::new(kind, 1);
+        let (vfs, cx) = (&world.vfs, world.cx());
+        vfs.open(&cx, b"/a", O_CREAT | O_WRONLY, 0o644).unwrap();
+        let renamed = vfs.rename((&cx, b"/a"), (&cx, b"/b"), RENAME_WHITEOUT);
+        let left = vfs.stat(&cx, b"/a", Follow::No).unwrap();
+        if number < 2 {
+            renamed.unwrap();
+            assert_eq!((left.file_type, left.rdev), (FileType::CharDevice, 0));
+        } else {
+            assert_eq!(renamed.unwrap_err().errno, Errno::EINVAL);
+            assert_eq!(left.file_type, FileType::Regular);
+        }
+    }
 }
 
 /// The same for all kinds: a file without a name lives on, its directory can go.

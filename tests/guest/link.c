@@ -130,6 +130,20 @@ static void renames(void)
 	SHOW(rename_flags("y", "z", RENAME_NOREPLACE | RENAME_EXCHANGE));
 	show_file("z");
 
+	// Two that overlays use.
+	struct stat st;
+	SHOW(rename_flags("z", "w", RENAME_WHITEOUT | RENAME_EXCHANGE));
+	SHOW(rename_flags("z", "y", RENAME_WHITEOUT | RENAME_NOREPLACE));
+	SHOW(rename_flags("z", "w", RENAME_WHITEOUT | RENAME_NOREPLACE));
+	show_file("w");
+	MUST(lstat("z", &st));
+	printf("z: type %o, mode %o, device %d, links %d\n", st.st_mode & S_IFMT,
+	       st.st_mode & 07777, (int)st.st_rdev, (int)st.st_nlink);
+	SHOW(open("z", O_RDONLY));
+	SHOW(rename_flags("w", "z", RENAME_WHITEOUT));
+	show_file("z");
+	SHOW(unlink("w"));
+
 	// Both names of one file: nothing happens.
 	MUST(link("y", "y2"));
 	SHOW(rename("y", "y2"));

@@ -92,17 +92,7 @@ impl<D: BlockDevice> Ext2<D> {
             if is_directory && parent.links_count >= LINK_MAX {
                 return Err(Error::TooManyLinks);
             }
-            let ino = fs.allocate_inode(dir, is_directory)?;
-            let mut inode = new_inode(ino, kind, &parent, attributes);
-            match node {
-                NewNode::Directory => fs.start_directory(&mut inode, dir)?,
-                NewNode::Symlink(target) => fs.start_symlink(&mut inode, target)?,
-                NewNode::CharDevice(number) | NewNode::BlockDevice(number) => {
-                    inode.set_device(number);
-                }
-                NewNode::Regular | NewNode::Fifo | NewNode::Socket => {}
-            }
-            fs.store_new(&mut inode)?;
+            let ino = fs.new_node(&parent, node, attributes)?;
             if is_directory {
                 parent.links_count = parent.links_count.saturating_add(1);
                 fs.store(&parent)?;
@@ -110,6 +100,26 @@ impl<D: BlockDevice> Ext2<D> {
             fs.add_entry(dir, name, ino, kind, attributes.time)?;
             Ok(ino)
         })
+    }
+
+    /// Makes an inode for a name in the directory `parent`.
+    pub(crate) fn new_node(
+        &mut self,
+        parent: &Inode,
+        node: NewNode<'_>,
+        attributes: NewAttributes,
+    ) -> Result<InodeNo> {
+        let kind = node.kind();
+        let ino = self.allocate_inode(parent.ino, kind == FileType::Directory)?;
+        let mut inode = new_inode(ino, kind, parent, attributes);
+        match node {
+            NewNode::Directory => self.start_directory(&mut inode, parent.ino)?,
+            NewNode::Symlink(target) => self.start_symlink(&mut inode, target)?,
+            NewNode::CharDevice(number) | NewNode::BlockDevice(number) => inode.set_device(number),
+            NewNode::Regular | NewNode::Fifo | NewNode::Socket => {}
+        }
+        self.store_new(&mut inode)?;
+        Ok(ino)
     }
 
     /// Makes a regular file near directory `dir` that has no name (`O_TMPFILE`), held once.

@@ -6,7 +6,7 @@ use crate::dir::Found;
 use crate::error::{Error, Result};
 use crate::inode::Inode;
 use crate::names::{LINK_MAX, check_name};
-use crate::{Ext2, FileType, InodeNo, Timestamp};
+use crate::{Ext2, FileType, InodeNo, NewAttributes, NewNode, Timestamp};
 
 /// The three ways of `renameat2(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ struct Named<'a> {
     name: &'a [u8],
     found: Found,
     inode: Inode,
+    /// What the name stands for once it has been moved away: a whiteout with these attributes, or nothing.
+    whiteout: Option<NewAttributes>,
 }
 
 impl Named<'_> {
@@ -51,12 +53,31 @@ impl<D: BlockDevice> Ext2<D> {
         mode: RenameMode,
         now: Timestamp,
     ) -> Result<()> {
+        self.rename_and_leave((old_dir, old_name), (new_dir, new_name), mode, None, now)
+    }
+
+    /// The same; a `whiteout`, a character device 0/0, stands at the old name afterwards (`RENAME_WHITEOUT`).
+    ///
+    /// # Errors
+    /// As [`Ext2::rename`]; `Invalid` for a whiteout of an exchange.
+    pub fn rename_and_leave(
+        &mut self,
+        (old_dir, old_name): (InodeNo, &[u8]),
+        (new_dir, new_name): (InodeNo, &[u8]),
+        mode: RenameMode,
+        whiteout: Option<NewAttributes>,
+        now: Timestamp,
+    ) -> Result<()> {
         check_name(old_name, Error::Busy)?;
         check_name(new_name, Error::Busy)?;
+        if whiteout.is_some() && mode == RenameMode::Exchange {
+            return Err(Error::Invalid);
+        }
         self.change(|fs| {
             fs.living_directory(old_dir)?;
             fs.living_directory(new_dir)?;
-            let old = fs.named(old_dir, old_name)?.ok_or(Error::NotFound)?;
+            let mut old = fs.named(old_dir, old_name)?.ok_or(Error::NotFound)?;
+            old.whiteout = whiteout;
             let new = fs.named(new_dir, new_name)?;
             match (mode, new) {
                 (RenameMode::NoReplace, Some(_)) => Err(Error::Exists),
@@ -80,7 +101,18 @@ impl<D: BlockDevice> Ext2<D> {
             name,
             found,
             inode,
+            whiteout: None,
         }))
+    }
+
+    /// Takes the old name away, or makes it a whiteout's.
+    fn leave(&mut self, old: &Named<'_>, now: Timestamp) -> Result<()> {
+        let Some(attributes) = old.whiteout else {
+            return self.remove_entry(old.dir, old.name, old.found, now);
+        };
+        let parent = self.directory(old.dir)?;
+        let ino = self.new_node(&parent, NewNode::CharDevice(0), attributes)?;
+        self.retarget_entry(old.dir, old.found, ino, FileType::CharDevice, now)
     }
 
     /// To a name that does not exist yet.
@@ -97,7 +129,7 @@ impl<D: BlockDevice> Ext2<D> {
             self.gain_subdirectory(dir)?;
         }
         self.add_entry(dir, name, old.inode.ino, old.inode.kind, now)?;
-        self.remove_entry(old.dir, old.name, old.found, now)?;
+        self.leave(old, now)?;
         if changes_parent {
             self.set_parent(old.inode.ino, dir, now)?;
             self.lose_subdirectory(old.dir)?;
@@ -117,7 +149,7 @@ impl<D: BlockDevice> Ext2<D> {
             (false, false) => {}
         }
         self.retarget_entry(new.dir, new.found, old.inode.ino, old.inode.kind, now)?;
-        self.remove_entry(old.dir, old.name, old.found, now)?;
+        self.leave(old, now)?;
         if old.is_directory() {
             // The new parent loses one subdirectory and gains one: only the old one changes.
             self.drop_directory(new.inode.ino, now)?;

@@ -10,7 +10,8 @@ use common::{
 };
 use fs_block::{Fault, FaultDisk, MemDisk};
 use fs_ext2::{
-    Error, Ext2, InodeNo, MountOptions, NewNode, RenameMode, ReservedBlocks, Result, SetAttributes,
+    Error, Ext2, FileType, InodeNo, MountOptions, NewAttributes, NewNode, RenameMode,
+    ReservedBlocks, Result, SetAttributes,
 };
 
 #[test]
@@ -291,6 +292,54 @@ fn rename_keeps_links_and_parents_right() {
         fs.rename(b, b"second", b, b"moved", RenameMode::NoReplace, NOW),
         Err(Error::Exists)
     );
+    assert_clean(&unmount(fs).into_image());
+}
+
+#[test]
+fn a_whiteout_comes_with_the_rename_or_not_at_all() {
+    // 16 inodes: 11 are reserved or there, so that five can be made.
+    let mut fs = mount(mke2fs(&["-N", "16"], 1024, None));
+    let root = InodeNo::ROOT;
+    let dir = fs.create(root, b"dir", NewNode::Directory, PLAIN).unwrap();
+    let file = fs.create(root, b"file", NewNode::Regular, PLAIN).unwrap();
+    let attributes = NewAttributes {
+        permissions: 0,
+        ..PLAIN
+    };
+    let rename = |fs: &mut Ext2<MemDisk>, old: &[u8], new: (InodeNo, &[u8]), mode| {
+        fs.rename_and_leave((root, old), new, mode, Some(attributes), NOW)
+    };
+    let exchange = rename(&mut fs, b"file", (root, b"dir"), RenameMode::Exchange);
+    assert_eq!(exchange, Err(Error::Invalid));
+    rename(&mut fs, b"file", (dir, b"moved"), RenameMode::NoReplace).unwrap();
+    assert_eq!(fs.lookup(dir, b"moved"), Ok(file));
+    let whiteout = fs.lookup(root, b"file").unwrap();
+    let stat = fs.stat(whiteout).unwrap();
+    assert_eq!(
+        (stat.kind, stat.device, stat.permissions, stat.nr_links),
+        (FileType::CharDevice, 0, 0, 1)
+    );
+    // A directory leaves one too, and its parent has a subdirectory less.
+    let inner = fs
+        .create(root, b"inner", NewNode::Directory, PLAIN)
+        .unwrap();
+    let links = fs.stat(root).unwrap().nr_links;
+    rename(&mut fs, b"inner", (dir, b"inner"), RenameMode::Replace).unwrap();
+    assert_eq!(fs.stat(root).unwrap().nr_links, links - 1);
+    assert_eq!(fs.lookup(inner, b".."), Ok(dir));
+
+    while fs.status().nr_free_inodes > 0 {
+        let name = fs.status().nr_free_inodes.to_string();
+        fs.create(dir, name.as_bytes(), NewNode::Fifo, PLAIN)
+            .unwrap();
+    }
+    fs.link(root, b"second", file, NOW).unwrap();
+    let before = list(&mut fs, root).unwrap();
+    for to in [&b"file"[..], b"third"] {
+        let full = rename(&mut fs, b"second", (root, to), RenameMode::Replace);
+        assert_eq!(full, Err(Error::NoSpace));
+        assert_eq!(list(&mut fs, root).unwrap(), before);
+    }
     assert_clean(&unmount(fs).into_image());
 }
 

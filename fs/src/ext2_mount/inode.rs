@@ -193,6 +193,7 @@ impl Inode for Ext2Inode {
         new_directory: &Arc<dyn Inode>,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<&NewAttributes>,
         time: Timestamp,
     ) -> Result<()> {
         let target = self.own(new_directory)?;
@@ -203,9 +204,11 @@ impl Inode for Ext2Inode {
         };
         let mut state = self.shared.state();
         state.now = state.now.max(time);
+        let (old, new) = ((self.number, old_name), (target, new_name));
+        let whiteout = whiteout.map(new_attributes);
         Ok(state
             .ext2
-            .rename(self.number, old_name, target, new_name, mode, time)?)
+            .rename_and_leave(old, new, mode, whiteout, time)?)
     }
 
     fn read_link(&self) -> Result<Vec<u8>> {

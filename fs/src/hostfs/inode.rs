@@ -391,9 +391,13 @@ impl Inode for HostInode {
         new_directory: &Arc<dyn Inode>,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<&NewAttributes>,
         _: Timestamp,
     ) -> Result<()> {
         self.shared.check_writable()?;
+        if whiteout.is_some() {
+            return Err(Errno::EINVAL.because("the host makes no whiteouts"));
+        }
         let _names = self.shared.names.lock();
         let old = self.path_of(old_name)?;
         let new = self.own(new_directory)?.path_of(new_name)?;

@@ -331,9 +331,15 @@ impl Inode for TmpInode {
         new_directory: &Arc<dyn Inode>,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<&NewAttributes>,
         time: Timestamp,
     ) -> Result<()> {
-        self.move_name(old_name, self.own(new_directory)?, new_name, mode, time)
+        let target = self.own(new_directory)?;
+        let node = NewNode::CharDevice(0);
+        let whiteout = whiteout
+            .map(|attributes| Self::new(&self.shared, &node, attributes))
+            .transpose()?;
+        self.move_name(old_name, target, new_name, mode, whiteout, time)
     }
 
     fn read_link(&self) -> Result<Vec<u8>> {

@@ -10,13 +10,14 @@ use super::state::State;
 use crate::vfs::inode::{RenameMode, Timestamp};
 
 impl TmpInode {
-    /// `Inode::rename`, to a directory of the same file system.
+    /// `Inode::rename`, to a directory of the same file system, with what the old name stands for then.
     pub(super) fn move_name(
         &self,
         old_name: &[u8],
         target: &Self,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<Arc<Self>>,
         time: Timestamp,
     ) -> Result<()> {
         let _structure = self.shared.structure.lock();
@@ -63,6 +64,9 @@ impl TmpInode {
                     new.nr_links = new.nr_links.saturating_add(1);
                 }
             }
+        }
+        if let Some(whiteout) = whiteout {
+            pair.from().names()?.insert(old_name, whiteout);
         }
         pair.from().touch(time);
         pair.to().touch(time);

@@ -449,6 +449,7 @@ impl Tree {
         old: Slot<'_>,
         new: Slot<'_>,
         mode: RenameMode,
+        whiteout: Option<&NewAttributes>,
         time: Timestamp,
         check: &dyn Fn() -> Result<()>,
     ) -> Result<()> {
@@ -458,7 +459,7 @@ impl Tree {
         let new_inode = new.directory.inode();
         old.directory
             .inode()
-            .rename(old.name, new_inode, new.name, mode, time)?;
+            .rename(old.name, new_inode, new.name, mode, whiteout, time)?;
         let moved = old.directory.forget(pair.from(), old.name);
         let replaced = new.directory.forget(pair.to(), new.name);
         if let Some(replaced) = &replaced {

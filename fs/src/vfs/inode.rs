@@ -307,19 +307,21 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Err(Errno::EPERM.into())
     }
 
-    /// Moves `old_name` to `new_name` in `new_directory`, of the same file system.
+    /// Moves `old_name` to `new_name` in `new_directory`, of the same file system. With a `whiteout`, never of an
+    /// exchange, `old_name` is a character device 0/0 afterwards.
     ///
     /// # Errors
-    /// As `rename(2)`.
+    /// As `rename(2)`; `EINVAL` for a mode or a whiteout that the file system does not have.
     fn rename(
         &self,
         old_name: &[u8],
         new_directory: &Arc<dyn Inode>,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<&NewAttributes>,
         time: Timestamp,
     ) -> Result<()> {
-        let _ = (old_name, new_directory, new_name, mode, time);
+        let _ = (old_name, new_directory, new_name, mode, whiteout, time);
         Err(Errno::EPERM.into())
     }
 

@@ -38,7 +38,8 @@ impl Vfs {
             None if mode & abi::flags::S_IFMT == 0 => NewNode::Regular,
             Some(FileType::Symlink) | None => return Err(Errno::EINVAL.into()),
         };
-        let is_device = matches!(node, NewNode::CharDevice(_) | NewNode::BlockDevice(_));
+        // A whiteout is no device.
+        let is_device = matches!(node, NewNode::CharDevice(1..) | NewNode::BlockDevice(_));
         if is_device && !cx.caller.has(CAP_MKNOD) {
             return Err(Errno::EPERM.because("only the superuser makes devices"));
         }

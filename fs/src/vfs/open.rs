@@ -305,7 +305,7 @@ pub fn permissions_after_write(caller: &Caller<'_>, metadata: &Metadata) -> Opti
 
 /// Owner, group and mode of a new name in the directory `parent`: a set-group-id directory hands
 /// down its group, and to directories the bit.
-fn new_attributes(
+pub(super) fn new_attributes(
     cx: &Context<'_>,
     parent: &Metadata,
     node: &NewNode<'_>,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use abi::flags::{
     CAP_DAC_OVERRIDE, IN_ATTRIB, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO, RENAME_EXCHANGE,
-    RENAME_NOREPLACE,
+    RENAME_NOREPLACE, RENAME_WHITEOUT,
 };
 use abi::{Errno, Result};
 
 use super::dentry::Slot;
-use super::inode::RenameMode;
+use super::inode::{NewNode, RenameMode};
+use super::open::new_attributes;
 use super::path::Location;
 use super::permission::WRITE;
 use super::walk::{Last, Slashes, Walker};
@@ -24,17 +25,18 @@ impl Vfs {
     /// `ENOTDIR`, `ENOTEMPTY`, `EACCES`, `EPERM` in a sticky directory, `EROFS`…
     ///
     /// # References
-    /// rename(2); Linux v6.12 `fs/namei.c` `do_renameat2`. Deviates: no `RENAME_WHITEOUT`.
+    /// rename(2); Linux v6.12 `fs/namei.c` `do_renameat2`. Deviates: none; whiteouts need no privilege since Linux 5.8,
+    /// other than rename(2) says.
     pub fn rename(
         &self,
         old: (&Context<'_>, &[u8]),
         new: (&Context<'_>, &[u8]),
         flags: u32,
     ) -> Result<()> {
-        let mode = match flags {
+        let mode = match flags & !RENAME_WHITEOUT {
             0 => RenameMode::Replace,
             RENAME_NOREPLACE => RenameMode::NoReplace,
-            RENAME_EXCHANGE => RenameMode::Exchange,
+            RENAME_EXCHANGE if flags == RENAME_EXCHANGE => RenameMode::Exchange,
             _ => return Err(Errno::EINVAL.because("no such way to rename")),
         };
         let mut old_walker = Walker::new(self, old.0, old.1)?;
@@ -95,6 +97,12 @@ impl Vfs {
             check_permissions(&old.0.caller, (from, &source), (to, target.as_ref()), mode)?;
             check_not_mounted(&source, target.as_ref())
         };
+        let whiteout = if flags & RENAME_WHITEOUT == 0 {
+            None
+        } else {
+            let node = NewNode::CharDevice(0);
+            Some(new_attributes(old.0, &from.metadata()?, &node, 0))
+        };
         from.mount.tree().rename(
             Slot {
                 directory: &from.dentry,
@@ -105,6 +113,7 @@ impl Vfs {
                 name: new_name,
             },
             mode,
+            whiteout.as_ref(),
             new.0.now,
             &check,
         )?;

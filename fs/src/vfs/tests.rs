@@ -5,7 +5,8 @@ use std::sync::Arc;
 use abi::Errno;
 use abi::flags::{
     MS_BIND, MS_RDONLY, MS_REMOUNT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDWR,
-    O_TMPFILE, O_TRUNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, S_IFIFO,
+    O_TMPFILE, O_TRUNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFCHR,
+    S_IFIFO,
 };
 use abi::limits::MOUNT_MAX;
 
@@ -407,6 +408,59 @@ fn rename_refuses_what_linux_refuses() {
     assert_eq!(w.names("/f"), ["b"]);
     w.rename("/e", "/g", 0).unwrap();
     assert_eq!(w.names("/"), ["f", "g"]);
+}
+
+/// What Linux 6.18 answers on tmpfs and ext4, also without `CAP_MKNOD`.
+#[test]
+fn a_whiteout_is_left_where_a_file_was() {
+    let mut w = World::new();
+    let both = RENAME_WHITEOUT | RENAME_NOREPLACE;
+    w.vfs.chmod(&w.cx(), b"/", 0o2777, Follow::Yes).unwrap();
+    w.vfs
+        .chown(&w.cx(), b"/", None, Some(50), Follow::Yes)
+        .unwrap();
+    w.uid = 1000;
+    w.file("/a");
+    w.file("/c");
+    w.dir("/d");
+    assert_eq!(w.rename("/a", "/c", both), Err(Errno::EEXIST));
+    let exchange = RENAME_WHITEOUT | RENAME_EXCHANGE;
+    assert_eq!(w.rename("/a", "/c", exchange), Err(Errno::EINVAL));
+    w.rename("/a", "/b", both).unwrap();
+    w.rename("/d", "/e", RENAME_WHITEOUT).unwrap();
+    for (path, links) in [(&b"/a"[..], 1), (b"/d", 1), (b"/", 3)] {
+        let metadata = w.vfs.stat(&w.cx(), path, Follow::No).unwrap();
+        assert_eq!(metadata.nr_links, links);
+        if path != b"/" {
+            assert_eq!(
+                (metadata.file_type, metadata.rdev, metadata.permissions),
+                (FileType::CharDevice, 0, 0)
+            );
+            assert_eq!((metadata.uid, metadata.gid), (1000, 50));
+        }
+    }
+    assert_eq!(w.open("/a", O_RDWR).unwrap_err(), Errno::EACCES);
+    // Over another whiteout, and two names of one file.
+    w.rename("/b", "/a", RENAME_WHITEOUT).unwrap();
+    w.vfs
+        .link((&w.cx(), b"/a"), (&w.cx(), b"/a2"), Follow::No)
+        .unwrap();
+    w.rename("/a", "/a2", RENAME_WHITEOUT).unwrap();
+    assert_eq!(w.names("/"), ["a", "a2", "b", "c", "d", "e"]);
+    assert_eq!(
+        w.walk("/a2").unwrap().file_type(),
+        FileType::Regular,
+        "nothing happens"
+    );
+    // One is made by mknod(2) as well, and other devices are not.
+    let mknod = |path: &[u8], device| {
+        let made = w.vfs.mknod(&w.cx(), path, S_IFCHR, device);
+        made.map(drop).map_err(|error| error.errno)
+    };
+    assert_eq!(mknod(b"/w", 0), Ok(()));
+    assert_eq!(mknod(b"/x", 0x103), Err(Errno::EPERM));
+    w.uid = 0;
+    assert_eq!(w.open("/w", O_RDWR).unwrap_err(), Errno::ENXIO);
 }
 
 #[test]

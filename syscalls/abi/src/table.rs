@@ -285,7 +285,7 @@ macro_rules! for_each_syscall {
             (312, now, system::kcmp, (first: Pid, second: Pid, kind: i32, first_index: u32, second_index: u32), partial("no KCMP_EPOLL_TFD"), "kcmp(2)", linux32 = "kcmp"),
             (314, now, system::sched_setattr, (pid: Pid, attr: UserAddr, flags: u32), partial("no SCHED_DEADLINE, no utilization clamps"), "sched_setattr(2)", linux32 = "sched_setattr"),
             (315, now, system::sched_getattr, (pid: Pid, attr: UserAddr, size: u32, flags: u32), full, "sched_getattr(2)", linux32 = "sched_getattr"),
-            (316, now, dir::renameat2, (old_dir: Fd, old_path: UserAddr, new_dir: Fd, new_path: UserAddr, flags: u32), partial("NOREPLACE and EXCHANGE, no WHITEOUT"), "renameat2(2)", linux32 = "renameat2"),
+            (316, now, dir::renameat2, (old_dir: Fd, old_path: UserAddr, new_dir: Fd, new_path: UserAddr, flags: u32), full, "renameat2(2)", linux32 = "renameat2"),
             (318, now, system::getrandom, (buf: UserAddr, len: usize, flags: u32), full, "getrandom(2)", linux32 = "getrandom"),
             (319, now, memory::memfd_create, (name: UserAddr, flags: u32), partial("no huge pages"), "memfd_create(2)", linux32 = "memfd_create"),
             (322, may_block, process::execveat, (dir: Fd, path: UserAddr, argv: UserAddr, envp: UserAddr, flags: u32), full, "execveat(2)", linux32 = "execveat"),

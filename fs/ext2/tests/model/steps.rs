@@ -86,9 +86,18 @@ pub(crate) fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
                 1 => RenameMode::Exchange,
                 _ => RenameMode::Replace,
             };
-            let real = fs.rename(dir_ino, &name, other_ino, &other_name, mode, NOW);
+            let is_whiteout = mode != RenameMode::Exchange && random.below(3) == 0;
+            let (old, new) = ((dir_ino, &name[..]), (other_ino, &other_name[..]));
+            let real = fs.rename_and_leave(old, new, mode, is_whiteout.then_some(PLAIN), NOW);
             let expected = model.rename((dir, &name), (other, &other_name), mode);
             assert_eq!(real, expected, "{mode:?}");
+            // Two names of one file, or a name that is given its own file, stay.
+            if is_whiteout && real.is_ok() && model.child(dir, &name).is_none() {
+                let id = model.add(dir, &name, NewNode::CharDevice(0)).unwrap();
+                let ino = fs.lookup(dir_ino, &name).unwrap();
+                assert_eq!(fs.stat(ino).unwrap().device, 0);
+                model.inodes.insert(id, ino);
+            }
         }
         65..70 => {
             let mut all = model.living(None);
