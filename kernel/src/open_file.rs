@@ -27,6 +27,7 @@ use executor::wait_queue::WaitQueue;
 use fs::vfs::file::{Events, FileOps, GuestMemory};
 use fs::vfs::flush::Flush;
 use fs::vfs::inode::{FileType, Inode, Metadata};
+use fs::vfs::mount::Writer;
 use fs::vfs::path::Location;
 
 use self::life::Reaper;
@@ -79,6 +80,8 @@ pub struct OpenFile {
     watches: OnceLock<Watches>,
     /// The second in which the access time was last looked at.
     atime_checked: AtomicI64,
+    /// Keeps its mount writable, if it is open for writing.
+    writer: Option<Arc<Writer>>,
     /// The last field: it looks after the file was let go.
     _reaper: Reaper,
 }
@@ -212,6 +215,11 @@ impl OpenFile {
     /// Whether it is open for writing.
     pub fn is_writable(&self) -> bool {
         !self.is_path() && matches!(self.flags() & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    /// What keeps its mount writable, if it is open for writing.
+    pub const fn writer(&self) -> Option<&Arc<Writer>> {
+        self.writer.as_ref()
     }
 
     /// Whether it is one of those of [`crate::event`], which have neither a name nor a type.

@@ -176,6 +176,7 @@ fn backing_of(
             inode: MemFile::new(budget, size, now, false)?,
             offset: 0,
             is_writable: true,
+            writer: None,
             attachment: None,
         }));
     };
@@ -193,6 +194,7 @@ fn backing_of(
         inode,
         offset,
         is_writable: file.is_writable() && !is_sealed,
+        writer: file.writer().cloned(),
         attachment: None,
     }))
 }
@@ -285,6 +287,7 @@ pub(crate) fn memfd_create(cx: Cx<'_>, name: UserAddr, flags: u32) -> Result<Fd>
         location,
         ops: None,
         is_truncated: false,
+        writer: None,
     };
     let file = OpenFile::from_opened(opened, O_RDWR | O_LARGEFILE);
     let on_exec = if flags & MFD_CLOEXEC == 0 {

@@ -55,6 +55,44 @@ fn holes_are_punched_in_memory_and_cost_nothing() {
     assert_eq!(stat(&guest, fd).0, (512 << 32) + 9);
 }
 
+/// A mount is not made read-only while a description is open for writing, through however many descriptors.
+#[test]
+fn open_files_keep_their_mount_writable() {
+    const MS_RDONLY: u32 = 1;
+    const MS_REMOUNT: u32 = 32;
+    const MS_BIND: u32 = 0x1000;
+    let world = World::new();
+    let guest = world.guest();
+    let kind = guest.put_string(DATA, b"tmpfs");
+    let target = guest.put_string(STRINGS, b"/tmp");
+    assert_eq!(guest.sys("mount", &[kind, target, kind, 0, 0]), Ok(0));
+    let fd = open(&guest, b"/tmp/file");
+    let second = guest.sys("dup", &[fd]).unwrap();
+    let remount = |flags: u32| {
+        let target = guest.put_string(STRINGS, b"/tmp");
+        guest.sys("mount", &[0, target, 0, MS_REMOUNT | flags, 0])
+    };
+    for fd in [fd, second] {
+        assert_eq!(remount(MS_RDONLY), Err(Errno::EBUSY));
+        assert_eq!(remount(MS_RDONLY | MS_BIND), Err(Errno::EBUSY));
+        assert_eq!(guest.sys("close", &[fd]), Ok(0));
+    }
+    // A shared mapping counts until it ends.
+    let fd = open(&guest, b"/tmp/file");
+    assert_eq!(guest.sys("write", &[fd, DATA, 9]), Ok(9));
+    let map = guest.sys("mmap2", &[0, 4096, 3, 1, fd, 0]).unwrap();
+    assert_eq!(guest.sys("close", &[fd]), Ok(0));
+    assert_eq!(remount(MS_RDONLY), Err(Errno::EBUSY));
+    assert_eq!(guest.sys("munmap", &[map, 4096]), Ok(0));
+    assert_eq!(remount(MS_RDONLY), Ok(0));
+    let path = guest.put_string(STRINGS, b"/tmp/file");
+    assert_eq!(guest.sys("open", &[path, O_RDWR]), Err(Errno::EROFS));
+    let reader = guest.sys("open", &[path, 0]).unwrap();
+    assert_eq!(remount(0), Ok(0));
+    assert_eq!(remount(MS_RDONLY), Ok(0));
+    assert_eq!(guest.sys("close", &[reader]), Ok(0));
+}
+
 #[test]
 fn modes_are_changed_by_descriptor_and_path_with_flags() {
     const AT_FDCWD: u32 = 0xffff_ff9c;

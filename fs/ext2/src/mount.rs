@@ -6,6 +6,7 @@
 //!   (VALID)            (not VALID)                 (ERROR)
 //!     ^                    │ unmount
 //!     └────────────────────┘
+//! A remount read-only is like `unmount` there, one for writing like `mount`.
 //! ```
 
 use core::fmt;
@@ -171,13 +172,58 @@ impl<D: BlockDevice> Ext2<D> {
         };
         mounted.directory(InodeNo::ROOT)?;
         if !options.read_only {
-            mounted.bury_orphans(options.now)?;
-            mounted.superblock.note_mount(options.now);
-            // With the descriptors: freeing orphans has changed counts. Nothing waits for that to be durable.
-            mounted.write_all(options.now)?;
-            let _flush = mounted.cache.device_mut().start_flush()?;
+            mounted.begin_use(options.now)?;
         }
         Ok(mounted)
+    }
+
+    /// Marks the disk as in use.
+    fn begin_use(&mut self, now: Timestamp) -> Result<()> {
+        self.bury_orphans(now)?;
+        self.superblock.note_mount(now);
+        // With the descriptors: freeing orphans has changed counts. Nothing waits for that to be durable.
+        self.write_all(now)?;
+        let _flush = self.cache.device_mut().start_flush()?;
+        Ok(())
+    }
+
+    /// Allows changes where none were (`MS_REMOUNT` without `MS_RDONLY`): the disk is in use again.
+    ///
+    /// # Errors
+    /// `Unsupported` for a disk that is only read, `ReadOnly` when the device takes no writes, `NotResident`, `Io`.
+    pub fn remount_writable(&mut self, now: Timestamp) -> Result<()> {
+        if !self.read_only {
+            return Ok(());
+        }
+        self.superblock.check_writable()?;
+        if self.cache.device().is_read_only() {
+            return Err(Error::ReadOnly);
+        }
+        self.state_at_mount = self.superblock.state;
+        self.read_only = false;
+        let begun = self.begin_use(now);
+        if begun.is_err() {
+            self.superblock.state |= self.state_at_mount;
+            self.read_only = true;
+        }
+        begun
+    }
+
+    /// Ends changes (`MS_REMOUNT | MS_RDONLY`): writes everything and marks the disk as [`Self::unmount`] does.
+    ///
+    /// # Errors
+    /// `Busy` while something without a name is held, which is to be freed; else as [`Self::unmount`].
+    pub fn remount_read_only(&mut self, now: Timestamp) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        let held: Vec<u32> = self.retained.keys().copied().collect();
+        for ino in held {
+            if self.inode(InodeNo(ino))?.links_count == 0 {
+                return Err(Error::Busy);
+            }
+        }
+        self.end_use(now)
     }
 
     /// Writes everything that changed to the device and makes it durable.
@@ -250,6 +296,11 @@ impl<D: BlockDevice> Ext2<D> {
             self.retained.insert(ino, Holders::ONE);
             self.release(InodeNo(ino), now)?;
         }
+        self.end_use(now)
+    }
+
+    /// Writes everything and marks the disk as it was before it was in use.
+    fn end_use(&mut self, now: Timestamp) -> Result<()> {
         let state_in_use = self.superblock.state;
         self.superblock.state |= self.state_at_mount & STATE_VALID;
         let written = self.write_all(now);
@@ -306,6 +357,11 @@ impl<D: BlockDevice> Ext2<D> {
         let superblock = &self.superblock;
         (superblock.r_blocks_count > 0)
             .then(|| (superblock.def_resuid.into(), superblock.def_resgid.into()))
+    }
+
+    /// Decides what follows when the disk contradicts itself.
+    pub const fn set_on_error(&mut self, on_error: OnError) {
+        self.on_error = on_error;
     }
 
     /// Decides for the following operations who they act for.

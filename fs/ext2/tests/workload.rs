@@ -490,6 +490,39 @@ fn failed_device_writes_are_reported_and_tried_again() {
 }
 
 #[test]
+fn a_remount_that_fails_changes_nothing() {
+    let image = mke2fs(&["-b", "1024"], 1024, None);
+    let mut fs = Ext2::mount(
+        FaultDisk::new(MemDisk::new(image), vec![]),
+        MountOptions {
+            now: NOW,
+            ..MountOptions::default()
+        },
+    )
+    .unwrap();
+    let make = |fs: &mut Ext2<FaultDisk<MemDisk>>, name: &[u8]| {
+        fs.create(InodeNo::ROOT, name, NewNode::Directory, PLAIN)
+    };
+    let fail = |fs: &mut Ext2<FaultDisk<MemDisk>>| {
+        let next = fs.device().nr_writes();
+        fs.device_mut().set_faults(vec![Fault::FailWrite(next)]);
+    };
+    make(&mut fs, b"a").unwrap();
+    fail(&mut fs);
+    assert_eq!(fs.remount_read_only(NOW), Err(Error::Io));
+    make(&mut fs, b"b").unwrap();
+    fs.remount_read_only(NOW).unwrap();
+    assert_eq!(make(&mut fs, b"c"), Err(Error::ReadOnly));
+    fail(&mut fs);
+    assert_eq!(fs.remount_writable(NOW), Err(Error::Io));
+    assert_eq!(make(&mut fs, b"c"), Err(Error::ReadOnly));
+    fs.remount_writable(NOW).unwrap();
+    make(&mut fs, b"c").unwrap();
+    fs.unmount(NOW).unwrap();
+    assert_clean(&fs.into_device().into_inner().into_image());
+}
+
+#[test]
 fn a_source_that_fails_ends_the_write() {
     let mut fs = mount(mke2fs(&["-b", "1024"], 4096, None));
     let file = fs

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use abi::Result;
-use abi::flags::EXT2_SUPER_MAGIC;
+use abi::flags::{EXT2_SUPER_MAGIC, MS_RDONLY};
 use executor::sync::{Lock, LockGuard};
 use fs_block::BlockDevice;
 use fs_ext2::{Ext2, InodeNo, MountOptions, ReservedBlocks};
@@ -28,6 +28,7 @@ use crate::vfs::device::unnamed_device;
 use crate::vfs::flush::{Flush, Flushing};
 use crate::vfs::inode::{FileSystem, FileSystemStatus, Inode, Timestamp};
 use crate::vfs::permission::uses_reserve_of;
+use crate::vfs::registry::MountRequest;
 
 /// The most bytes that a block cache uses, as a mount gives it without a limit of memory.
 const MAX_CACHE_BYTES: usize = 8 << 20;
@@ -139,6 +140,23 @@ impl FileSystem for Ext2Fs {
 
     fn sync(&self) -> Result<Option<Flush>> {
         self.shared.sync()
+    }
+
+    fn remount(&self, request: &MountRequest<'_>) -> Result<()> {
+        let mut state = self.shared.state();
+        if state.release_late() {
+            return Err(NOT_RESIDENT);
+        }
+        let now = request.context.now;
+        if request.flags & MS_RDONLY == 0 {
+            state.ext2.remount_writable(now)?;
+        } else {
+            state.ext2.remount_read_only(now)?;
+        }
+        if let Some(on_error) = request::on_error(request) {
+            state.ext2.set_on_error(on_error);
+        }
+        Ok(())
     }
 
     /// Frees what has no name, writes everything and marks the disk clean.

@@ -11,6 +11,15 @@ use crate::vfs::Follow;
 use crate::vfs::inode::{FileSystem, FileType};
 use crate::vfs::registry::MountRequest;
 
+/// The option `errors=`, if there is one.
+pub(super) fn on_error(request: &MountRequest<'_>) -> Option<OnError> {
+    request.option("errors").map(|value| match value {
+        b"continue" => OnError::Continue,
+        // A pod never panics for a disk.
+        _ => OnError::RemountReadOnly,
+    })
+}
+
 impl Ext2Fs {
     /// Makes one for `mount(2)`: the source is a block device.
     ///
@@ -26,12 +35,7 @@ impl Ext2Fs {
         let disk = request.vfs.devices().disk(source.metadata()?.rdev)?;
         let options = MountOptions {
             read_only: request.flags & MS_RDONLY != 0,
-            // A pod never panics for a disk.
-            on_error: if request.option("errors") == Some(b"continue") {
-                OnError::Continue
-            } else {
-                OnError::RemountReadOnly
-            },
+            on_error: on_error(request).unwrap_or(OnError::RemountReadOnly),
             now: request.context.now,
             ..MountOptions::default()
         };

@@ -20,7 +20,7 @@ const PIECE: usize = 256 << 10;
 /// A file of the host that somebody holds.
 #[derive(Debug)]
 pub(super) struct HostInode {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// The host's device and inode number.
     key: (u64, u64),
     file_type: FileType,

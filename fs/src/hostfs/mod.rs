@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use abi::flags::MS_RDONLY;
 use abi::{Errno, Error, Result};
 use executor::sorted::SortedMap;
 use executor::sync::Lock;
@@ -24,6 +25,7 @@ use self::inode::HostInode;
 use crate::io::NOT_RESIDENT;
 use crate::vfs::device::unnamed_device;
 use crate::vfs::inode::{FileSystem, FileSystemStatus, FileType, Inode, Timestamp};
+use crate::vfs::registry::MountRequest;
 
 /// What the host answers: the error is a number of Linux's errno(3).
 pub type HostResult<T> = core::result::Result<T, i32>;
@@ -237,6 +239,13 @@ impl HostFs {
 impl FileSystem for HostFs {
     fn type_name(&self) -> &'static str {
         "hostfs"
+    }
+
+    fn remount(&self, request: &MountRequest<'_>) -> Result<()> {
+        if request.flags & MS_RDONLY == 0 {
+            self.root.shared.check_writable()?;
+        }
+        Ok(())
     }
 
     fn root(&self) -> Arc<dyn Inode> {

@@ -54,7 +54,7 @@ struct Shared {
     device: u64,
     /// Bytes that files hold, in whole blocks.
     used_bytes: AtomicU64,
-    limit_bytes: u64,
+    limit_bytes: AtomicU64,
     nr_inodes: AtomicU64,
     next_inode: AtomicU64,
     /// Held by rmdir and rename, the two that lock more than one directory.
@@ -70,7 +70,7 @@ impl Shared {
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes)
-                    .filter(|&used| used <= self.limit_bytes)
+                    .filter(|&used| used <= self.limit_bytes.load(Ordering::Relaxed))
             })
             .map(drop)
             .map_err(|_| {
@@ -148,7 +148,7 @@ impl TmpFs {
         let shared = Arc::new(Shared {
             device: unnamed_device(),
             used_bytes: AtomicU64::new(0),
-            limit_bytes,
+            limit_bytes: AtomicU64::new(limit_bytes),
             nr_inodes: AtomicU64::new(0),
             next_inode: AtomicU64::new(1),
             structure: Lock::new(()),
@@ -169,12 +169,9 @@ impl TmpFs {
     /// `EINVAL` for values that are no numbers.
     pub fn from_request(request: &MountRequest<'_>) -> Result<Arc<dyn FileSystem>> {
         let budget = request.vfs.budget();
-        let memory = budget.total_bytes();
-        let limit = match request.option("size") {
-            Some(text) => {
-                parse_size(text, memory).ok_or(Errno::EINVAL.because("size is no number"))?
-            }
-            None => DEFAULT_SIZE.min(memory / 2),
+        let limit = match size(request)? {
+            Some(limit) => limit,
+            None => DEFAULT_SIZE.min(budget.total_bytes() / 2),
         };
         let root = NewAttributes {
             permissions: request.number("mode", 8, 0o1777)? & 0o7777,
@@ -184,6 +181,13 @@ impl TmpFs {
         };
         Ok(Arc::new(Self::with_root("tmpfs", limit, &root, budget)?))
     }
+}
+
+/// The option `size=`, if there is one.
+fn size(request: &MountRequest<'_>) -> Result<Option<u64>> {
+    let memory = request.vfs.budget().total_bytes();
+    let parse = |text| parse_size(text, memory).ok_or(Errno::EINVAL.because("size is no number"));
+    request.option("size").map(parse).transpose()
 }
 
 /// A size as `size=` takes it, in a pod of `memory` bytes; 0 means without limit.
@@ -211,10 +215,20 @@ impl FileSystem for TmpFs {
         Arc::<TmpInode>::clone(&self.root)
     }
 
+    fn remount(&self, request: &MountRequest<'_>) -> Result<()> {
+        if let Some(limit) = size(request)? {
+            if self.shared.used_bytes.load(Ordering::Relaxed) > limit {
+                return Err(Errno::EINVAL.because("it holds more than that"));
+            }
+            self.shared.limit_bytes.store(limit, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     fn status(&self) -> Result<FileSystemStatus> {
         let used = self.shared.used_bytes.load(Ordering::Relaxed);
         let nr_used = self.shared.nr_inodes.load(Ordering::Relaxed);
-        let nr_blocks = self.shared.limit_bytes / BLOCK_SIZE;
+        let nr_blocks = self.shared.limit_bytes.load(Ordering::Relaxed) / BLOCK_SIZE;
         let nr_free = nr_blocks.saturating_sub(used / BLOCK_SIZE);
         Ok(FileSystemStatus {
             magic: TMPFS_MAGIC,

@@ -84,6 +84,10 @@ pub struct Tree {
     /// Held while directories move, and while names are swept.
     structure: Lock<()>,
     limit: AtomicUsize,
+    /// Whether no mount of it may change anything.
+    pub(super) is_read_only: AtomicBool,
+    /// Files that are open for writing, in all its mounts.
+    pub(super) nr_writers: AtomicU32,
 }
 
 impl fmt::Debug for Dentry {
@@ -436,6 +440,8 @@ impl Tree {
             root,
             structure: Lock::new(()),
             limit: AtomicUsize::new(CACHE_LIMIT),
+            is_read_only: AtomicBool::new(false),
+            nr_writers: AtomicU32::new(0),
         })
     }
 

@@ -11,6 +11,7 @@ use abi::{Errno, Result};
 
 use super::file::FileOps;
 use super::flush::Flush;
+use super::registry::MountRequest;
 use super::xattr::XattrMode;
 use crate::io::{Sink, Source};
 
@@ -218,6 +219,17 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// `EIO` when the disk fails.
     fn sync(&self) -> Result<Option<Flush>> {
         Ok(None)
+    }
+
+    /// Takes other options (`MS_REMOUNT`). With `MS_RDONLY` nothing changes from now on; nobody has a file open for
+    /// writing then.
+    ///
+    /// # Errors
+    /// `EROFS` when it cannot be written, `EBUSY` when something of it has to be freed yet, `EINVAL` for values that
+    /// cannot be, `EIO`.
+    fn remount(&self, request: &MountRequest<'_>) -> Result<()> {
+        let _ = request;
+        Ok(())
     }
 
     /// Ends its last mount: writes everything back; changes may fail with `EROFS` from now on.

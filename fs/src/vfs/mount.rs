@@ -1,7 +1,10 @@
 //! What is mounted where: `mount(2)`, `umount2(2)`, `/proc/mounts`.
 //!
 //! A mount shows a directory of a file system (its root, or any directory for a bind mount) at a
-//! name of another mount. All mounts of a file system share its dentries.
+//! name of another mount. All mounts of a file system share its dentries. [`change`]: how a mount
+//! becomes another one.
+
+mod change;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -14,7 +17,9 @@ use abi::flags::{
 use abi::limits::MOUNT_MAX;
 use abi::{Errno, Result};
 use executor::sorted::SortedMap;
+use executor::sync::Lock;
 
+pub use self::change::Writer;
 use super::dentry::{Dentry, Tree};
 use super::device::{major, minor};
 use super::flush::Flush;
@@ -35,16 +40,21 @@ const KEPT_FLAGS: u32 = MS_RDONLY
     | MS_RELATIME
     | MS_STRICTATIME;
 
+/// A mount, and a name in it.
+type Point = (Arc<Mount>, Arc<Dentry>);
+
 /// One mount.
 #[derive(Debug)]
 pub struct Mount {
     id: u64,
     tree: Arc<Tree>,
     root: Arc<Dentry>,
-    /// What it covers; `None` for the root of all and for anonymous files.
-    point: Option<(Arc<Self>, Arc<Dentry>)>,
+    /// What it covers; `None` for the root of all and for anonymous files. Innermost lock.
+    point: Lock<Option<Point>>,
     source: Vec<u8>,
     flags: AtomicU32,
+    /// Files that are open for writing.
+    nr_writers: AtomicU32,
     is_anonymous: bool,
     /// Who wants to know what happens to its files.
     notify: Arc<Notify>,
@@ -54,7 +64,7 @@ impl Mount {
     fn new(
         tree: Arc<Tree>,
         root: Arc<Dentry>,
-        point: Option<(Arc<Self>, Arc<Dentry>)>,
+        point: Option<Point>,
         source: &[u8],
         flags: u32,
         notify: &Arc<Notify>,
@@ -63,9 +73,10 @@ impl Mount {
             id: next_id(),
             tree,
             root,
-            point,
+            point: Lock::new(point),
             source: source.to_vec(),
             flags: AtomicU32::new(flags & KEPT_FLAGS),
+            nr_writers: AtomicU32::new(0),
             is_anonymous: false,
             notify: Arc::clone(notify),
         })
@@ -79,9 +90,10 @@ impl Mount {
             id: next_id(),
             tree,
             root,
-            point: None,
+            point: Lock::default(),
             source: Vec::new(),
             flags: AtomicU32::new(0),
+            nr_writers: AtomicU32::new(0),
             is_anonymous: true,
             notify: Arc::default(),
         }))
@@ -98,8 +110,8 @@ impl Mount {
     }
 
     /// The mount and name that it covers.
-    pub(super) const fn point(&self) -> Option<&(Arc<Self>, Arc<Dentry>)> {
-        self.point.as_ref()
+    pub(super) fn point(&self) -> Option<Point> {
+        self.point.lock().clone()
     }
 
     pub(super) const fn is_anonymous(&self) -> bool {
@@ -125,9 +137,14 @@ impl Mount {
         &self.tree.file_system
     }
 
-    /// The `MS_` flags of `mount(2)`.
+    /// The `MS_` flags of `mount(2)`, with that of a file system that is read-only.
     pub fn flags(&self) -> u32 {
-        self.flags.load(Ordering::Relaxed)
+        let flags = self.flags.load(Ordering::SeqCst);
+        if self.tree.is_read_only.load(Ordering::SeqCst) {
+            flags | MS_RDONLY
+        } else {
+            flags
+        }
     }
 
     /// Fails on a read-only mount.
@@ -161,9 +178,8 @@ impl Mount {
         }
     }
 
-    /// The options as `/proc/mounts` shows them, e.g. `rw,nosuid,relatime`.
-    fn options(&self) -> String {
-        let flags = self.flags();
+    /// These flags as `/proc/mounts` shows them, e.g. `rw,nosuid,relatime`.
+    fn options(flags: u32) -> String {
         let mut options = String::from(if flags & MS_RDONLY == 0 { "rw" } else { "ro" });
         let names = [
             (MS_SYNCHRONOUS, ",sync"),
@@ -209,20 +225,33 @@ impl MountTable {
     }
 
     fn add(&mut self, mount: Arc<Mount>) {
-        if let Some((parent, dentry)) = &mount.point {
-            dentry.add_mount_count();
-            self.by_point
-                .insert(key(parent, dentry), Arc::clone(&mount));
-        }
+        self.cover(&mount);
         self.list.push(mount);
     }
 
     fn remove(&mut self, mount: &Arc<Mount>) {
-        if let Some((parent, dentry)) = &mount.point {
-            dentry.remove_mount();
-            self.by_point.remove(&key(parent, dentry));
-        }
+        self.uncover(mount);
         self.list.retain(|other| !Arc::ptr_eq(other, mount));
+    }
+
+    /// From now on walks lead from the point of `mount` into it.
+    fn cover(&mut self, mount: &Arc<Mount>) {
+        if let Some((parent, dentry)) = mount.point() {
+            dentry.add_mount_count();
+            self.by_point
+                .insert(key(&parent, &dentry), Arc::clone(mount));
+        }
+    }
+
+    fn uncover(&mut self, mount: &Mount) {
+        if let Some((parent, dentry)) = mount.point() {
+            dentry.remove_mount();
+            self.by_point.remove(&key(&parent, &dentry));
+        }
+    }
+
+    fn holds(&self, mount: &Arc<Mount>) -> bool {
+        self.list.iter().any(|other| Arc::ptr_eq(other, mount))
     }
 
     /// The dentries of a file system that is mounted already.
@@ -235,6 +264,14 @@ impl MountTable {
             .find(same)
             .map(|mount| Arc::clone(mount.tree()))
     }
+}
+
+/// The dentries of a file system that is mounted with these flags.
+fn new_tree(file_system: Arc<dyn FileSystem>, flags: u32) -> Result<Arc<Tree>> {
+    let tree = Tree::new(file_system)?;
+    let is_read_only = flags & MS_RDONLY != 0;
+    tree.is_read_only.store(is_read_only, Ordering::Relaxed);
+    Ok(Arc::new(tree))
 }
 
 impl Vfs {
@@ -263,7 +300,7 @@ impl Vfs {
         source: &[u8],
         flags: u32,
     ) -> Result<Location> {
-        let tree = Arc::new(Tree::new(file_system)?);
+        let tree = new_tree(file_system, flags)?;
         let root = Arc::clone(&tree.root);
         let mount = Mount::new(tree, root, None, source, flags, &self.notify);
         let mut mounts = self.mounts.lock();
@@ -290,7 +327,7 @@ impl Vfs {
         let known = self.mounts.lock().tree_of(&file_system);
         let tree = match known {
             Some(tree) => tree,
-            None => Arc::new(Tree::new(file_system)?),
+            None => new_tree(file_system, flags)?,
         };
         let root = Arc::clone(&tree.root);
         self.attach(tree, root, target, source, flags)
@@ -324,42 +361,22 @@ impl Vfs {
         Ok(Location::of_mount(mount))
     }
 
-    /// `mount(2)`: a new mount, a bind mount (`MS_BIND`), or new flags (`MS_REMOUNT`).
+    /// `mount(2)`: a new mount, a bind mount (`MS_BIND`), another place (`MS_MOVE`), or other options (`MS_REMOUNT`).
     ///
     /// `data`: options of the type, separated by commas, e.g. `size=64m`. Propagation flags are
     /// taken and mean nothing: there is one mount namespace.
     ///
     /// # Errors
     /// `EPERM` for ordinary users, `ENODEV` for an unknown type, `EINVAL`, `ENOENT`, `ENOTDIR`,
-    /// `EBUSY`, and what the file system says.
+    /// `EBUSY`, `ELOOP`, and what the file system says.
     ///
     /// # References
-    /// mount(2). Deviates: no `MS_MOVE`.
+    /// mount(2); Linux v6.12 `fs/namespace.c` `path_mount`. Deviates: no propagation.
     pub fn mount(&self, cx: &Context<'_>, call: &MountCall<'_>) -> Result<()> {
         if !cx.caller.has(CAP_SYS_ADMIN) {
             return Err(Errno::EPERM.because("only the superuser mounts"));
         }
         let target = self.walk(cx, call.target, Follow::Yes)?;
-        if call.flags & MS_REMOUNT != 0 {
-            if !target.is_mount_root() {
-                return Err(Errno::EINVAL.because("not a mount point"));
-            }
-            target
-                .mount
-                .flags
-                .store(call.flags & KEPT_FLAGS, Ordering::Relaxed);
-            return Ok(());
-        }
-        if call.flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE) != 0 {
-            return Ok(());
-        }
-        if call.flags & MS_MOVE != 0 {
-            return Err(Errno::EINVAL.because("mounts cannot be moved"));
-        }
-        if call.flags & MS_BIND != 0 {
-            let origin = self.walk(cx, call.source, Follow::Yes)?;
-            return self.bind(&origin, &target, call.flags);
-        }
         let request = MountRequest {
             source: call.source,
             options: call.data,
@@ -367,6 +384,23 @@ impl Vfs {
             vfs: self,
             context: cx,
         };
+        if call.flags & MS_REMOUNT != 0 {
+            return target.mount.remount(&target, &request);
+        }
+        if call.flags & MS_BIND != 0 {
+            let origin = self.walk(cx, call.source, Follow::Yes)?;
+            return self.bind(&origin, &target, call.flags);
+        }
+        if call.flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE) != 0 {
+            return Ok(());
+        }
+        if call.flags & MS_MOVE != 0 {
+            if call.source.is_empty() {
+                return Err(Errno::EINVAL.because("nothing to move"));
+            }
+            let source = self.walk(cx, call.source, Follow::Yes)?;
+            return self.move_mount(source, target);
+        }
         let file_system = registry::make(call.type_name, &request)?;
         self.mount_at(file_system, &target, call.source, call.flags)?;
         Ok(())
@@ -375,31 +409,31 @@ impl Vfs {
     fn bind(&self, origin: &Location, target: &Location, flags: u32) -> Result<()> {
         let tree = Arc::clone(origin.mount.tree());
         let root = Arc::clone(&origin.dentry);
-        let inherited = origin.mount.flags() | (flags & MS_RDONLY);
+        let inherited = origin.mount.flags.load(Ordering::Relaxed);
         self.attach(tree, root, target, &origin.mount.source, inherited)?;
         if flags & MS_REC == 0 {
             return Ok(());
         }
         let below: Vec<_> = self.mounts.lock().list.clone();
         for mount in below {
-            let Some((parent, dentry)) = &mount.point else {
+            let Some((parent, dentry)) = mount.point() else {
                 continue;
             };
-            if !Arc::ptr_eq(parent, &origin.mount) || !origin.dentry.is_at_or_above(dentry) {
+            if !Arc::ptr_eq(&parent, &origin.mount) || !origin.dentry.is_at_or_above(&dentry) {
                 continue;
             }
             let bound = self.descend(target.clone());
             if Arc::ptr_eq(&bound.mount, &mount) {
                 continue;
             }
-            let copy = Location::new(bound.mount, Arc::clone(dentry));
+            let copy = Location::new(bound.mount, dentry);
             let root = Arc::clone(&mount.root);
             self.attach(
                 Arc::clone(&mount.tree),
                 root,
                 &copy,
                 &mount.source,
-                mount.flags(),
+                mount.flags.load(Ordering::Relaxed),
             )?;
         }
         Ok(())
@@ -428,7 +462,7 @@ impl Vfs {
         }
         let mount = Arc::clone(&target.mount);
         drop(target);
-        if mount.point.is_none() {
+        if mount.point().is_none() {
             return Err(Errno::EBUSY.because("the root cannot be unmounted"));
         }
         let mut mounts = self.mounts.lock();
@@ -496,7 +530,8 @@ impl Vfs {
             escape(&mut text, mount.shown_source());
             text.push(b' ');
             escape(&mut text, &point);
-            let (type_name, options) = (mount.file_system().type_name(), mount.options());
+            let type_name = mount.file_system().type_name();
+            let options = Mount::options(mount.flags());
             text.extend_from_slice(format!(" {type_name} {options} 0 0\n").as_bytes());
         }
         text
@@ -506,7 +541,7 @@ impl Vfs {
     pub fn mountinfo_text(&self, root: &Location) -> Vec<u8> {
         let mut text = Vec::new();
         for (mount, point) in self.visible(root) {
-            let parent = mount.point.as_ref().map_or(0, |(parent, _)| parent.id);
+            let parent = mount.point().map_or(0, |(parent, _)| parent.id);
             let device = mount
                 .root
                 .inode()
@@ -518,11 +553,13 @@ impl Vfs {
             escape(&mut text, &mount.root.path_in_tree());
             text.push(b' ');
             escape(&mut text, &point);
-            let (type_name, options) = (mount.file_system().type_name(), mount.options());
+            let type_name = mount.file_system().type_name();
+            let options = Mount::options(mount.flags.load(Ordering::Relaxed));
             text.extend_from_slice(format!(" {options} - {type_name} ").as_bytes());
             escape(&mut text, mount.shown_source());
-            let mode = options.get(..2).unwrap_or_default();
-            text.extend_from_slice(format!(" {mode}\n").as_bytes());
+            let is_read_only = mount.tree.is_read_only.load(Ordering::Relaxed);
+            let mode: &[u8] = if is_read_only { b" ro\n" } else { b" rw\n" };
+            text.extend_from_slice(mode);
         }
         text
     }
@@ -549,9 +586,8 @@ fn detach_below(mounts: &mut MountTable, top: &Arc<Mount>) {
             .iter()
             .filter(|mount| {
                 mount
-                    .point
-                    .as_ref()
-                    .is_some_and(|(at, _)| Arc::ptr_eq(at, &parent))
+                    .point()
+                    .is_some_and(|(at, _)| Arc::ptr_eq(&at, &parent))
             })
             .cloned()
             .collect();

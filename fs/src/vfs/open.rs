@@ -12,13 +12,14 @@ use abi::{Errno, Result};
 use super::device::DeviceKind;
 use super::file::FileOps;
 use super::inode::{FileType, Metadata, Naming, NewAttributes, NewNode, SetAttributes, Timestamp};
+use super::mount::Writer;
 use super::path::Location;
 use super::permission::{READ, WRITE};
 use super::walk::{Last, Slashes, Walker};
 use super::{Caller, Context, Vfs};
 
 /// An opened file, before the kernel makes a description of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Opened {
     /// Which file. A FIFO is opened further by the kernel.
     pub location: Location,
@@ -26,6 +27,8 @@ pub struct Opened {
     pub ops: Option<Arc<dyn FileOps>>,
     /// Whether `O_TRUNC` has cut it: who watches the file is told after the open.
     pub is_truncated: bool,
+    /// To be held as long as it is open, if it is open for writing.
+    pub writer: Option<Writer>,
 }
 
 /// Whether the call itself made the file: its permissions do not hold up its maker then.
@@ -66,6 +69,7 @@ impl Vfs {
                 location,
                 ops: None,
                 is_truncated: false,
+                writer: None,
             });
         }
         self.open_location(&cx.caller, location, flags, birth, cx.now)
@@ -202,13 +206,17 @@ impl Vfs {
         if flags & O_DIRECTORY != 0 && file_type != FileType::Directory {
             return Err(Errno::ENOTDIR.into());
         }
-        let mut is_truncated = false;
         if birth == Birth::Old {
             check_access(caller, &location, flags)?;
-            if flags & O_TRUNC != 0 && file_type == FileType::Regular {
-                truncate(caller, &location, 0, now)?;
-                is_truncated = true;
-            }
+        }
+        let is_regular = file_type == FileType::Regular;
+        let writer = match flags & O_ACCMODE {
+            O_WRONLY | O_RDWR if is_regular => Some(location.mount.writer()?),
+            _ => None,
+        };
+        let is_truncated = birth == Birth::Old && flags & O_TRUNC != 0 && is_regular;
+        if is_truncated {
+            truncate(caller, &location, 0, now)?;
         }
         let ops = match location.inode.open()? {
             Some(ops) => Some(ops),
@@ -218,6 +226,7 @@ impl Vfs {
             location,
             ops,
             is_truncated,
+            writer,
         })
     }
 

@@ -91,7 +91,7 @@ impl Location {
             let Some((mount, dentry)) = self.mount.point() else {
                 break;
             };
-            self = Self::new(Arc::clone(mount), Arc::clone(dentry));
+            self = Self::new(mount, dentry);
         }
         self
     }
@@ -109,7 +109,7 @@ impl Location {
                 let Some((mount, dentry)) = here.mount.point() else {
                     break here.is_absolute_root(root);
                 };
-                here = Self::new(Arc::clone(mount), Arc::clone(dentry));
+                here = Self::new(mount, dentry);
                 continue;
             }
             let place = here.dentry.place();
@@ -157,10 +157,10 @@ impl Location {
 
     /// The root of the outermost mount.
     fn top(&self) -> Self {
-        let mut mount = &self.mount;
+        let mut mount = Arc::clone(&self.mount);
         while let Some((above, _)) = mount.point() {
             mount = above;
         }
-        Self::of_mount(Arc::clone(mount))
+        Self::of_mount(mount)
     }
 }

@@ -33,7 +33,7 @@ use ::fs::vfs::inode::{FileType, Timestamp};
 use executor::sync::Lock;
 use fs_block::{BlockDevice, BlockError, MemDisk};
 
-pub use images::{Random, Scratch, assert_clean, mke2fs};
+pub use images::{Random, Scratch, assert_clean, mke2fs, tool};
 
 /// A time that is past for `e2fsck`.
 pub const NOW: Timestamp = Timestamp {

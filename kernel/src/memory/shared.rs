@@ -19,6 +19,7 @@ use fs::io::{NOT_RESIDENT, VecSink};
 use fs::memfd::MemFile;
 use fs::vfs::flush::Flush;
 use fs::vfs::inode::{Inode, Timestamp};
+use fs::vfs::mount::Writer;
 
 use super::{AddressSpace, Budget, Charge, Class};
 use crate::ipc::sysv::shm::Attachment;
@@ -47,6 +48,8 @@ pub struct Backing {
     pub offset: u64,
     /// Whether the file was open for writing, so that changes go to it.
     pub is_writable: bool,
+    /// Keeps the file's mount writable, if it was open for writing.
+    pub writer: Option<Arc<Writer>>,
     /// For a segment of System V: that the process has it.
     pub attachment: Option<Arc<Attachment>>,
 }
@@ -396,6 +399,7 @@ mod tests {
             inode: Arc::clone(inode),
             offset: 0,
             is_writable: true,
+            writer: None,
             attachment: None,
         };
         let count = SharedCount::default();

@@ -14,6 +14,7 @@ use fs::notify::Notify;
 use fs::vfs::Opened;
 use fs::vfs::file::FileOps;
 use fs::vfs::inode::{FileType, Metadata, Timestamp};
+use fs::vfs::mount::Writer;
 use fs::vfs::path::Location;
 
 use super::{Anonymous, Backing, Identity, OpenFile};
@@ -49,6 +50,7 @@ impl OpenFile {
             location,
             ops,
             is_truncated,
+            writer,
         } = opened;
         let file_type = location.file_type();
         let (backing, flags) = match ops {
@@ -58,7 +60,8 @@ impl OpenFile {
             Some(ops) => (Backing::Ops(ops), flags),
             None => (Backing::Inode(Arc::clone(&location.inode)), flags),
         };
-        let file = Self::new(Identity::Located(location), backing, file_type, flags);
+        let identity = Identity::Located(location);
+        let file = Self::new(identity, backing, file_type, flags, writer);
         if is_truncated {
             file.notify(IN_MODIFY);
         }
@@ -69,7 +72,7 @@ impl OpenFile {
     pub fn anonymous(ops: Arc<dyn FileOps>, anonymous: Anonymous, flags: u32) -> Arc<Self> {
         let file_type = anonymous.metadata.file_type;
         let identity = Identity::Anonymous(Box::new(anonymous));
-        Self::new(identity, Backing::Ops(ops), file_type, flags)
+        Self::new(identity, Backing::Ops(ops), file_type, flags, None)
     }
 
     /// A description of one end of `pipe(2)`; the access mode of `flags` must match the end.
@@ -90,7 +93,7 @@ impl OpenFile {
         };
         let name = Cow::Owned(format!("pipe:[{number}]"));
         let identity = Identity::Anonymous(Box::new(Anonymous { metadata, name }));
-        Self::new(identity, Backing::Pipe(end), FileType::Fifo, flags)
+        Self::new(identity, Backing::Pipe(end), FileType::Fifo, flags, None)
     }
 
     /// A description of a named pipe's end.
@@ -100,10 +103,17 @@ impl OpenFile {
             Backing::Pipe(end),
             FileType::Fifo,
             flags,
+            None,
         )
     }
 
-    fn new(identity: Identity, backing: Backing, file_type: FileType, flags: u32) -> Arc<Self> {
+    fn new(
+        identity: Identity,
+        backing: Backing,
+        file_type: FileType,
+        flags: u32,
+        writer: Option<Writer>,
+    ) -> Arc<Self> {
         let reaper = match &identity {
             Identity::Located(location) => Some(Arc::clone(location.mount.notify())),
             Identity::Anonymous(_) => None,
@@ -118,6 +128,7 @@ impl OpenFile {
             flock: OnceLock::new(),
             watches: OnceLock::new(),
             atime_checked: AtomicI64::new(i64::MIN),
+            writer: writer.map(Arc::new),
             _reaper: Reaper(reaper),
         });
         file.notify(IN_OPEN);

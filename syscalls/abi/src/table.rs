@@ -183,7 +183,7 @@ macro_rules! for_each_syscall {
             (160, now, system::setrlimit, (resource: u32, limit: UserAddr), full, "setrlimit(2)", linux32 = "setrlimit"),
             (161, now, dir::chroot, (path: UserAddr), full, "chroot(2)", linux32 = "chroot"),
             (162, may_block, file::sync, (), full, "sync(2)", linux32 = "sync"),
-            (165, may_block, dir::mount, (source: UserAddr, target: UserAddr, kind: UserAddr, flags: u32, data: UserAddr), partial("no move, no propagation"), "mount(2)", linux32 = "mount"),
+            (165, may_block, dir::mount, (source: UserAddr, target: UserAddr, kind: UserAddr, flags: u32, data: UserAddr), partial("no propagation"), "mount(2)", linux32 = "mount"),
             (166, may_block, dir::umount2, (target: UserAddr, flags: u32), full, "umount2(2)", linux32 = "umount2"),
             (169, now, system::reboot, (magic: u32, magic2: u32, command: u32, argument: UserAddr), partial("halt, power off and restart; no kexec"), "reboot(2)", linux32 = "reboot"),
             (170, now, system::sethostname, (name: UserAddr, len: i32), full, "sethostname(2)", linux32 = "sethostname"),

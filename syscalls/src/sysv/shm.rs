@@ -74,6 +74,7 @@ pub(crate) fn shmat(cx: Cx<'_>, id: i32, address: UserAddr, flags: u32) -> Resul
         inode: segment.file.clone(),
         offset: 0,
         is_writable,
+        writer: None,
         attachment: Some(attachment),
     };
     let count = &cx.kernel.shared_mappings;

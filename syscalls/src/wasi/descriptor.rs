@@ -190,6 +190,7 @@ impl Wx<'_> {
                     location,
                     ops: None,
                     is_truncated: false,
+                    writer: None,
                 };
                 OpenFile::from_opened(opened, O_PATH | O_DIRECTORY)
             }

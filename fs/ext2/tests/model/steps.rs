@@ -111,9 +111,19 @@ pub(crate) fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
             let ino = fs.create_unnamed(dir_ino, Naming::Later, PLAIN).unwrap();
             model.add_unnamed(ino);
         }
-        75..79 => change_attributes(fs, model, random),
+        75..78 => change_attributes(fs, model, random),
+        78 => remount(fs, model),
         _ => change_file(fs, model, random),
     }
+}
+
+/// Read-only and back, unless something without a name is held.
+fn remount(fs: &mut Ext2<MemDisk>, model: &Model) {
+    let is_held = model.held.iter().any(|id| model.nodes[*id].nr_links == 0);
+    let expected = if is_held { Err(Error::Busy) } else { Ok(()) };
+    assert_eq!(fs.remount_read_only(NOW), expected);
+    assert_eq!(fs.is_read_only(), !is_held);
+    fs.remount_writable(NOW).unwrap();
 }
 
 fn hold_or_release(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
