@@ -4,9 +4,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use abi::Errno;
 use abi::layout::Stat64;
 use common::{DATA, Guest, STRINGS, World};
+use fs::ext2_mount::Ext2Fs;
+use fs::vfs::Follow;
+use fs::vfs::inode::Timestamp;
+use fs_block::MemDisk;
+use fs_ext2::{FormatOptions, MountOptions};
 
 const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
@@ -53,6 +60,86 @@ fn holes_are_punched_in_memory_and_cost_nothing() {
     assert_eq!(stat(&guest, fd).0, 256 << 32);
     assert_eq!(fallocate(0, [0, 512], [9, 0]), Ok(0));
     assert_eq!(stat(&guest, fd).0, (512 << 32) + 9);
+}
+
+/// What Linux 6.18 answers for modes and files, on tmpfs; on Ext2 the same.
+#[test]
+fn fallocate_names_the_first_thing_that_is_wrong() {
+    const KEEP: u32 = 1;
+    const PUNCH: u32 = 2;
+    const COLLAPSE: u32 = 8;
+    const ZERO: u32 = 0x10;
+    const INSERT: u32 = 0x20;
+    const UNSHARE: u32 = 0x40;
+    let world = World::new();
+    let guest = world.guest();
+    let at = guest.put_string(STRINGS, b"/disk");
+    assert_eq!(guest.sys("mkdir", &[at, 0o755]), Ok(0));
+    let (format, options) = (FormatOptions::default(), MountOptions::default());
+    let mut made = fs_ext2::format(MemDisk::zeroed(1 << 20), &format, options).unwrap();
+    made.unmount(Timestamp::default()).unwrap();
+    let ext2 = Ext2Fs::mount(Box::new(made.into_device()), options).unwrap();
+    let root = world.kernel.root().unwrap();
+    let context = world.kernel.root_context(&root);
+    let vfs = &world.kernel.vfs;
+    let target = vfs.walk(&context, b"/disk", Follow::Yes).unwrap();
+    vfs.mount_at(Arc::new(ext2), &target, b"disk", 0).unwrap();
+    for path in [&b"/tmp/file"[..], b"/disk/file"] {
+        let fd = open(&guest, path);
+        let path = guest.put_string(STRINGS, path);
+        let only = guest.sys("open", &[path, 0]).unwrap();
+        let null = open(&guest, b"/dev/null");
+        let call = |fd: u32, mode: u32, from: [u32; 2]| {
+            guest.sys("fallocate", &[fd, mode, from[0], from[1], 4096, 0])
+        };
+        assert_eq!(guest.sys("write", &[fd, DATA, 9]), Ok(9));
+        let end = [u32::MAX, 0x7fff_ffff];
+        for mode in [
+            0,
+            KEEP,
+            PUNCH | KEEP,
+            COLLAPSE,
+            ZERO,
+            ZERO | KEEP,
+            INSERT,
+            UNSHARE,
+            UNSHARE | KEEP,
+        ] {
+            assert_eq!(call(only, mode, [0, 0]), Err(Errno::EBADF), "{mode:#x}");
+            assert_eq!(call(null, mode, [0, 0]), Err(Errno::ENODEV), "{mode:#x}");
+            assert_eq!(call(fd, mode, end), Err(Errno::EFBIG), "{mode:#x}");
+            let supported = matches!(mode & !KEEP, 0 | PUNCH | ZERO);
+            let expected = if supported {
+                Ok(0)
+            } else {
+                Err(Errno::EOPNOTSUPP)
+            };
+            assert_eq!(call(fd, mode, [0, 0]), expected, "{mode:#x}");
+        }
+        for mode in [
+            PUNCH,
+            4,
+            COLLAPSE | KEEP,
+            INSERT | KEEP,
+            COLLAPSE | INSERT,
+            PUNCH | ZERO | KEEP,
+            PUNCH | UNSHARE | KEEP,
+            0x100,
+        ] {
+            for fd in [fd, only, null] {
+                assert_eq!(call(fd, mode, [0, 0]), Err(Errno::EOPNOTSUPP), "{mode:#x}");
+            }
+        }
+    }
+    // What cannot be done leaves the bytes: an Ext2 takes no space behind the end.
+    let fd = open(&guest, b"/disk/kept");
+    guest.put_words(DATA, &[7, 7]);
+    assert_eq!(guest.sys("write", &[fd, DATA, 8]), Ok(8));
+    let far = guest.sys("fallocate", &[fd, ZERO | KEEP, 0, 0, 1 << 16, 0]);
+    assert_eq!(far, Err(Errno::EOPNOTSUPP));
+    assert_eq!(guest.sys("fallocate", &[fd, ZERO, 0, 0, 4, 0]), Ok(0));
+    assert_eq!(guest.sys("pread64", &[fd, DATA, 8, 0, 0]), Ok(8));
+    assert_eq!(guest.bytes(DATA, 8).unwrap(), [0, 0, 0, 0, 7, 0, 0, 0]);
 }
 
 /// A mount is not made read-only while a description is open for writing, through however many descriptors.

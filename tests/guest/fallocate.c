@@ -3,6 +3,14 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
+// musl's fcntl.h has two of the modes.
+#ifndef FALLOC_FL_COLLAPSE_RANGE
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#define FALLOC_FL_ZERO_RANGE 0x10
+#define FALLOC_FL_INSERT_RANGE 0x20
+#define FALLOC_FL_UNSHARE_RANGE 0x40
+#endif
+
 #define MIB (1 << 20)
 
 static long long size_of(int fd)
@@ -74,6 +82,17 @@ static void allocation(void)
 	SHOW(fallocate(ends_of[1], 0, 0, 1));
 	int null = open("/dev/null", O_WRONLY);
 	SHOW(fallocate(null, 0, 0, 1));
+	// Modes that no file system has, and those that some have, of the wrong files.
+	SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	SHOW(fallocate(only, FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	SHOW(fallocate(only, FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE, 0, 1));
+	SHOW(fallocate(only, FALLOC_FL_COLLAPSE_RANGE, 0, 1));
+	SHOW(fallocate(only, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	SHOW(fallocate(only, FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	SHOW(fallocate(ends_of[1], FALLOC_FL_INSERT_RANGE, 0, 1));
+	SHOW(fallocate(null, FALLOC_FL_ZERO_RANGE, 0, 1));
+	SHOW(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, INT64_MAX, 1));
+	SHOW(fallocate(fd, FALLOC_FL_UNSHARE_RANGE, 0, 1));
 	close(only), close(folder), close(null), close(fd);
 	MUST(unlink("space"));
 }

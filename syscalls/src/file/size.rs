@@ -1,6 +1,9 @@
 //! The length of files and the space they take: truncate(2), fallocate(2).
 
-use abi::flags::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, IN_MODIFY};
+use abi::flags::{
+    FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE, IN_MODIFY,
+};
 use abi::types::{Fd, UserAddr};
 use abi::{Errno, Result};
 use fs::vfs::inode::{Extent, FileType};
@@ -29,6 +32,9 @@ pub(crate) fn ftruncate64(cx: Cx<'_>, fd: Fd, len: i64) -> Result<()> {
 }
 
 /// fallocate(2): `offset` and `len` in bytes.
+///
+/// # References
+/// Linux v6.12 `fs/open.c` `vfs_fallocate`.
 pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) -> Result<()> {
     let file = cx.file(fd)?;
     let offset = not_negative(offset)?;
@@ -36,9 +42,14 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
         0 => return Err(Errno::EINVAL.because("an empty range")),
         len => len,
     };
-    const PUNCH: u32 = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     let shape = mode & !FALLOC_FL_KEEP_SIZE;
-    if !matches!(shape, 0 | FALLOC_FL_ZERO_RANGE) && mode != PUNCH {
+    let is_known = match shape {
+        0 | FALLOC_FL_ZERO_RANGE | FALLOC_FL_UNSHARE_RANGE => true,
+        FALLOC_FL_PUNCH_HOLE => mode != shape,
+        FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE => mode == shape,
+        _ => false,
+    };
+    if !is_known {
         return Err(Errno::EOPNOTSUPP.because("no such mode of fallocate"));
     }
     if !file.is_writable() {
@@ -54,8 +65,11 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
     if i64::try_from(end).is_err() {
         return Err(Errno::EFBIG.into());
     }
+    if !matches!(shape, 0 | FALLOC_FL_ZERO_RANGE | FALLOC_FL_PUNCH_HOLE) {
+        return Err(Errno::EOPNOTSUPP.because("no file system moves or unshares bytes"));
+    }
     drop_set_id(cx, &file)?;
-    if mode == PUNCH {
+    if shape == FALLOC_FL_PUNCH_HOLE {
         inode.punch(offset, end, cx.kernel.now())?;
         file.notify(IN_MODIFY);
         return Ok(());
@@ -65,10 +79,12 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
         limit::check(cx, end)?;
         extent = Extent::Grow;
     }
-    if shape == FALLOC_FL_ZERO_RANGE {
-        inode.punch(offset, end, cx.kernel.now())?;
-    }
     inode.allocate((offset, end), extent, cx.kernel.now())?;
+    if shape == FALLOC_FL_ZERO_RANGE {
+        // There is room, and nothing was lost before that was known.
+        inode.punch(offset, end, cx.kernel.now())?;
+        inode.allocate((offset, end), extent, cx.kernel.now())?;
+    }
     file.notify(IN_MODIFY);
     Ok(())
 }
