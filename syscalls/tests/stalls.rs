@@ -201,6 +201,38 @@ fn a_read_waits_for_its_blocks_and_comes_back_with_all_of_them() {
 }
 
 #[test]
+fn a_disk_far_away_becomes_read_only_and_writable_again() {
+    const MS_REMOUNT: u32 = 32;
+    const MS_RDONLY: u32 = 1;
+    let pod = Pod::new();
+    let guest = pod.world.guest();
+    let fd = pod.open(&guest, b"/mnt/file", O_RDWR | O_CREAT);
+    assert_eq!(pod.call(&guest, "write", &[fd, DATA, 8192]).0, Ok(8192));
+    assert_eq!(guest.sys("close", &[fd]), Ok(0));
+    let remount = |flags: u32| {
+        let target = guest.put_string(STRINGS, b"/mnt");
+        let arguments = [0, target, 0, MS_REMOUNT | flags, 0];
+        let result = pod.call(&guest, "mount", &arguments).0;
+        while pod.answer() {}
+        result
+    };
+    // `s_state` and `s_mnt_count`, as they would be after a crash. To make it was a mount, too.
+    let state = || {
+        let image = pod.durable.lock().snapshot();
+        (image[1024 + 58], image[1024 + 52])
+    };
+    assert_eq!(state(), (0, 2));
+    assert_eq!(remount(MS_RDONLY), Ok(0));
+    assert_eq!(state(), (1, 2));
+    let path = guest.put_string(STRINGS, b"/mnt/file");
+    let opened = pod.call(&guest, "open", &[path, O_RDWR]).0;
+    assert_eq!(opened, Err(Errno::EROFS));
+    assert_eq!(remount(0), Ok(0));
+    assert_eq!(state(), (0, 3));
+    pod.open(&guest, b"/mnt/file", O_RDWR);
+}
+
+#[test]
 fn fsync_waits_until_its_bytes_are_durable_and_tells_why_not() {
     let pod = Pod::new();
     let guest = pod.world.guest();
