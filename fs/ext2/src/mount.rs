@@ -190,13 +190,12 @@ impl<D: BlockDevice> Ext2<D> {
     /// Allows changes where none were (`MS_REMOUNT` without `MS_RDONLY`): the disk is in use again.
     ///
     /// # Errors
-    /// `Unsupported` for a disk that is only read, `ReadOnly` when the device takes no writes, `NotResident`, `Io`.
+    /// `ReadOnly` for a disk that is only read, and when the device takes no writes; `NotResident`, `Io`.
     pub fn remount_writable(&mut self, now: Timestamp) -> Result<()> {
         if !self.read_only {
             return Ok(());
         }
-        self.superblock.check_writable()?;
-        if self.cache.device().is_read_only() {
+        if self.superblock.check_writable().is_err() || self.cache.device().is_read_only() {
             return Err(Error::ReadOnly);
         }
         self.state_at_mount = self.superblock.state;
