@@ -51,8 +51,7 @@ describe("a pod on an ext4", () => {
     const script = "grep ' / ' /proc/mounts; echo >/root/new; rm /root/numbers; mount -o remount,rw /; echo here >/tmp/new; cat /tmp/new";
     const { stdout, stderr } = await sh(script, ["--image", image]);
     expect(stdout).toBe("/dev/root / ext4 ro,relatime 0 0\nhere\n");
-    expect(stderr.match(/Read-only file system/g)).toHaveLength(2);
-    expect(stderr).toContain("mount: ");
+    expect(stderr.match(/Read-only file system/g)).toHaveLength(3);
   });
 
   it("is as it was when it is saved", async () => {
@@ -74,7 +73,8 @@ describe("a pod on an ext4", () => {
       "--image",
       broken,
     ]);
-    expect(stderr.match(/Structure needs cleaning/g)).toHaveLength(2);
+    // `EUCLEAN`, for which musl has no words.
+    expect(stderr.match(/No error information/g)).toHaveLength(2);
     expect([status, stdout]).toEqual([0, await readFile(join(files, "etc/passwd"), "utf8")]);
   });
 });
