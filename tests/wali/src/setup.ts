@@ -9,6 +9,8 @@ const run = promisify(execFile);
 const COMMON = ["-O1", "-Wall", "-Wextra", "-Werror", "-std=gnu17"];
 const WALI = [
   "--target=wasm32-linux-muslwali",
+  // Else clang runs any wasm-opt in PATH, which may be too old for what clang writes.
+  "--no-wasm-opt",
   "-nostdlib",
   "-ffreestanding",
   "-Wl,--stack-first",

@@ -32,7 +32,8 @@ async function compilePrograms(): Promise<void> {
   await Promise.all(
     sources.map((source) => {
       const name = source.slice(0, -".c".length);
-      const flags = ["--target=wasm32-wasi", "-Wno-deprecated", "-Wall", "-Wextra", "-Werror", "-O1"];
+      // Without that option, clang runs any wasm-opt in PATH.
+      const flags = ["--target=wasm32-wasi", "--no-wasm-opt", "-Wno-deprecated", "-Wall", "-Wextra", "-Werror", "-O1"];
       flags.push(...(FLAGS[name] ?? []));
       return run("clang-22", [...flags, "-o", `${TARGET}programs/${name}.wasm`, `${PROGRAMS}${source}`]);
     }),
