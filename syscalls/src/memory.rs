@@ -238,18 +238,31 @@ pub(crate) fn meet(cx: Cx<'_>, number: u32) -> Result<bool> {
     if !space.has_shared() {
         return Ok(false);
     }
-    space.sync_shared(&**cx.memory(), cx.kernel.now())?;
+    space.give_shared(&**cx.memory(), cx.kernel.now())?;
+    if is_ending(number) {
+        return Ok(false);
+    }
+    space.take_shared(&**cx.memory())?;
     Ok(true)
 }
 
-/// After a call that was waited for: what others have changed meanwhile. The call has been made: what is not here
-/// comes at the next.
+/// Whether the call ends mappings: nobody looks at them any more.
+fn is_ending(number: u32) -> bool {
+    const ENDING: &[&str] = &["exit", "exit_group", "munmap", "shmdt"];
+    abi::table::info(number).is_some_and(|call| ENDING.contains(&call.name))
+}
+
+/// After a call that was waited for: what others have changed meanwhile. The call has been made: what is still on its
+/// way comes with the next.
 pub(crate) fn meet_again(cx: Cx<'_>, outcome: Outcome<u32>) -> Outcome<u32> {
     let (kernel, task) = (Arc::clone(cx.kernel), Arc::clone(cx.task));
     outcome.then(move |answer| {
         let process = task.process();
         let space = process.address_space();
-        let _later = space.lock().sync_shared(&**task.memory(), kernel.now());
+        let mut space = space.lock();
+        let _later = space.give_shared(&**task.memory(), kernel.now());
+        let _later = space.take_shared(&**task.memory());
+        drop(space);
         answer
     })
 }

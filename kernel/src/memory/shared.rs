@@ -63,8 +63,10 @@ struct Shared {
     twin: Vec<u8>,
     /// The file's version then.
     version: Option<u64>,
-    /// So many bytes have been taken over from that version: the others are still on their way.
+    /// So many bytes have been taken over since then: the others are still on their way.
     taken: u32,
+    /// How often all of it has been taken over for the same call.
+    nr_passes: u32,
     charge: Charge,
     count: SharedCount,
 }
@@ -89,7 +91,8 @@ impl Shared {
             twin: vec![0; usize::try_from(twin_len).unwrap_or(0)],
             backing,
             version: None,
-            taken: 0,
+            taken: len,
+            nr_passes: 0,
             charge,
             count: count.clone(),
         }
@@ -119,28 +122,50 @@ impl Shared {
         Ok(part)
     }
 
+    /// The file's version; `None` if it has none.
+    fn current_version(&self) -> Result<Option<u64>> {
+        let inode = &self.backing.inode;
+        match inode.version() {
+            // Some know it only after they have asked for the metadata.
+            None => inode.metadata().map(|_| inode.version()),
+            version => Ok(version),
+        }
+    }
+
     /// Gives away what the process has changed since the last time.
     fn give_changes(&mut self, memory: &dyn UserMemory, start: u32, now: Timestamp) -> Result<()> {
-        let is_current = self.version.is_some() && self.backing.inode.version() == self.version;
-        if self.backing.is_writable {
-            self.give(memory, start, now)?;
+        if !self.backing.is_writable {
+            return Ok(());
         }
+        let is_current = self.version.is_some() && self.current_version()? == self.version;
+        let given = self.give(memory, start, now);
         if is_current {
-            // Nobody else has changed it: what is new is the process's own.
+            // Nobody else has changed it: what is new is the process's own, also when not all could be given.
             self.version = self.backing.inode.version();
         }
-        Ok(())
+        given
     }
 
     /// Takes over what others have changed since the last time. After [`NOT_RESIDENT`] the next call goes on where
     /// this one ended: the file may be larger than the cache of its disk.
+    ///
+    /// What has been begun is ended first, and it may be as of an earlier call: all is taken over once more if the
+    /// file is another by then, and not a third time, as somebody may write to it all the time.
     fn take_changes(&mut self, memory: &dyn UserMemory, start: u32) -> Result<()> {
-        let version = self.backing.inode.version();
-        if version.is_none() || version != self.version {
-            self.version = version;
-            self.taken = 0;
+        while self.nr_passes < 2 {
+            if self.taken >= self.len {
+                let version = self.current_version()?;
+                if version == self.version && (version.is_some() || self.nr_passes > 0) {
+                    break;
+                }
+                self.version = version;
+                self.taken = 0;
+            }
+            self.take(memory, start)?;
+            self.nr_passes = self.nr_passes.saturating_add(1);
         }
-        self.take(memory, start)
+        self.nr_passes = 0;
+        Ok(())
     }
 
     /// Writes what differs from the twin to the file, as far as the file goes.
@@ -311,19 +336,30 @@ impl AddressSpace {
         })
     }
 
-    /// Gives away what the process has changed in its shared mappings, and takes over what others
-    /// have. A file that cannot be read or written now is left for the next time.
+    /// Gives away what the process has changed in its shared mappings: in all of them, before it takes over anything,
+    /// because two may be of one file. A file that cannot be written now is left for the next time.
+    ///
+    /// # Errors
+    /// [`NOT_RESIDENT`] when something that this needs is still on its way.
+    pub fn give_shared(&mut self, memory: &dyn UserMemory, now: Timestamp) -> Result<()> {
+        self.for_each_shared(|shared, start| shared.give_changes(memory, start, now))
+    }
+
+    /// Takes over what others have changed in them. A file that cannot be read now is left for the next time.
     ///
     /// # Errors
     /// [`NOT_RESIDENT`] when something of that is still on its way.
-    pub fn sync_shared(&mut self, memory: &dyn UserMemory, now: Timestamp) -> Result<()> {
+    pub fn take_shared(&mut self, memory: &dyn UserMemory) -> Result<()> {
+        self.for_each_shared(|shared, start| shared.take_changes(memory, start))
+    }
+
+    fn for_each_shared(
+        &mut self,
+        mut act: impl FnMut(&mut Shared, u32) -> Result<()>,
+    ) -> Result<()> {
         let mut is_here = true;
-        // Two mappings may be of one file.
         for (&start, shared) in self.shared.0.iter_mut() {
-            is_here &= shared.give_changes(memory, start, now) != Err(NOT_RESIDENT);
-        }
-        for (&start, shared) in self.shared.0.iter_mut() {
-            is_here &= shared.take_changes(memory, start) != Err(NOT_RESIDENT);
+            is_here &= act(shared, start) != Err(NOT_RESIDENT);
         }
         if is_here { Ok(()) } else { Err(NOT_RESIDENT) }
     }
@@ -415,10 +451,9 @@ mod tests {
     }
 
     fn sync(process: &mut (AddressSpace, FakeMemory)) {
-        process
-            .0
-            .sync_shared(&process.1, Timestamp::default())
-            .unwrap();
+        let now = Timestamp::default();
+        process.0.give_shared(&process.1, now).unwrap();
+        process.0.take_shared(&process.1).unwrap();
     }
 
     #[test]
