@@ -63,7 +63,7 @@ impl World {
             data: data.as_bytes(),
         };
         let mounted = self.vfs.mount(&self.cx(), &call);
-        mounted.map_err(|error| error.errno)
+        mounted.map(drop).map_err(|error| error.errno)
     }
 
     /// Shows a file system at a path.

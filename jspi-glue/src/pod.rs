@@ -12,6 +12,7 @@ use fs::vfs::device::make_device;
 use fs::vfs::{Context, Follow, Vfs};
 use fs_ext2::MountOptions;
 use kernel::device::Devices;
+use kernel::platform::Level;
 use kernel::tty::{Terminals, Tty, WindowSize};
 use kernel::whole_file::WholeFiles;
 use kernel::{Kernel, Parts};
@@ -107,8 +108,9 @@ pub(crate) fn boot(
     let devices = Arc::new(Devices::new(random, terminals.clone()));
     let vfs = Arc::new(Vfs::with_budget(devices, Arc::clone(&budget)));
     let disk = RootDisk::new(image);
-    let (root, flags) = mount_disk(&disk).map_err(failed("the root image"))?;
+    let (root, obstacle) = mount_disk(&disk).map_err(failed("the root image"))?;
     root.share_memory(&budget);
+    let flags = obstacle.map_or(0, |_| abi::flags::MS_RDONLY);
     vfs.mount_root(Arc::new(root), b"/dev/root", flags)
         .map_err(failed("mounting the root"))?;
     let kernel = Kernel::new(Parts {
@@ -119,6 +121,10 @@ pub(crate) fn boot(
         executors,
         hostname,
     });
+    if let Some(why) = obstacle {
+        let message = format!("the root is mounted read-only: {why}");
+        kernel.log(Level::Warning, &message);
+    }
     kernel
         .boot()
         .map_err(failed("mounting /dev, /proc and /tmp"))?;
@@ -147,9 +153,9 @@ pub(crate) fn boot(
         .map_err(|_| refused("the kernel has booted already"))
 }
 
-/// What is on the root's disk, with the flags of its mount: read-only if it cannot be written, as Linux does with a
-/// root. ext4 is such a disk.
-fn mount_disk(disk: &RootDisk) -> Result<(Ext2Fs, u32)> {
+/// What is on the root's disk, and why it is mounted read-only, as Linux does with a root that cannot be written. ext4 is
+/// such a disk.
+fn mount_disk(disk: &RootDisk) -> Result<(Ext2Fs, Option<Error>)> {
     let mount = |read_only| {
         let options = MountOptions {
             read_only,
@@ -158,8 +164,8 @@ fn mount_disk(disk: &RootDisk) -> Result<(Ext2Fs, u32)> {
         Ext2Fs::mount(disk.device(), options)
     };
     match mount(false) {
-        Err(error) if error.errno == Errno::EINVAL => Ok((mount(true)?, abi::flags::MS_RDONLY)),
-        mounted => Ok((mounted?, 0)),
+        Err(error) if error.errno == Errno::EINVAL => Ok((mount(true)?, Some(error))),
+        mounted => Ok((mounted?, None)),
     }
 }
 

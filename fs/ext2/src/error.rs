@@ -98,7 +98,7 @@ impl Feature {
     pub fn name(&self) -> &'static str {
         match *self {
             Self::Incompatible(bits) => crate::ext4::feature_name(bits),
-            Self::ReadOnly(_) | Self::ReadOnlyCompatible(_) => "can be mounted read-only",
+            Self::ReadOnly(_) | Self::ReadOnlyCompatible(_) => "its features can be read only",
             Self::BlockSize(_) => "block size above 4 KiB",
             Self::Revision(_) => "unknown revision",
         }

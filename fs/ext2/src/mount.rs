@@ -198,11 +198,19 @@ impl<D: BlockDevice> Ext2<D> {
         if self.superblock.check_writable().is_err() || self.cache.device().is_read_only() {
             return Err(Error::ReadOnly);
         }
-        self.state_at_mount = self.superblock.state;
+        let Superblock {
+            state,
+            mnt_count,
+            mtime,
+            ..
+        } = self.superblock;
+        self.state_at_mount = state;
         self.read_only = false;
         let begun = self.begin_use(now);
         if begun.is_err() {
-            self.superblock.state |= self.state_at_mount;
+            self.superblock.state |= state;
+            self.superblock.mnt_count = mnt_count;
+            self.superblock.mtime = mtime;
             self.read_only = true;
         }
         begun
@@ -243,10 +251,9 @@ impl<D: BlockDevice> Ext2<D> {
     /// # Errors
     /// `Io`; what could not be written is tried again next time.
     pub fn start_sync(&mut self, now: Timestamp) -> Result<Option<u64>> {
-        if self.read_only {
-            return Ok(None);
-        }
-        if self.cache.is_dirty() || self.groups.iter().any(|group| group.is_dirty) {
+        // What was written before the disk became read-only may be on its way.
+        let is_dirty = self.cache.is_dirty() || self.groups.iter().any(|group| group.is_dirty);
+        if is_dirty && !self.read_only {
             self.write_all(now)?;
         }
         Ok(self.cache.device_mut().start_flush()?)

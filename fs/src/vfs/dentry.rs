@@ -88,6 +88,8 @@ pub struct Tree {
     pub(super) is_read_only: AtomicBool,
     /// Files that are open for writing, in all its mounts.
     pub(super) nr_writers: AtomicU32,
+    /// Held while one of its mounts takes other options.
+    pub(super) remounting: Lock<()>,
 }
 
 impl fmt::Debug for Dentry {
@@ -442,6 +444,7 @@ impl Tree {
             limit: AtomicUsize::new(CACHE_LIMIT),
             is_read_only: AtomicBool::new(false),
             nr_writers: AtomicU32::new(0),
+            remounting: Lock::new(()),
         })
     }
 

@@ -414,6 +414,17 @@ pub trait Inode: Send + Sync + fmt::Debug {
         Err(Errno::EOPNOTSUPP.because("no space is taken ahead in this file system"))
     }
 
+    /// Gives the bytes from the first to the second offset room, and zeros (`FALLOC_FL_ZERO_RANGE`). Without room they
+    /// stay as they are, unless somebody else takes it just then.
+    ///
+    /// # Errors
+    /// As [`Self::punch`] and [`Self::allocate`].
+    fn zero(&self, range: (u64, u64), extent: Extent, time: Timestamp) -> Result<()> {
+        self.allocate(range, extent, time)?;
+        self.punch(range.0, range.1, time)?;
+        self.allocate(range, extent, time)
+    }
+
     /// The first byte from `offset` on, which lies before the end, that is data or in a hole. The
     /// default is for file systems without holes.
     ///

@@ -364,7 +364,8 @@ impl Vfs {
     /// `mount(2)`: a new mount, a bind mount (`MS_BIND`), another place (`MS_MOVE`), or other options (`MS_REMOUNT`).
     ///
     /// `data`: options of the type, separated by commas, e.g. `size=64m`. Propagation flags are
-    /// taken and mean nothing: there is one mount namespace.
+    /// taken and mean nothing: there is one mount namespace. The call is over when the flush is complete that it
+    /// gives.
     ///
     /// # Errors
     /// `EPERM` for ordinary users, `ENODEV` for an unknown type, `EINVAL`, `ENOENT`, `ENOTDIR`,
@@ -372,7 +373,7 @@ impl Vfs {
     ///
     /// # References
     /// mount(2); Linux v6.12 `fs/namespace.c` `path_mount`. Deviates: no propagation.
-    pub fn mount(&self, cx: &Context<'_>, call: &MountCall<'_>) -> Result<()> {
+    pub fn mount(&self, cx: &Context<'_>, call: &MountCall<'_>) -> Result<Option<Flush>> {
         if !cx.caller.has(CAP_SYS_ADMIN) {
             return Err(Errno::EPERM.because("only the superuser mounts"));
         }
@@ -389,21 +390,23 @@ impl Vfs {
         }
         if call.flags & MS_BIND != 0 {
             let origin = self.walk(cx, call.source, Follow::Yes)?;
-            return self.bind(&origin, &target, call.flags);
+            self.bind(&origin, &target, call.flags)?;
+            return Ok(None);
         }
         if call.flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE) != 0 {
-            return Ok(());
+            return Ok(None);
         }
         if call.flags & MS_MOVE != 0 {
             if call.source.is_empty() {
                 return Err(Errno::EINVAL.because("nothing to move"));
             }
             let source = self.walk(cx, call.source, Follow::Yes)?;
-            return self.move_mount(source, target);
+            self.move_mount(source, target)?;
+            return Ok(None);
         }
         let file_system = registry::make(call.type_name, &request)?;
         self.mount_at(file_system, &target, call.source, call.flags)?;
-        Ok(())
+        Ok(None)
     }
 
     fn bind(&self, origin: &Location, target: &Location, flags: u32) -> Result<()> {

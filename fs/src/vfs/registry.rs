@@ -96,6 +96,11 @@ pub const FILE_SYSTEMS: &[FileSystemType] = &[
         needs_device: true,
         make: Ext2Fs::from_request,
     },
+    FileSystemType {
+        name: "ext4",
+        needs_device: true,
+        make: Ext2Fs::from_request,
+    },
 ];
 
 /// `/dev` as often as it is mounted: the same one if there is one.

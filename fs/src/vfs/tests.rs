@@ -122,6 +122,7 @@ impl World {
         };
         self.vfs
             .mount(&self.cx(), &call)
+            .map(drop)
             .map_err(|error| error.errno)
     }
 

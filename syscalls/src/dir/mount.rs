@@ -39,7 +39,9 @@ pub(crate) fn mount(
         flags,
         data: &data,
     };
-    cx.kernel.vfs.mount(&context.vfs(), &call)
+    let flush = cx.kernel.vfs.mount(&context.vfs(), &call)?;
+    cx.task.until_durable(flush);
+    Ok(())
 }
 
 /// The string at an address that may be null.

@@ -79,10 +79,9 @@ pub(crate) fn fallocate(cx: Cx<'_>, fd: Fd, mode: u32, offset: i64, len: i64) ->
         limit::check(cx, end)?;
         extent = Extent::Grow;
     }
-    inode.allocate((offset, end), extent, cx.kernel.now())?;
     if shape == FALLOC_FL_ZERO_RANGE {
-        // There is room, and nothing was lost before that was known.
-        inode.punch(offset, end, cx.kernel.now())?;
+        inode.zero((offset, end), extent, cx.kernel.now())?;
+    } else {
         inode.allocate((offset, end), extent, cx.kernel.now())?;
     }
     file.notify(IN_MODIFY);

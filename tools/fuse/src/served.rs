@@ -184,18 +184,19 @@ impl Served {
         let file = self.nodes.file(handle)?;
         let location = file.place()?;
         Self::drop_set_id(request, &location)?;
-        if shape != 0 {
-            location.inode.punch(start, end, now())?;
-        }
         if mode == PUNCH {
-            return Ok(());
+            return location.inode.punch(start, end, now());
         }
         let extent = if mode & FALLOC_FL_KEEP_SIZE == 0 {
             Extent::Grow
         } else {
             Extent::Keep
         };
-        location.inode.allocate((start, end), extent, now())
+        if shape == FALLOC_FL_ZERO_RANGE {
+            location.inode.zero((start, end), extent, now())
+        } else {
+            location.inode.allocate((start, end), extent, now())
+        }
     }
 
     /// Sets an extended attribute, or removes it when there is no value.

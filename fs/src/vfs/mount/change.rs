@@ -12,8 +12,9 @@ use abi::flags::{
 };
 use abi::{Errno, Result};
 
-use super::{KEPT_FLAGS, Mount};
+use super::{KEPT_FLAGS, Mount, key};
 use crate::vfs::Vfs;
+use crate::vfs::flush::Flush;
 use crate::vfs::path::Location;
 use crate::vfs::registry::MountRequest;
 
@@ -51,8 +52,13 @@ impl Mount {
     /// the file system says.
     ///
     /// # References
-    /// Linux v6.12 `fs/namespace.c` `do_remount`, `do_reconfigure_mnt`.
-    pub(super) fn remount(&self, at: &Location, request: &MountRequest<'_>) -> Result<()> {
+    /// Linux v6.12 `fs/namespace.c` `do_remount`, `do_reconfigure_mnt`. Deviates: private mappings, which are copies,
+    /// and files without a name on a tmpfs do not stand against it.
+    pub(super) fn remount(
+        &self,
+        at: &Location,
+        request: &MountRequest<'_>,
+    ) -> Result<Option<Flush>> {
         if !at.is_mount_root() {
             return Err(Errno::EINVAL.because("not a mount point"));
         }
@@ -61,16 +67,28 @@ impl Mount {
         if request.flags & ATIME_FLAGS == 0 {
             kept |= ATIME_FLAGS;
         }
+        let _one_at_a_time = self.tree.remounting.lock();
         let before = self.flags.load(Ordering::SeqCst);
         let flags = request.flags & KEPT_FLAGS & !kept | before & kept;
-        self.flags.store(flags, Ordering::SeqCst);
         let is_read_only = flags & MS_RDONLY != 0;
-        let remounted = if !is_bind {
-            self.remount_tree(is_read_only, request)
-        } else if is_read_only && self.nr_writers.load(Ordering::SeqCst) > 0 {
-            Err(Errno::EBUSY.because("files are open for writing"))
+        let nr_writers = if is_bind {
+            &self.nr_writers
         } else {
+            &self.tree.nr_writers
+        };
+        let check = || {
+            if is_read_only && nr_writers.load(Ordering::SeqCst) > 0 {
+                return Err(Errno::EBUSY.because("files are open for writing"));
+            }
             Ok(())
+        };
+        // Nobody shall meet a flag that goes back when this is known beforehand.
+        check()?;
+        self.flags.store(flags, Ordering::SeqCst);
+        let remounted = if is_bind {
+            check().map(|()| None)
+        } else {
+            self.remount_tree(is_read_only, check, request)
         };
         if remounted.is_err() {
             self.flags.store(before, Ordering::SeqCst);
@@ -78,18 +96,23 @@ impl Mount {
         remounted
     }
 
-    fn remount_tree(&self, is_read_only: bool, request: &MountRequest<'_>) -> Result<()> {
+    fn remount_tree(
+        &self,
+        is_read_only: bool,
+        check: impl Fn() -> Result<()>,
+        request: &MountRequest<'_>,
+    ) -> Result<Option<Flush>> {
         let tree = &self.tree;
         let before = tree.is_read_only.swap(is_read_only, Ordering::SeqCst);
-        let remounted = if is_read_only && tree.nr_writers.load(Ordering::SeqCst) > 0 {
-            Err(Errno::EBUSY.because("files are open for writing"))
-        } else {
-            tree.file_system.remount(request)
-        };
-        if remounted.is_err() {
+        if let Err(error) = check().and_then(|()| tree.file_system.remount(request)) {
             tree.is_read_only.store(before, Ordering::SeqCst);
+            return Err(error);
         }
-        remounted
+        if is_read_only {
+            tree.file_system.sync()
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -111,6 +134,10 @@ impl Vfs {
             return Err(Errno::EINVAL.because("no mount point, or no place for one"));
         }
         let mut mounts = self.mounts.lock();
+        let place = key(&target.mount, &target.dentry);
+        if mounts.by_point.contains_key(&place) {
+            return Err(Errno::EBUSY.because("something was mounted there meanwhile"));
+        }
         if !mounts.holds(&source.mount) || !mounts.holds(&target.mount) {
             return Err(Errno::EINVAL.because("unmounted meanwhile"));
         }
