@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DiskClient, imageOf, noise, type Options, Refused } from "./disk.ts";
 import { FarServer } from "./far_server.ts";
-import { imageTool, imageToolMs, native, temporaryFolder } from "./shoal.ts";
+import { imageTool, imageToolMs, temporaryFolder } from "./shoal.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

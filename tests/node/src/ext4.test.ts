@@ -49,7 +49,8 @@ describe("a pod on an ext4", () => {
   });
 
   it("is told as what it is, and takes no changes; file systems in memory do", async () => {
-    const script = "grep ' / ' /proc/mounts; echo >/root/new; rm /root/numbers; mount -o remount,rw /; echo here >/tmp/new; cat /tmp/new";
+    const script =
+      "grep ' / ' /proc/mounts; echo >/root/new; rm /root/numbers; mount -o remount,rw /; echo here >/tmp/new; cat /tmp/new";
     const { stdout, stderr } = await sh(script, ["--image", image]);
     expect(stdout).toBe("/dev/root / ext4 ro,relatime 0 0\nhere\n");
     expect(stderr.match(/Read-only file system/g)).toHaveLength(3);
