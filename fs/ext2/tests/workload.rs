@@ -464,17 +464,19 @@ fn operations_on_late_blocks_can_be_repeated() {
     assert_eq!(&read_all(&mut fs, ino).unwrap()[50..57], b"changed");
 }
 
+/// A disk that takes faults later.
+fn mount_faulty(image: Vec<u8>) -> Ext2<FaultDisk<MemDisk>> {
+    let options = MountOptions {
+        now: NOW,
+        ..MountOptions::default()
+    };
+    Ext2::mount(FaultDisk::new(MemDisk::new(image), vec![]), options).unwrap()
+}
+
 #[test]
 fn failed_device_writes_are_reported_and_tried_again() {
     let image = mke2fs(&["-b", "1024"], 4096, None);
-    let mut fs = Ext2::mount(
-        FaultDisk::new(MemDisk::new(image), vec![]),
-        MountOptions {
-            now: NOW,
-            ..MountOptions::default()
-        },
-    )
-    .unwrap();
+    let mut fs = mount_faulty(image);
     for number in 0..50 {
         let name = format!("{number}");
         fs.create(InodeNo::ROOT, name.as_bytes(), NewNode::Directory, PLAIN)
@@ -492,14 +494,7 @@ fn failed_device_writes_are_reported_and_tried_again() {
 #[test]
 fn a_remount_that_fails_changes_nothing() {
     let image = mke2fs(&["-b", "1024"], 1024, None);
-    let mut fs = Ext2::mount(
-        FaultDisk::new(MemDisk::new(image), vec![]),
-        MountOptions {
-            now: NOW,
-            ..MountOptions::default()
-        },
-    )
-    .unwrap();
+    let mut fs = mount_faulty(image);
     let make = |fs: &mut Ext2<FaultDisk<MemDisk>>, name: &[u8]| {
         fs.create(InodeNo::ROOT, name, NewNode::Directory, PLAIN)
     };
