@@ -27,6 +27,9 @@ use self::slots::Slot;
 use self::undo::Undo;
 use crate::{BlockDevice, BlockError, NumberMap};
 
+/// Bytes that may differ from the device before they are written to it.
+const MAX_DIRTY_BYTES: usize = 8 << 20;
+
 /// What the cache did since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStatistics {
@@ -51,6 +54,7 @@ pub struct BlockCache<D> {
     index: NumberMap<u64, usize>,
     /// Slots that hold no block.
     free: Vec<usize>,
+    nr_dirty: usize,
     hand: usize,
     is_recording: bool,
     log: Vec<Undo>,
@@ -71,6 +75,7 @@ impl<D: BlockDevice> BlockCache<D> {
             slots: Vec::new(),
             index: NumberMap::default(),
             free: Vec::new(),
+            nr_dirty: 0,
             hand: 0,
             is_recording: false,
             log: Vec::new(),
@@ -120,6 +125,27 @@ impl<D: BlockDevice> BlockCache<D> {
         Ok(&self.slots[slot].bytes)
     }
 
+    /// Calls `take` with the contents of `block`, once. Without room in the cache for what its device has in memory.
+    ///
+    /// # Errors
+    /// Those of the device, `NotResident` among them; `take` was not called then.
+    pub fn with_block(
+        &mut self,
+        block: u64,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), BlockError> {
+        let is_here = self.index.contains_key(&block);
+        if !is_here
+            && self
+                .device
+                .lend(self.offset_of(block)?, self.block_size, take)
+        {
+            return Ok(());
+        }
+        take(self.block(block)?);
+        Ok(())
+    }
+
     /// The contents of `block` for changing; undone by [`Self::roll_back`].
     ///
     /// # Errors
@@ -127,9 +153,8 @@ impl<D: BlockDevice> BlockCache<D> {
     pub fn block_mut(&mut self, block: u64) -> Result<&mut [u8], BlockError> {
         let slot = self.resident(block)?;
         self.record(slot);
-        let slot = &mut self.slots[slot];
-        slot.is_dirty = true;
-        Ok(&mut slot.bytes)
+        self.set_dirty(slot, true);
+        Ok(&mut self.slots[slot].bytes)
     }
 
     /// Makes the contents of `block` zeros without reading it; undone by [`Self::roll_back`].
@@ -152,9 +177,9 @@ impl<D: BlockDevice> BlockCache<D> {
                 slot
             }
         };
+        self.set_dirty(slot, true);
         let slot = &mut self.slots[slot];
         slot.bytes.fill(0);
-        slot.is_dirty = true;
         slot.is_referenced = true;
         Ok(&mut slot.bytes)
     }
@@ -179,7 +204,7 @@ impl<D: BlockDevice> BlockCache<D> {
         slot.is_referenced = true;
         let result = fill(&mut slot.bytes);
         if result.is_ok() || was_resident {
-            slot.is_dirty = true;
+            self.set_dirty(number, true);
         } else {
             self.discard(number);
         }
@@ -187,8 +212,8 @@ impl<D: BlockDevice> BlockCache<D> {
     }
 
     /// Whether a block differs from the device.
-    pub fn is_dirty(&self) -> bool {
-        self.slots.iter().any(|slot| slot.is_dirty)
+    pub const fn is_dirty(&self) -> bool {
+        self.nr_dirty > 0
     }
 
     /// Writes all changes to the device in ascending order.

@@ -70,6 +70,12 @@ pub trait BlockDevice: Send + Sync {
     /// `OutOfRange`, `Io`, `NotResident`; `buf` is then unspecified.
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError>;
 
+    /// Calls `take` with the `len` bytes at byte `offset` where they lie in memory; `false`, without a call, when they do
+    /// not: then [`BlockDevice::read`] has them, or says why not.
+    fn lend(&self, _offset: u64, _len: usize, _take: &mut dyn FnMut(&[u8])) -> bool {
+        false
+    }
+
     /// Stores `bytes` at byte `offset`; durable after the next [`BlockDevice::flush`].
     ///
     /// # Errors
@@ -129,6 +135,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
 
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
         (**self).read(offset, buf)
+    }
+
+    fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {
+        (**self).lend(offset, len, take)
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {

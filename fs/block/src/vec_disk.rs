@@ -37,6 +37,12 @@ impl BlockDevice for VecDisk {
         Ok(())
     }
 
+    fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {
+        let range = self.range(offset, len).ok();
+        let bytes = range.and_then(|range| self.0.get(range));
+        bytes.map(take).is_some()
+    }
+
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
         let range = self.range(offset, bytes.len())?;
         let place = self.0.get_mut(range).ok_or(BlockError::OutOfRange)?;

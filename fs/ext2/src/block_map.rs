@@ -25,9 +25,8 @@ use crate::{BlockNo, Ext2, group};
 
 /// Pointers in the inode that lead to data at once.
 const NR_DIRECT: u64 = 12;
-/// Pointers looked at to find how long a run is: enough to make the search cheap per block, few
-/// enough that reading here and there does not pay for blocks it never asks for.
-const MAX_RUN: u32 = 64;
+/// The most blocks of a run that is looked for: enough to make the search cheap per block.
+pub(crate) const MAX_RUN: u32 = 64;
 
 /// The way to a file block: a pointer in the inode, then an index into each table.
 struct Path {
@@ -123,8 +122,8 @@ impl<D: BlockDevice> Ext2<D> {
         }
     }
 
-    /// The disk block of a file block and how many follow it likewise.
-    pub(crate) fn map_run(&mut self, inode: &Inode, logical: u64) -> Result<Run> {
+    /// The disk block of a file block and how many follow it likewise; it looks at no more than `wanted` pointers.
+    pub(crate) fn map_run(&mut self, inode: &Inode, logical: u64, wanted: u32) -> Result<Run> {
         if self.superblock.ext4.has_extents(inode.flags) {
             return self.extent_run(inode, logical);
         }
@@ -161,7 +160,7 @@ impl<D: BlockDevice> Ext2<D> {
         let mut len = 1;
         if let Some((table, number)) = leaf {
             let table = self.cache.block(u64::from(table))?;
-            while len < left.min(MAX_RUN) && follows(pointer(table, number + len), len) {
+            while len < left.min(wanted) && follows(pointer(table, number + len), len) {
                 len += 1;
             }
         } else {

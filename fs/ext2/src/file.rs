@@ -11,7 +11,8 @@
 
 use fs_block::{BlockDevice, BlockError};
 
-use crate::codec::wide;
+use crate::block_map::MAX_RUN;
+use crate::codec::{low32, wide};
 use crate::error::{Error, Result};
 use crate::inode::{FLAG_APPEND, Inode};
 use crate::superblock::RO_COMPAT_LARGE_FILE;
@@ -82,24 +83,36 @@ impl<D: BlockDevice> Ext2<D> {
             Some(physical) => physical,
             None => {
                 let inode = self.inode(ino)?;
-                *run = self.map_run(&inode, logical).map_err(|error| {
+                // Whoever reads on will want what follows; whoever reads here and there, only this.
+                let wanted = if run.ends_before(logical) {
+                    MAX_RUN
+                } else {
+                    low32(wide((within + len).div_ceil(block_size))).min(MAX_RUN)
+                };
+                *run = self.map_run(&inode, logical, wanted).map_err(|error| {
                     *is_missing = matches!(error, Error::NotResident(_));
                     self.noted(error)
                 })?;
                 run.physical
             }
         };
-        let bytes = if physical == 0 {
-            ZEROS.get(..part)
-        } else {
-            let block = self.cache.block(u64::from(physical)).map_err(|error| {
+        if physical == 0 {
+            sink(ZEROS.get(..part).ok_or(Error::Io)?)?;
+            return Ok(part);
+        }
+        let mut taken = Ok(());
+        self.cache
+            .with_block(u64::from(physical), &mut |block| {
+                taken = match block.get(within..within + part) {
+                    Some(bytes) => sink(bytes),
+                    None => Err(Error::Io.into()),
+                };
+            })
+            .map_err(|error| {
                 *is_missing = matches!(error, BlockError::NotResident(_));
                 Error::from(error)
             })?;
-            block.get(within..within + part)
-        };
-        sink(bytes.ok_or(Error::Io)?)?;
-        Ok(part)
+        taken.map(|()| part)
     }
 
     /// Writes `bytes` at byte `offset` of file `ino`, which grows as needed.

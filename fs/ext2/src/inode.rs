@@ -218,6 +218,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Whether `logical` is the block right behind this run.
+    pub(crate) fn ends_before(&self, logical: u64) -> bool {
+        self.logical + u64::from(self.len) == logical
+    }
+
     /// The disk block of `logical` (0: hole), if this run has it.
     #[inline]
     pub(crate) fn find(&self, logical: u64) -> Option<u32> {

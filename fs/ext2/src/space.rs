@@ -11,6 +11,7 @@
 
 use fs_block::BlockDevice;
 
+use crate::block_map::MAX_RUN;
 use crate::codec::wide;
 use crate::error::Result;
 use crate::file::check_regular;
@@ -137,7 +138,7 @@ impl<D: BlockDevice> Ext2<D> {
         while at < inode.size {
             let logical = at / block_size;
             let run = self
-                .map_run(&inode, logical)
+                .map_run(&inode, logical, MAX_RUN)
                 .map_err(|error| self.noted(error))?;
             if (run.physical != 0) == (what == Seek::Data) {
                 return Ok(Some(at));

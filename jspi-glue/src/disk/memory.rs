@@ -56,6 +56,10 @@ impl BlockDevice for SharedDisk {
         self.0.lock().read(offset, buffer)
     }
 
+    fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {
+        self.0.lock().lend(offset, len, take)
+    }
+
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
         self.0.lock().write(offset, bytes)
     }

@@ -90,7 +90,6 @@ impl<D: BlockDevice> BlockCache<D> {
         };
         let slot = &mut self.slots[number];
         slot.block = block;
-        slot.is_dirty = false;
         slot.is_referenced = true;
         slot.is_pinned = false;
         self.index.insert(block, number);
@@ -134,18 +133,28 @@ impl<D: BlockDevice> BlockCache<D> {
         Ok(None)
     }
 
+    /// Notes whether a slot differs from the device.
+    #[inline]
+    pub(super) fn set_dirty(&mut self, number: usize, is_dirty: bool) {
+        let was_dirty = core::mem::replace(&mut self.slots[number].is_dirty, is_dirty);
+        self.nr_dirty = self
+            .nr_dirty
+            .saturating_add(is_dirty.into())
+            .saturating_sub(was_dirty.into());
+    }
+
     pub(super) fn write_back(&mut self, number: usize) -> Result<(), BlockError> {
         let offset = self.offset_of(self.slots[number].block)?;
         let slot = &mut self.slots[number];
         self.device.write(offset, &slot.bytes)?;
-        slot.is_dirty = false;
+        self.set_dirty(number, false);
         self.statistics.nr_writes = self.statistics.nr_writes.saturating_add(1);
         Ok(())
     }
 
     pub(super) fn discard(&mut self, number: usize) {
+        self.set_dirty(number, false);
         let slot = &mut self.slots[number];
-        slot.is_dirty = false;
         slot.is_pinned = false;
         slot.is_referenced = false;
         self.index.remove(&slot.block);
@@ -172,7 +181,7 @@ impl<D: BlockDevice> BlockCache<D> {
         self.hand = 0;
     }
 
-    fn offset_of(&self, block: u64) -> Result<u64, BlockError> {
+    pub(super) fn offset_of(&self, block: u64) -> Result<u64, BlockError> {
         u64::try_from(self.block_size)
             .ok()
             .and_then(|size| block.checked_mul(size))

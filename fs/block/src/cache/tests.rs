@@ -1,7 +1,7 @@
 //! The cache on disks in memory, good ones and bad ones.
 
 use super::*;
-use crate::{Fault, FaultDisk, MemDisk};
+use crate::{Fault, FaultDisk, MemDisk, VecDisk};
 
 fn cache() -> BlockCache<MemDisk> {
     BlockCache::new(MemDisk::zeroed(64 * 512), 512, 16 * 512)
@@ -186,4 +186,70 @@ fn an_overwrite_that_fails_leaves_the_device_s_bytes() {
     assert_eq!(cache.overwrite(1, fail), Err(BlockError::Io));
     assert_eq!(cache.block(1).unwrap()[0], 3);
     assert!(!cache.is_dirty());
+}
+
+/// The device has all blocks in memory, or lends none.
+fn counting(is_lent: bool) -> BlockCache<Box<dyn BlockDevice>> {
+    let image: Vec<u8> = (0..64_u8).flat_map(|block| [block; 512]).collect();
+    let device: Box<dyn BlockDevice> = if is_lent {
+        Box::new(VecDisk::new(image))
+    } else {
+        Box::new(MemDisk::new(image))
+    };
+    BlockCache::new(device, 512, 16 * 512)
+}
+
+#[test]
+fn blocks_in_the_devices_memory_take_no_room_until_they_are_changed() {
+    for is_lent in [true, false] {
+        let mut cache = counting(is_lent);
+        let read = |cache: &mut BlockCache<_>, block| {
+            let mut bytes = Vec::new();
+            cache
+                .with_block(block, &mut |here| bytes.push(here.to_vec()))
+                .unwrap();
+            bytes
+        };
+        cache.block_mut(7).unwrap()[0] = 99;
+        for block in 0..64_u8 {
+            let mut expected = vec![block; 512];
+            if block == 7 {
+                expected[0] = 99;
+            }
+            assert_eq!(read(&mut cache, block.into()), [expected]);
+        }
+        let nr_loads = if is_lent { 1 } else { 64 };
+        assert_eq!(cache.statistics().nr_loads, nr_loads);
+        for block in [64, u64::MAX] {
+            let result = cache.with_block(block, &mut |_| panic!("there is no such block"));
+            assert_eq!(result, Err(BlockError::OutOfRange));
+        }
+    }
+}
+
+#[test]
+fn much_that_is_dirty_is_written_when_its_operation_is_over() {
+    let nr_blocks = u64::try_from(MAX_DIRTY_BYTES >> 12).unwrap();
+    let device = MemDisk::zeroed(2 * MAX_DIRTY_BYTES);
+    let mut cache = BlockCache::new(device, 4096, 4 * MAX_DIRTY_BYTES);
+    let change = |cache: &mut BlockCache<MemDisk>, block| {
+        cache.begin();
+        cache.block_mut(block).unwrap().fill(1);
+        cache.commit();
+    };
+    for block in 0..nr_blocks {
+        change(&mut cache, block);
+        change(&mut cache, block);
+    }
+    assert_eq!(cache.statistics().nr_writes, 0);
+    change(&mut cache, nr_blocks);
+    assert_eq!(cache.statistics().nr_writes, nr_blocks + 1);
+    assert!(!cache.is_dirty());
+    assert!(cache.held_bytes() > MAX_DIRTY_BYTES, "they are still here");
+    cache.begin();
+    for block in 0..2 * nr_blocks {
+        cache.block_mut(block).unwrap().fill(2);
+    }
+    assert!(cache.roll_back());
+    assert!(!cache.is_dirty(), "it is as it was");
 }

@@ -5,7 +5,7 @@
     reason = "slot numbers come from `index` and the log, which name slots that exist"
 )]
 
-use super::BlockCache;
+use super::{BlockCache, MAX_DIRTY_BYTES};
 use crate::BlockDevice;
 
 /// Buffers that the log keeps for the next operation.
@@ -31,7 +31,7 @@ impl<D: BlockDevice> BlockCache<D> {
         self.is_recording = true;
     }
 
-    /// Keeps the changes since [`Self::begin`].
+    /// Keeps the changes since [`Self::begin`], and writes all that the device has not seen when that has become much.
     pub fn commit(&mut self) {
         self.is_recording = false;
         while let Some((first, last)) = self.forgotten.pop() {
@@ -45,6 +45,10 @@ impl<D: BlockDevice> BlockCache<D> {
                 }
                 Undo::Drop { slot } => self.slots[slot].is_pinned = false,
             }
+        }
+        if self.nr_dirty.saturating_mul(self.block_size) > MAX_DIRTY_BYTES {
+            // What fails stays dirty; who asks for it to be durable learns why.
+            let _ = self.write_out();
         }
     }
 
@@ -60,9 +64,9 @@ impl<D: BlockDevice> BlockCache<D> {
                     bytes,
                     was_dirty,
                 } => {
+                    self.set_dirty(number, was_dirty);
                     let slot = &mut self.slots[number];
                     slot.is_pinned = false;
-                    slot.is_dirty = was_dirty;
                     let changed = core::mem::replace(&mut slot.bytes, bytes);
                     self.keep_spare(changed);
                 }
