@@ -7,7 +7,7 @@ use executor::sorted::SortedMap;
 use executor::sync::Lock;
 use executor::{Executor, WorkerId};
 use fs::budget::{Budget, Limits};
-use fs::ext2_mount::Ext2Fs;
+use fs::ext2_mount::{Ext2Fs, cache_bytes_for};
 use fs::vfs::device::make_device;
 use fs::vfs::{Context, Follow, Vfs};
 use fs_ext2::MountOptions;
@@ -157,11 +157,13 @@ pub(crate) fn boot(
 /// such a disk.
 fn mount_disk(disk: &RootDisk) -> Result<(Ext2Fs, Option<Error>)> {
     let mount = |read_only| {
+        let device = disk.device();
         let options = MountOptions {
             read_only,
+            cache_bytes: cache_bytes_for(&*device),
             ..MountOptions::default()
         };
-        Ext2Fs::mount(disk.device(), options)
+        Ext2Fs::mount(device, options)
     };
     match mount(false) {
         Err(error) if error.errno == Errno::EINVAL => Ok((mount(true)?, Some(error))),

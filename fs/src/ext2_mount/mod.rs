@@ -30,8 +30,10 @@ use crate::vfs::inode::{FileSystem, FileSystemStatus, Inode, Timestamp};
 use crate::vfs::permission::uses_reserve_of;
 use crate::vfs::registry::MountRequest;
 
-/// The most bytes that a block cache uses, as a mount gives it without a limit of memory.
-const MAX_CACHE_BYTES: usize = 8 << 20;
+/// The block cache of a disk in memory, in bytes: for metadata, and for what is not written yet.
+const NEAR_CACHE_BYTES: usize = 8 << 20;
+/// The most that the block cache of any other disk takes, in bytes: all that is read comes there.
+const FAR_CACHE_BYTES: usize = 64 << 20;
 /// A block cache grows by this part of the free memory at most.
 const CACHE_SHARE: u64 = 4;
 
@@ -50,6 +52,8 @@ pub struct Ext2Fs {
 struct Shared {
     device: u64,
     state: Lock<State>,
+    /// The most bytes of the block cache.
+    max_cache_bytes: usize,
     /// The memory that the block cache is a part of.
     budget: OnceLock<Arc<Budget>>,
 }
@@ -76,6 +80,15 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// How many bytes the block cache of `disk` may take.
+pub fn cache_bytes_for(disk: &dyn BlockDevice) -> usize {
+    if disk.lend(0, 0, &mut |_| {}) {
+        NEAR_CACHE_BYTES
+    } else {
+        FAR_CACHE_BYTES
+    }
+}
+
 impl Ext2Fs {
     /// Mounts the Ext2 on `disk`, or the ext4, which can only be read.
     ///
@@ -96,6 +109,7 @@ impl Ext2Fs {
                 unreleased: Vec::new(),
                 now,
             }),
+            max_cache_bytes: options.cache_bytes,
             budget: OnceLock::new(),
         });
         let root = shared.inode(&mut shared.state(), InodeNo::ROOT)?;
@@ -199,7 +213,7 @@ impl Shared {
         {
             let held = state.ext2.cache_bytes();
             let more = usize::try_from(budget.free_bytes() / CACHE_SHARE).unwrap_or(usize::MAX);
-            let bytes = held.saturating_add(more).min(MAX_CACHE_BYTES);
+            let bytes = held.saturating_add(more).min(self.max_cache_bytes);
             // It gives nothing back here, so nothing has to be written.
             let _kept = state.ext2.set_cache_bytes(bytes.max(held));
         }

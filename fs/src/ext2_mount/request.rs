@@ -6,7 +6,7 @@ use abi::flags::MS_RDONLY;
 use abi::{Errno, Result};
 use fs_ext2::{MountOptions, OnError};
 
-use super::Ext2Fs;
+use super::{Ext2Fs, cache_bytes_for};
 use crate::vfs::Follow;
 use crate::vfs::inode::{FileSystem, FileType};
 use crate::vfs::registry::MountRequest;
@@ -37,6 +37,7 @@ impl Ext2Fs {
             read_only: request.flags & MS_RDONLY != 0,
             on_error: on_error(request).unwrap_or(OnError::RemountReadOnly),
             now: request.context.now,
+            cache_bytes: cache_bytes_for(&*disk),
             ..MountOptions::default()
         };
         let made = Self::mount(disk, options)?;
