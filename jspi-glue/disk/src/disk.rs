@@ -14,8 +14,9 @@ use crate::status::Status;
 /// The most bytes of the image that are kept in the log, so that the next boot has them.
 const KEEP_BYTES: u64 = 64 << 20;
 
-/// What was fetched gets to the medium so long after it came, unless a flush takes it along.
-const KEEP_AFTER_NS: u64 = 1_000_000_000;
+/// What was fetched gets to the medium so long after it came, unless a flush takes it along: soon, for a page that is
+/// loaded again; not at once, as more is coming.
+const KEEP_AFTER_NS: u64 = 250_000_000;
 
 /// Room for freeing when the storage turned out to be full.
 const RESERVE_BYTES: u64 = 16 << 20;
