@@ -1,5 +1,7 @@
 /** Where the pod runs: Node or a browser. */
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { boot, type Pod, type Process } from "shoal/node";
 import type { PodPage } from "shoal-browser-tests";
 import { type Baselines, baseline } from "./baseline.ts";
@@ -59,25 +61,27 @@ async function within<T>(patience: number, work: Promise<T>, abandon: () => unkn
 async function openNode(mode: Mode): Promise<MeasuringHost> {
   const read = async (path: string) => new Uint8Array(await readFile(path));
   const image = await read(process.env.SHOAL_IMAGE ?? `${TREE}/target/guest/root.ext2`);
-  const pods = new Map<number | "roomy", Pod>();
-  const podFor = async ({ workers, needsRoom }: Benchmark): Promise<Pod> => {
-    const kind = needsRoom ? "roomy" : workers;
-    const contents = () => (needsRoom ? read(`${TREE}/target/guest/roomy.ext2`) : image.slice());
-    const pod = pods.get(kind) ?? (await boot({ image: await contents(), mode, workers }));
+  const pods = new Map<number | "roomy" | "stored", Pod>();
+  const folder = await mkdtemp(join(tmpdir(), "shoal-bench-"));
+  const podFor = async ({ workers, disk }: Benchmark): Promise<Pod> => {
+    const kind = disk ?? workers;
+    const contents = () => (disk === "roomy" ? read(`${TREE}/target/guest/roomy.ext2`) : image.slice());
+    const storage = disk === "stored" ? { storage: { folder } } : {};
+    const pod = pods.get(kind) ?? (await boot({ image: await contents(), mode, workers, ...storage }));
     pods.set(kind, pod);
     return pod;
   };
   return {
     version: `Node ${process.versions.node} (V8 ${process.versions.v8})`,
     async measure(benchmark, patience) {
-      const { workers, needsRoom, program, argv } = benchmark;
+      const { workers, disk, program, argv } = benchmark;
       if (benchmark.isAlone) {
         return measureAlone(benchmark, mode, patience);
       }
       const pod = await podFor(benchmark);
       // After a failure nobody knows what still runs in it.
       const drop = () => {
-        pods.delete(needsRoom ? "roomy" : workers);
+        pods.delete(disk ?? workers);
         pod.close();
       };
       const child = await pod.run(GUEST_FOLDER + program, argv);
@@ -103,6 +107,8 @@ async function openNode(mode: Mode): Promise<MeasuringHost> {
       for (const pod of pods.values()) {
         pod.close();
       }
+      // The disk Worker may still be about to end.
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -125,7 +125,7 @@ async function main(): Promise<void> {
   const tries = whole("tries");
   const mode = values.solo ? "solo" : "pool";
   const chosen = select(benchmarks({ processes: whole("processes"), churn: whole("churn") }), values.only).filter(
-    ({ workers, needsRoom }) => (mode === "pool" || workers === 1) && !(needsRoom && values.in !== "node"),
+    ({ workers, disk }) => (mode === "pool" || workers === 1) && (disk === undefined || values.in === "node"),
   );
   const compared = COMPARISONS.filter(
     (name) => (values.only.length === 0 || values.only.includes(name)) && values.in === "node" && mode === "pool",

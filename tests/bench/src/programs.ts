@@ -43,8 +43,8 @@ export interface Benchmark {
   readonly workers: 1 | 2;
   /** It gets a pod that ran nothing before, in a process or browser of its own: for its memory. */
   readonly isAlone?: true;
-  /** It makes many files: it gets an image with room for them, in Node alone. */
-  readonly needsRoom?: true;
+  /** Not the image in memory, in Node alone: one with room for many files; or the image under a storage. */
+  readonly disk?: "roomy" | "stored";
   /** How many memories guests may have; the pod's own number otherwise. */
   readonly frames?: number;
   /** What of several tries counts: noise only adds to a short loop; a single event has no best. */
@@ -122,6 +122,16 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
     loop("fork_wait", "fork of 2 MiB and wait for its end", { baseline: "spawn" }),
     loop("random_read", "4 KiB from anywhere in 16 MiB", { group: "files" }),
     loop("sequential_read", "16 MiB in pieces of 64 KiB", { group: "files" }),
+    loop("random_read_stored", "4 KiB from anywhere, with a storage", {
+      program: "random_read",
+      group: "files",
+      disk: "stored",
+    }),
+    loop("sequential_read_stored", "16 MiB in pieces, with a storage", {
+      program: "sequential_read",
+      group: "files",
+      disk: "stored",
+    }),
     ...(["small_files", "package_tree"] as const).map(
       (name): Benchmark => ({
         name,
@@ -129,7 +139,7 @@ export function benchmarks({ processes, churn }: Scale): readonly Benchmark[] {
         program: name,
         argv: [],
         workers: 1,
-        needsRoom: true,
+        disk: "roomy",
         statistic: "best",
         quantities: FILE_STEPS[name].map(([step, title]) => ({
           name: `${name}_${step}`,
