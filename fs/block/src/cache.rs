@@ -27,9 +27,6 @@ use self::slots::Slot;
 use self::undo::Undo;
 use crate::{BlockDevice, BlockError, NumberMap};
 
-/// Bytes that may differ from the device before they are written to it.
-const MAX_DIRTY_BYTES: usize = 8 << 20;
-
 /// What the cache did since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStatistics {
@@ -134,15 +131,20 @@ impl<D: BlockDevice> BlockCache<D> {
         block: u64,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<(), BlockError> {
-        let is_here = self.index.contains_key(&block);
-        if !is_here
-            && self
-                .device
-                .lend(self.offset_of(block)?, self.block_size, take)
-        {
-            return Ok(());
-        }
-        take(self.block(block)?);
+        let here = self.index.get(&block);
+        let slot = match here.copied() {
+            Some(slot) => slot,
+            None => {
+                let (at, len) = (self.offset_of(block)?, self.block_size);
+                if self.device.lend(at, len, take) {
+                    return Ok(());
+                }
+                self.load(block)?
+            }
+        };
+        let slot = &mut self.slots[slot];
+        slot.is_referenced = true;
+        take(&slot.bytes);
         Ok(())
     }
 
@@ -216,7 +218,12 @@ impl<D: BlockDevice> BlockCache<D> {
         self.nr_dirty > 0
     }
 
-    /// Writes all changes to the device in ascending order.
+    /// Bytes of the blocks that differ from the device.
+    pub const fn dirty_bytes(&self) -> usize {
+        self.nr_dirty.saturating_mul(self.block_size)
+    }
+
+    /// Writes all changes to the device in ascending order, those behind one that fails too.
     ///
     /// # Errors
     /// The first error of the device; what was not written stays dirty.
@@ -229,11 +236,14 @@ impl<D: BlockDevice> BlockCache<D> {
             .map(|(number, slot)| (slot.block, number))
             .collect();
         dirty.sort_unstable();
+        let mut written = Ok(());
         for (_, slot) in dirty {
-            self.write_back(slot)?;
+            written = written.and(self.write_back(slot));
         }
-        self.shrink();
-        Ok(())
+        if written.is_ok() {
+            self.shrink();
+        }
+        written
     }
 
     /// Writes all changes to the device and makes them durable.

@@ -70,8 +70,13 @@ pub trait BlockDevice: Send + Sync {
     /// `OutOfRange`, `Io`, `NotResident`; `buf` is then unspecified.
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError>;
 
-    /// Calls `take` with the `len` bytes at byte `offset` where they lie in memory; `false`, without a call, when they do
-    /// not: then [`BlockDevice::read`] has them, or says why not.
+    /// Whether [`BlockDevice::lend`] has all bytes.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// Calls `take`, once, with the `len` bytes at byte `offset` where they lie in memory; `false`, without a call, when
+    /// they do not: then [`BlockDevice::read`] has them, or says why not.
     fn lend(&self, _offset: u64, _len: usize, _take: &mut dyn FnMut(&[u8])) -> bool {
         false
     }
@@ -135,6 +140,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
 
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
         (**self).read(offset, buf)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        (**self).is_in_memory()
     }
 
     fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {

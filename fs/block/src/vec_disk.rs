@@ -17,6 +17,11 @@ impl VecDisk {
         &self.0
     }
 
+    /// The bytes, without keeping the disk.
+    pub fn into_image(self) -> Vec<u8> {
+        self.0
+    }
+
     /// Where `len` bytes from `offset` on are.
     fn range(&self, offset: u64, len: usize) -> Result<core::ops::Range<usize>, BlockError> {
         let end = checked_end(offset, len, self.len_bytes())?;
@@ -35,6 +40,10 @@ impl BlockDevice for VecDisk {
         let range = self.range(offset, buf.len())?;
         buf.copy_from_slice(self.0.get(range).ok_or(BlockError::OutOfRange)?);
         Ok(())
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
     }
 
     fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {

@@ -122,7 +122,8 @@ impl<D: BlockDevice> Ext2<D> {
         }
     }
 
-    /// The disk block of a file block and how many follow it likewise; it looks at no more than `wanted` pointers.
+    /// The disk block of a file block and how many follow it likewise; in a table it looks at no more than `wanted`
+    /// pointers.
     pub(crate) fn map_run(&mut self, inode: &Inode, logical: u64, wanted: u32) -> Result<Run> {
         if self.superblock.ext4.has_extents(inode.flags) {
             return self.extent_run(inode, logical);

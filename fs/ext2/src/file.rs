@@ -87,7 +87,8 @@ impl<D: BlockDevice> Ext2<D> {
                 let wanted = if run.ends_before(logical) {
                     MAX_RUN
                 } else {
-                    low32(wide((within + len).div_ceil(block_size))).min(MAX_RUN)
+                    let blocks = wide((within + len).div_ceil(block_size));
+                    low32(blocks.min(MAX_RUN.into()))
                 };
                 *run = self.map_run(&inode, logical, wanted).map_err(|error| {
                     *is_missing = matches!(error, Error::NotResident(_));
@@ -100,7 +101,7 @@ impl<D: BlockDevice> Ext2<D> {
             sink(ZEROS.get(..part).ok_or(Error::Io)?)?;
             return Ok(part);
         }
-        let mut taken = Ok(());
+        let mut taken = Err(Error::Io.into());
         self.cache
             .with_block(u64::from(physical), &mut |block| {
                 taken = match block.get(within..within + part) {

@@ -60,6 +60,7 @@ mod rename;
 mod space;
 mod superblock;
 mod symlink;
+mod write_back;
 mod xattr;
 
 use core::fmt;

@@ -60,7 +60,7 @@ impl<D: BlockDevice> Ext2<D> {
             Some(_) => {}
         }
         match self.inode(ino) {
-            Ok(mut inode) if inode.links_count == 0 && !self.read_only => {
+            Ok(mut inode) if inode.links_count == 0 && !self.is_read_only() => {
                 self.change(|fs| {
                     fs.leave_orphans(&mut inode)?;
                     fs.bury(inode, now)

@@ -13,13 +13,14 @@ use core::fmt;
 
 use fs_block::{BlockCache, BlockDevice, NumberMap};
 
-use crate::codec::{index, wide};
+use crate::codec::index;
 use crate::error::{Error, Result};
 use crate::group::{Group, check_data_block};
 use crate::inode::InodeCache;
 use crate::lifetime::Holders;
 use crate::name_index::NameIndexes;
-use crate::superblock::{self, STATE_ERROR, STATE_VALID, Superblock, seconds32};
+use crate::superblock::{self, STATE_ERROR, STATE_VALID, Superblock};
+use crate::write_back::WriteBack;
 use crate::{BlockNo, InodeNo, Timestamp};
 
 /// How to mount.
@@ -112,6 +113,7 @@ pub struct Ext2<D> {
     undo: Vec<(u32, Group)>,
     undo_counts: (u32, u32, u32),
     on_error: OnError,
+    pub(crate) write_back: WriteBack,
     pub(crate) spread_directories: bool,
     /// `s_state` at mount; goes back at unmount.
     state_at_mount: u16,
@@ -168,6 +170,7 @@ impl<D: BlockDevice> Ext2<D> {
             undo: Vec::new(),
             undo_counts: (0, 0, 0),
             on_error: options.on_error,
+            write_back: WriteBack::default(),
             spread_directories: options.spread_directories,
         };
         mounted.directory(InodeNo::ROOT)?;
@@ -233,60 +236,6 @@ impl<D: BlockDevice> Ext2<D> {
         self.end_use(now)
     }
 
-    /// Writes everything that changed to the device and makes it durable.
-    ///
-    /// # Errors
-    /// `Io`; what could not be written is tried again next time. `NotResident` from a device that needs time for
-    /// it: see [`Self::start_sync`].
-    pub fn sync(&mut self, now: Timestamp) -> Result<()> {
-        match self.start_sync(now)? {
-            Some(flush) if !self.is_synced(flush)? => Err(Error::NotResident(0)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes everything that changed to the device, and starts to make it durable: the number to ask
-    /// [`Self::is_synced`] for, or `None` when it is.
-    ///
-    /// # Errors
-    /// `Io`; what could not be written is tried again next time.
-    pub fn start_sync(&mut self, now: Timestamp) -> Result<Option<u64>> {
-        // What was written before the disk became read-only may be on its way.
-        let is_dirty = self.cache.is_dirty() || self.groups.iter().any(|group| group.is_dirty);
-        if is_dirty && !self.read_only {
-            self.write_all(now)?;
-        }
-        Ok(self.cache.device_mut().start_flush()?)
-    }
-
-    /// Whether what [`Self::start_sync`] gave a number for is durable.
-    ///
-    /// # Errors
-    /// Why it is not, and will not be.
-    pub fn is_synced(&self, flush: u64) -> Result<bool> {
-        Ok(self.cache.device().is_flushed(flush)?)
-    }
-
-    /// Writes everything to the device.
-    fn write_all(&mut self, now: Timestamp) -> Result<()> {
-        for number in 0..self.superblock.nr_groups() {
-            let Some(group) = self.groups.get(index(number)).copied() else {
-                continue;
-            };
-            if group.is_dirty {
-                let (block, at) = self.superblock.descriptor_place(number);
-                let block = self.cache.block_mut(u64::from(block))?;
-                group.write_to(block.get_mut(at..).unwrap_or_default());
-                if let Some(group) = self.groups.get_mut(index(number)) {
-                    group.is_dirty = false;
-                }
-            }
-        }
-        self.superblock.wtime = seconds32(now);
-        self.store_superblock()?;
-        Ok(self.cache.write_out()?)
-    }
-
     /// Frees what is unlinked but held open, writes everything and marks the disk clean again.
     /// Afterwards the file system is read-only.
     ///
@@ -313,6 +262,7 @@ impl<D: BlockDevice> Ext2<D> {
         let flushed = written.and_then(|()| Ok(self.cache.device_mut().start_flush()?));
         if let Err(error) = flushed {
             self.superblock.state = state_in_use;
+            self.write_back.is_superblock_changed = true;
             return Err(error);
         }
         self.read_only = true;
@@ -348,9 +298,10 @@ impl<D: BlockDevice> Ext2<D> {
         Ok(self.cache.set_budget(bytes)?)
     }
 
-    /// Whether changes are refused: mounted so, unmounted, or errors were found (`errors=remount-ro`).
-    pub const fn is_read_only(&self) -> bool {
-        self.read_only
+    /// Whether changes are refused: mounted so, unmounted, errors were found (`errors=remount-ro`), or the device takes
+    /// no more.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only || self.cache.device().is_read_only()
     }
 
     /// Bytes per block.
@@ -406,7 +357,7 @@ impl<D: BlockDevice> Ext2<D> {
         self.begin()?;
         match operation(self) {
             Ok(value) => {
-                self.cache.commit();
+                self.commit();
                 Ok(value)
             }
             Err(error) => Err(self.roll_back(error)),
@@ -416,7 +367,7 @@ impl<D: BlockDevice> Ext2<D> {
     // Out of line: there is a copy of `change` for each operation.
     #[inline(never)]
     fn begin(&mut self) -> Result<()> {
-        if self.read_only {
+        if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
         self.cache.begin();
@@ -454,6 +405,7 @@ impl<D: BlockDevice> Ext2<D> {
     pub(crate) fn noted(&mut self, error: Error) -> Error {
         if matches!(error, Error::Corrupt(_)) && !self.read_only {
             self.superblock.state |= STATE_ERROR;
+            self.write_back.is_superblock_changed = true;
             if self.on_error == OnError::RemountReadOnly {
                 // The mark must reach the disk; changes made before it were consistent.
                 let _ = self.sync(Timestamp {
@@ -479,25 +431,6 @@ impl<D: BlockDevice> Ext2<D> {
     /// Refuses a block number that no file may own.
     pub(crate) fn check_data_block(&self, block: u32) -> Result<BlockNo> {
         check_data_block(&self.superblock, &self.groups, block)
-    }
-
-    fn store_superblock(&mut self) -> Result<()> {
-        let block_size = wide(self.cache.block_size());
-        let block = superblock::OFFSET_BYTES
-            .checked_div(block_size)
-            .unwrap_or(0);
-        let at = superblock::OFFSET_BYTES
-            .checked_rem(block_size)
-            .unwrap_or(0);
-        let at = usize::try_from(at).unwrap_or(0);
-        let bytes = self
-            .cache
-            .block_mut(block)?
-            .get_mut(at..)
-            .unwrap_or_default();
-        self.superblock
-            .write_to(bytes, self.free_blocks, self.free_inodes);
-        Ok(())
     }
 }
 

@@ -482,11 +482,11 @@ fn failed_device_writes_are_reported_and_tried_again() {
         fs.create(InodeNo::ROOT, name.as_bytes(), NewNode::Directory, PLAIN)
             .unwrap();
     }
-    let next = fs.device().nr_writes();
-    fs.device_mut()
-        .set_faults(vec![Fault::TearWrite(next + 3), Fault::FailWrite(next + 9)]);
-    assert_eq!(fs.sync(NOW), Err(Error::Io));
-    assert_eq!(fs.sync(NOW), Err(Error::Io));
+    for fault in [|next| Fault::TearWrite(next + 3), Fault::FailWrite] {
+        let next = fs.device().nr_writes();
+        fs.device_mut().set_faults(vec![fault(next)]);
+        assert_eq!(fs.sync(NOW), Err(Error::Io));
+    }
     fs.unmount(NOW).unwrap();
     assert_clean(&fs.into_device().into_inner().into_image());
 }

@@ -62,7 +62,7 @@ impl<D: BlockDevice> BlockCache<D> {
     }
 
     #[cold]
-    fn load(&mut self, block: u64) -> Result<usize, BlockError> {
+    pub(super) fn load(&mut self, block: u64) -> Result<usize, BlockError> {
         let slot = self.claim(block)?;
         let offset = self.offset_of(block)?;
         if let Err(error) = self.device.read(offset, &mut self.slots[slot].bytes) {

@@ -228,28 +228,28 @@ fn blocks_in_the_devices_memory_take_no_room_until_they_are_changed() {
 }
 
 #[test]
-fn much_that_is_dirty_is_written_when_its_operation_is_over() {
-    let nr_blocks = u64::try_from(MAX_DIRTY_BYTES >> 12).unwrap();
-    let device = MemDisk::zeroed(2 * MAX_DIRTY_BYTES);
-    let mut cache = BlockCache::new(device, 4096, 4 * MAX_DIRTY_BYTES);
-    let change = |cache: &mut BlockCache<MemDisk>, block| {
-        cache.begin();
+fn what_is_dirty_is_counted_and_one_bad_block_does_not_keep_others_from_the_disk() {
+    let disk = FaultDisk::new(MemDisk::zeroed(64 * 512), vec![Fault::FailWrite(2)]);
+    let mut cache = BlockCache::new(disk, 512, 64 * 512);
+    for block in 0..6 {
         cache.block_mut(block).unwrap().fill(1);
-        cache.commit();
-    };
-    for block in 0..nr_blocks {
-        change(&mut cache, block);
-        change(&mut cache, block);
-    }
-    assert_eq!(cache.statistics().nr_writes, 0);
-    change(&mut cache, nr_blocks);
-    assert_eq!(cache.statistics().nr_writes, nr_blocks + 1);
-    assert!(!cache.is_dirty());
-    assert!(cache.held_bytes() > MAX_DIRTY_BYTES, "they are still here");
-    cache.begin();
-    for block in 0..2 * nr_blocks {
         cache.block_mut(block).unwrap().fill(2);
     }
+    assert_eq!(cache.dirty_bytes(), 6 * 512);
+    cache.begin();
+    cache.overwrite::<BlockError>(6, |_| Ok(())).unwrap();
+    for block in 0..20 {
+        cache.zeroed(block).unwrap();
+    }
+    assert_eq!(cache.dirty_bytes(), 20 * 512);
     assert!(cache.roll_back());
-    assert!(!cache.is_dirty(), "it is as it was");
+    assert_eq!(cache.dirty_bytes(), 7 * 512, "an overwrite stays");
+    cache.forget(6);
+    cache.commit();
+    assert_eq!(cache.dirty_bytes(), 6 * 512);
+    assert_eq!(cache.write_out(), Err(BlockError::Io));
+    assert_eq!(cache.dirty_bytes(), 512);
+    assert_eq!(cache.statistics().nr_writes, 5);
+    cache.write_out().unwrap();
+    assert!(!cache.is_dirty());
 }

@@ -5,7 +5,7 @@
     reason = "slot numbers come from `index` and the log, which name slots that exist"
 )]
 
-use super::{BlockCache, MAX_DIRTY_BYTES};
+use super::BlockCache;
 use crate::BlockDevice;
 
 /// Buffers that the log keeps for the next operation.
@@ -31,7 +31,7 @@ impl<D: BlockDevice> BlockCache<D> {
         self.is_recording = true;
     }
 
-    /// Keeps the changes since [`Self::begin`], and writes all that the device has not seen when that has become much.
+    /// Keeps the changes since [`Self::begin`].
     pub fn commit(&mut self) {
         self.is_recording = false;
         while let Some((first, last)) = self.forgotten.pop() {
@@ -45,10 +45,6 @@ impl<D: BlockDevice> BlockCache<D> {
                 }
                 Undo::Drop { slot } => self.slots[slot].is_pinned = false,
             }
-        }
-        if self.nr_dirty.saturating_mul(self.block_size) > MAX_DIRTY_BYTES {
-            // What fails stays dirty; who asks for it to be durable learns why.
-            let _ = self.write_out();
         }
     }
 

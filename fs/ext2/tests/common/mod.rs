@@ -40,12 +40,16 @@ pub fn mount(image: Vec<u8>) -> Ext2<MemDisk> {
 }
 
 pub fn mount_with_cache(image: Vec<u8>, cache_bytes: usize) -> Ext2<MemDisk> {
+    mount_disk(MemDisk::new(image), cache_bytes)
+}
+
+pub fn mount_disk<D: BlockDevice>(disk: D, cache_bytes: usize) -> Ext2<D> {
     let options = MountOptions {
         now: NOW,
         cache_bytes,
         ..MountOptions::default()
     };
-    Ext2::mount(MemDisk::new(image), options).unwrap()
+    Ext2::mount(disk, options).unwrap()
 }
 
 pub fn unmount<D: BlockDevice>(mut fs: Ext2<D>) -> D {

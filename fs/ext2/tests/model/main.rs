@@ -12,17 +12,44 @@ mod readers;
 mod steps;
 mod tree;
 
-use common::{Random, assert_clean, fuzz_count, fuzz_seed, mke2fs, mount_with_cache, unmount};
+use common::{Random, assert_clean, fuzz_count, fuzz_seed, mke2fs, mount_disk, unmount};
+use fs_block::{BlockDevice, MemDisk, VecDisk};
 use tree::Model;
 
 /// Operations between two remounts.
 const STEPS_PER_MOUNT: u64 = 500;
 
+/// A disk in memory: one whose blocks are loaded, or one that shows them.
+trait Disk: BlockDevice {
+    fn new(image: Vec<u8>) -> Self;
+    fn into_image(self) -> Vec<u8>;
+}
+
+impl Disk for MemDisk {
+    fn new(image: Vec<u8>) -> Self {
+        Self::new(image)
+    }
+
+    fn into_image(self) -> Vec<u8> {
+        self.into_image()
+    }
+}
+
+impl Disk for VecDisk {
+    fn new(image: Vec<u8>) -> Self {
+        Self::new(image)
+    }
+
+    fn into_image(self) -> Vec<u8> {
+        self.into_image()
+    }
+}
+
 /// Makes random operations, remounting now and then.
-fn run(seed: u64, options: &[&str], nr_steps: u64, cache_bytes: usize) {
+fn run<D: Disk>(seed: u64, options: &[&str], nr_steps: u64, cache_bytes: usize) {
     let seed = seed + 1000 * fuzz_seed(0);
     let mut random = Random::new(seed);
-    let mut fs = mount_with_cache(mke2fs(options, 32768, None), cache_bytes);
+    let mut fs = mount_disk(D::new(mke2fs(options, 32768, None)), cache_bytes);
     let mut model = Model::new(&mut fs);
     model.is_old = options.contains(&"0") || options.iter().any(|word| word.contains("^filetype"));
     for number in 1..=fuzz_count(nr_steps) {
@@ -34,7 +61,7 @@ fn run(seed: u64, options: &[&str], nr_steps: u64, cache_bytes: usize) {
             model.unnamed.clear();
             let image = unmount(fs).into_image();
             assert_clean(&image);
-            fs = mount_with_cache(image.clone(), cache_bytes);
+            fs = mount_disk(D::new(image.clone()), cache_bytes);
             readers::compare(&model, &mut fs, &image);
             model.compare(&mut fs);
         }
@@ -43,31 +70,31 @@ fn run(seed: u64, options: &[&str], nr_steps: u64, cache_bytes: usize) {
 
 #[test]
 fn random_operations_with_1_kib_blocks() {
-    run(11, &["-b", "1024", "-g", "2048"], 3000, 8 << 20);
+    run::<VecDisk>(11, &["-b", "1024", "-g", "2048"], 3000, 8 << 20);
 }
 
 #[test]
 fn random_operations_with_2_kib_blocks_and_small_inodes() {
-    run(12, &["-b", "2048", "-I", "128"], 1500, 8 << 20);
+    run::<MemDisk>(12, &["-b", "2048", "-I", "128"], 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_with_4_kib_blocks() {
-    run(13, &["-b", "4096"], 1500, 8 << 20);
+    run::<VecDisk>(13, &["-b", "4096"], 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_on_a_disk_with_copies_everywhere_and_no_types() {
     let options = ["-b", "1024", "-O", "^sparse_super,^filetype,^resize_inode"];
-    run(14, &options, 1500, 8 << 20);
+    run::<MemDisk>(14, &options, 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_on_revision_0() {
-    run(16, &["-b", "1024", "-r", "0"], 1500, 8 << 20);
+    run::<MemDisk>(16, &["-b", "1024", "-r", "0"], 1500, 8 << 20);
 }
 
 #[test]
 fn random_operations_with_the_smallest_cache() {
-    run(15, &["-b", "1024", "-g", "2048"], 1500, 0);
+    run::<VecDisk>(15, &["-b", "1024", "-g", "2048"], 1500, 0);
 }

@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use ext4_view::Ext4;
-use fs_block::MemDisk;
+use fs_block::BlockDevice;
 use fs_ext2::{Ext2, FileType, Seek};
 
 use crate::common::{Scratch, tool};
 use crate::tree::{Id, Model};
 
 /// Panics unless other readers find what the model holds.
-pub(crate) fn compare(model: &Model, fs: &mut Ext2<MemDisk>, image: &[u8]) {
+pub(crate) fn compare(model: &Model, fs: &mut Ext2<impl BlockDevice>, image: &[u8]) {
     let scratch = Scratch::new();
     let path = scratch.path().join("image");
     std::fs::write(&path, image).unwrap();
@@ -97,7 +97,7 @@ fn compare_attributes(model: &Model, image: &str, scratch: &Scratch) {
 }
 
 /// Compares what `ext4-view` reads, which takes a hole of a file without extents for an error.
-fn compare_view(model: &Model, fs: &mut Ext2<MemDisk>, disk: &Ext4, dir: Id, path: &[u8]) {
+fn compare_view(model: &Model, fs: &mut Ext2<impl BlockDevice>, disk: &Ext4, dir: Id, path: &[u8]) {
     let mut found = BTreeSet::new();
     for entry in disk.read_dir(path).unwrap() {
         let name = entry.unwrap().file_name().as_ref().to_vec();

@@ -1,6 +1,6 @@
 //! Random operations on both, whose results must be equal.
 
-use fs_block::MemDisk;
+use fs_block::BlockDevice;
 use fs_ext2::{
     Error, Ext2, Extent, Feature, FileType, InodeNo, Naming, NewNode, RenameMode, SetAttributes,
     XattrMode,
@@ -26,7 +26,7 @@ fn name(random: &mut Random) -> Vec<u8> {
 }
 
 /// Removes something that has a name; results must be equal.
-fn shrink(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
+fn shrink(fs: &mut Ext2<impl BlockDevice>, model: &mut Model, random: &mut Random) {
     let directories = model.living(Some(FileType::Directory));
     let dir = *random.pick(&directories);
     let names: Vec<Vec<u8>> = model.nodes[dir].children.keys().cloned().collect();
@@ -46,7 +46,7 @@ fn shrink(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
 }
 
 /// One random operation on both; results must be equal.
-pub(crate) fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
+pub(crate) fn step(fs: &mut Ext2<impl BlockDevice>, model: &mut Model, random: &mut Random) {
     if model.living(None).len() > MAX_NODES {
         shrink(fs, model, random);
     }
@@ -118,7 +118,7 @@ pub(crate) fn step(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
 }
 
 /// Read-only and back, unless something without a name is held.
-fn remount(fs: &mut Ext2<MemDisk>, model: &Model) {
+fn remount(fs: &mut Ext2<impl BlockDevice>, model: &Model) {
     let is_held = model.held.iter().any(|id| model.nodes[*id].nr_links == 0);
     let expected = if is_held { Err(Error::Busy) } else { Ok(()) };
     assert_eq!(fs.remount_read_only(NOW), expected);
@@ -126,7 +126,7 @@ fn remount(fs: &mut Ext2<MemDisk>, model: &Model) {
     fs.remount_writable(NOW).unwrap();
 }
 
-fn hold_or_release(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
+fn hold_or_release(fs: &mut Ext2<impl BlockDevice>, model: &mut Model, random: &mut Random) {
     let files = model.living(Some(FileType::Regular));
     if model.held.len() < 5 && !files.is_empty() {
         let file = *random.pick(&files);
@@ -141,7 +141,7 @@ fn hold_or_release(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Rando
     }
 }
 
-fn change_attributes(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
+fn change_attributes(fs: &mut Ext2<impl BlockDevice>, model: &mut Model, random: &mut Random) {
     let id: Id = *random.pick(&model.living(None));
     let ino: InodeNo = model.inodes[&id];
     let key = (
@@ -166,7 +166,7 @@ fn change_attributes(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Ran
     }
 }
 
-fn change_file(fs: &mut Ext2<MemDisk>, model: &mut Model, random: &mut Random) {
+fn change_file(fs: &mut Ext2<impl BlockDevice>, model: &mut Model, random: &mut Random) {
     let mut files = model.living(Some(FileType::Regular));
     files.extend(&model.held);
     if files.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use fs_block::MemDisk;
+use fs_block::BlockDevice;
 use fs_ext2::{Error, Ext2, FileType, InodeNo, NewNode, RenameMode, Result, Xattr};
 
 use crate::common::{list, read_all};
@@ -38,7 +38,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(fs: &mut Ext2<MemDisk>) -> Self {
+    pub(crate) fn new(fs: &mut Ext2<impl BlockDevice>) -> Self {
         let found = fs.lookup(InodeNo::ROOT, b"lost+found").unwrap();
         let directory = |parent| Node {
             kind: FileType::Directory,
@@ -231,7 +231,7 @@ impl Model {
     }
 
     /// Compares all that has a name or a holder.
-    pub(crate) fn compare(&self, fs: &mut Ext2<MemDisk>) {
+    pub(crate) fn compare(&self, fs: &mut Ext2<impl BlockDevice>) {
         for id in self
             .living(None)
             .into_iter()
