@@ -30,11 +30,9 @@ use crate::vfs::inode::{FileSystem, FileSystemStatus, Inode, Timestamp};
 use crate::vfs::permission::uses_reserve_of;
 use crate::vfs::registry::MountRequest;
 
-/// The block cache of a disk in memory, in bytes: for metadata, and for what is not written yet.
-const NEAR_CACHE_BYTES: usize = 8 << 20;
-/// The most that the block cache of any other disk takes, in bytes: all that is read comes there.
+/// The most bytes that the block cache of a disk outside the kernel's memory takes: all that is read comes there.
 const FAR_CACHE_BYTES: usize = 64 << 20;
-/// A block cache grows by this part of the free memory at most.
+/// A block cache grows by this part of the free memory, and of what the kernel's heap may still grow by, at most.
 const CACHE_SHARE: u64 = 4;
 
 /// A disk that any thread may use.
@@ -80,10 +78,10 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// How many bytes the block cache of `disk` may take.
+/// The most bytes that the block cache of `disk` takes. One in memory needs it for metadata and changes only.
 pub fn cache_bytes_for(disk: &dyn BlockDevice) -> usize {
-    if disk.lend(0, 0, &mut |_| {}) {
-        NEAR_CACHE_BYTES
+    if disk.is_in_memory() {
+        MountOptions::default().cache_bytes
     } else {
         FAR_CACHE_BYTES
     }
@@ -208,11 +206,13 @@ impl Shared {
     /// far as the pod's memory lets it.
     fn state(&self) -> LockGuard<'_, State> {
         let mut state = self.state.lock();
-        if let Some(budget) = self.budget.get()
-            && budget.limit().is_some()
-        {
+        if let Some(budget) = self.budget.get() {
+            let free = match budget.limit() {
+                Some(_) => budget.free_bytes().min(budget.heap_room()),
+                None => budget.heap_room(),
+            };
             let held = state.ext2.cache_bytes();
-            let more = usize::try_from(budget.free_bytes() / CACHE_SHARE).unwrap_or(usize::MAX);
+            let more = usize::try_from(free / CACHE_SHARE).unwrap_or(usize::MAX);
             let bytes = held.saturating_add(more).min(self.max_cache_bytes);
             // It gives nothing back here, so nothing has to be written.
             let _kept = state.ext2.set_cache_bytes(bytes.max(held));

@@ -56,6 +56,10 @@ impl BlockDevice for SharedDisk {
         self.0.lock().read(offset, buffer)
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn lend(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> bool {
         self.0.lock().lend(offset, len, take)
     }
