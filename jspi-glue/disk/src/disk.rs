@@ -18,6 +18,9 @@ const KEEP_BYTES: u64 = 64 << 20;
 /// loaded again; not at once, as more is coming.
 const KEEP_AFTER_NS: u64 = 250_000_000;
 
+/// The time between two such writes: each has the whole index.
+const KEEP_PERIOD_NS: u64 = 1_000_000_000;
+
 /// Room for freeing when the storage turned out to be full.
 const RESERVE_BYTES: u64 = 16 << 20;
 
@@ -60,6 +63,8 @@ pub struct Disk<S> {
     pub(crate) is_dirty: bool,
     /// When fetched bytes were put into the log that are not on the medium.
     kept_ns: Option<u64>,
+    /// When fetched bytes were brought to the medium last.
+    settled_ns: Option<u64>,
     /// Bytes that the log had when the storage took no more.
     ceiling_bytes: Option<u64>,
 }
@@ -118,6 +123,7 @@ impl<S: Store + Clone> Opening<S> {
             stopped: (0, 0),
             is_dirty: false,
             kept_ns: None,
+            settled_ns: None,
             ceiling_bytes: None,
         };
         for (offset, bytes) in core::mem::take(&mut self.arrived) {
@@ -336,19 +342,25 @@ impl<S: Store + Clone> Disk<S> {
         }
     }
 
-    /// When to call [`Self::tick`] and [`Self::next`] again if nothing else happens.
-    pub fn wake_ns(&self) -> Option<u64> {
-        let kept = self.kept_ns.filter(|_| !self.is_dirty);
-        let kept = kept.map(|kept| kept.saturating_add(KEEP_AFTER_NS));
-        let far = self.far.as_ref().and_then(Far::wake_ns);
-        kept.into_iter().chain(far).min()
+    /// When fetched bytes are to be brought to the medium. While there are changes, their flush does it.
+    fn settle_ns(&self) -> Option<u64> {
+        let kept = self.kept_ns.filter(|_| !self.is_dirty)?;
+        let next = |last: u64| last.saturating_add(KEEP_PERIOD_NS);
+        let earliest = self.settled_ns.map_or(0, next);
+        Some(kept.saturating_add(KEEP_AFTER_NS).max(earliest))
     }
 
-    /// Brings fetched bytes to the medium when it is time; whether it was. While there are changes, their flush does.
+    /// When to call [`Self::tick`] and [`Self::next`] again if nothing else happens.
+    pub fn wake_ns(&self) -> Option<u64> {
+        let far = self.far.as_ref().and_then(Far::wake_ns);
+        self.settle_ns().into_iter().chain(far).min()
+    }
+
+    /// Brings fetched bytes to the medium when it is time; whether it was.
     pub fn tick(&mut self, now_ns: u64) -> bool {
-        let is_due = |kept: u64| kept.saturating_add(KEEP_AFTER_NS) <= now_ns;
-        let is_time = !self.is_dirty && self.kept_ns.is_some_and(is_due);
+        let is_time = self.settle_ns().is_some_and(|time| time <= now_ns);
         if is_time {
+            self.settled_ns = Some(now_ns);
             self.settle_kept();
         }
         is_time
