@@ -15,6 +15,10 @@ pub enum Fault {
     DelayEveryRead(u64),
     /// The write with this number fails with `Io`; nothing reaches the disk.
     FailWrite(u64),
+    /// From the write with this number on, all writes fail with `Io`.
+    FailWritesFrom(u64),
+    /// The device takes no more writes.
+    RefuseWrites,
     /// The write with this number stores only its first half, then fails with `Io`.
     TearWrite(u64),
     /// From the write with this number on, all writes are lost, but reported as done: a power cut.
@@ -88,6 +92,8 @@ impl<D: BlockDevice> BlockDevice for FaultDisk<D> {
         for fault in &self.faults {
             match *fault {
                 Fault::FailWrite(n) if n == number => return Err(BlockError::Io),
+                Fault::FailWritesFrom(n) if n <= number => return Err(BlockError::Io),
+                Fault::RefuseWrites => return Err(BlockError::ReadOnly),
                 Fault::TearWrite(n) if n == number => {
                     self.inner
                         .write(offset, bytes.get(..bytes.len() / 2).unwrap_or_default())?;
@@ -105,7 +111,7 @@ impl<D: BlockDevice> BlockDevice for FaultDisk<D> {
     }
 
     fn is_read_only(&self) -> bool {
-        self.inner.is_read_only()
+        self.faults.contains(&Fault::RefuseWrites) || self.inner.is_read_only()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::superblock::{self, seconds32};
 use crate::{Ext2, Timestamp};
 
 /// Bytes that may differ from the device when an operation is over; more, and all of it is written.
-pub(crate) const MAX_DIRTY_BYTES: usize = 4 << 20;
+const MAX_DIRTY_BYTES: usize = 4 << 20;
 
 /// Bytes more than that before a device that refused is tried again.
 const RETRY_BYTES: usize = 1 << 20;

@@ -6,7 +6,8 @@
 mod common;
 
 use common::{
-    NOW, PLAIN, Random, assert_clean, list, mke2fs, mount, read_all, read_some, unmount, walk,
+    NOW, PLAIN, Random, assert_clean, list, mke2fs, mount, mount_faulty, read_all, read_some,
+    unmount, walk,
 };
 use fs_block::{Fault, FaultDisk, MemDisk};
 use fs_ext2::{
@@ -462,15 +463,6 @@ fn operations_on_late_blocks_can_be_repeated() {
     assert_eq!(list(&mut fs, InodeNo::ROOT).unwrap().len(), 101);
     let ino = walk(&mut fs, "new name 199").unwrap();
     assert_eq!(&read_all(&mut fs, ino).unwrap()[50..57], b"changed");
-}
-
-/// A disk that takes faults later.
-fn mount_faulty(image: Vec<u8>) -> Ext2<FaultDisk<MemDisk>> {
-    let options = MountOptions {
-        now: NOW,
-        ..MountOptions::default()
-    };
-    Ext2::mount(FaultDisk::new(MemDisk::new(image), vec![]), options).unwrap()
 }
 
 #[test]

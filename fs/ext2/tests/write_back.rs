@@ -5,8 +5,8 @@
 
 mod common;
 
-use common::{NOW, PLAIN, assert_clean, mke2fs, mount, mount_disk, read_some};
-use fs_block::{BlockDevice, BlockError, MemDisk, VecDisk};
+use common::{NOW, PLAIN, assert_clean, mke2fs, mount, mount_disk, mount_faulty, read_some};
+use fs_block::{BlockDevice, Fault, MemDisk, VecDisk};
 use fs_ext2::{Error, Ext2, InodeNo, NewNode};
 
 /// Blocks that may be dirty, of 4 KiB.
@@ -52,64 +52,22 @@ fn what_is_synced_is_whole_wherever_the_limit_was_met() {
     }
 }
 
-/// A disk that refuses writes for a while, or for good.
-struct Moody {
-    inner: VecDisk,
-    refuses: bool,
-    is_over: bool,
-    nr_refused: u64,
-}
-
-impl BlockDevice for Moody {
-    fn len_bytes(&self) -> u64 {
-        self.inner.len_bytes()
-    }
-
-    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
-        self.inner.read(offset, buf)
-    }
-
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
-        if self.refuses {
-            self.nr_refused += 1;
-            return Err(BlockError::Io);
-        }
-        self.inner.write(offset, bytes)
-    }
-
-    fn flush(&mut self) -> Result<(), BlockError> {
-        self.inner.flush()
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.is_over
-    }
-}
-
-fn moody() -> Ext2<Moody> {
-    let disk = Moody {
-        inner: VecDisk::new(image()),
-        refuses: false,
-        is_over: false,
-        nr_refused: 0,
-    };
-    mount_disk(disk, 64 << 20)
-}
-
 #[test]
 fn a_device_that_refuses_is_asked_again_now_and_then_and_loses_nothing() {
-    let mut fs = moody();
+    let mut fs = mount_faulty(image());
     let file = create(&mut fs, "file");
     fs.sync(NOW).unwrap();
-    fs.device_mut().refuses = true;
+    let next = fs.device().nr_writes();
+    let refused = Fault::FailWritesFrom(next);
+    fs.device_mut().set_faults(vec![refused]);
     let nr_blocks = MAX_DIRTY + 600;
     fill(&mut fs, file, nr_blocks, 1);
-    let tries = fs.device().nr_refused;
+    let tries = fs.device().nr_writes() - next;
     assert!((MAX_DIRTY..6 * MAX_DIRTY).contains(&tries), "{tries}");
     assert_eq!(fs.sync(NOW), Err(Error::Io));
-    fs.device_mut().refuses = false;
+    fs.device_mut().set_faults(vec![]);
     fs.sync(NOW).unwrap();
-    let mut again = mount(fs.into_device().inner.into_image());
+    let mut again = mount(fs.into_device().into_inner().into_image());
     for number in 0..nr_blocks {
         assert_eq!(
             read_some(&mut again, file, number * 4096, 4096),
@@ -121,12 +79,12 @@ fn a_device_that_refuses_is_asked_again_now_and_then_and_loses_nothing() {
 
 #[test]
 fn nothing_changes_on_a_device_that_has_become_read_only() {
-    let mut fs = moody();
+    let mut fs = mount_faulty(image());
     let (file, held) = (create(&mut fs, "file"), create(&mut fs, "held"));
     fill(&mut fs, file, 1, 1);
     fs.retain(held);
     fs.unlink(InodeNo::ROOT, b"held", NOW).unwrap();
-    fs.device_mut().is_over = true;
+    fs.device_mut().set_faults(vec![Fault::RefuseWrites]);
     assert!(fs.is_read_only());
     assert_eq!(fs.write(file, 0, &[2; 4096], NOW), Err(Error::ReadOnly));
     assert_eq!(fs.unlink(InodeNo::ROOT, b"file", NOW), Err(Error::ReadOnly));

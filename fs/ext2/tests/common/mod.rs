@@ -17,7 +17,7 @@
 
 mod images;
 
-use fs_block::{BlockDevice, MemDisk};
+use fs_block::{BlockDevice, FaultDisk, MemDisk};
 use fs_ext2::{Error, Ext2, FileType, InodeNo, MountOptions, NewAttributes, Result, Timestamp};
 
 pub use images::{Random, Scratch, assert_clean, fuzz_count, fuzz_seed, mke2fs, tool};
@@ -50,6 +50,12 @@ pub fn mount_disk<D: BlockDevice>(disk: D, cache_bytes: usize) -> Ext2<D> {
         ..MountOptions::default()
     };
     Ext2::mount(disk, options).unwrap()
+}
+
+/// A disk that takes faults later.
+pub fn mount_faulty(image: Vec<u8>) -> Ext2<FaultDisk<MemDisk>> {
+    let disk = FaultDisk::new(MemDisk::new(image), vec![]);
+    mount_disk(disk, MountOptions::default().cache_bytes)
 }
 
 pub fn unmount<D: BlockDevice>(mut fs: Ext2<D>) -> D {
