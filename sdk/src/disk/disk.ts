@@ -30,6 +30,8 @@ interface Open {
   readonly devices: Devices;
   readonly storage: Storage;
   readonly image: Image;
+  /** Whether what was fetched is kept for the next boot. */
+  readonly isLasting: boolean;
   readonly fetcher: Fetcher;
   readonly downloads: Downloads;
   readonly requests: Requests;
@@ -106,7 +108,7 @@ export class Disk {
         made: (status) => storage.hold?.(status === Status.pending),
         onBroken: (error) => this.#broken(error),
       });
-      this.#open = { module, devices, storage, image, fetcher, downloads, requests };
+      this.#open = { module, devices, storage, image, isLasting, fetcher, downloads, requests };
       host.post({ type: "opened", length: module.exports.disk_length() });
       void image.hot?.then((hot) => this.#prefetch(hot));
     } catch (error) {
@@ -207,11 +209,14 @@ export class Disk {
   }
 
   async #close(open: Open): Promise<void> {
-    const { module, storage, image, fetcher, downloads, requests } = open;
-    module.exports.disk_close();
+    const { module, storage, image, isLasting, fetcher, downloads, requests } = open;
     this.#isOver = true;
     this.#open = undefined;
     requests.end();
+    if (isLasting) {
+      await downloads.land();
+    }
+    module.exports.disk_close();
     downloads.end();
     fetcher.end();
     storage.onSettled = undefined;

@@ -8,6 +8,8 @@ const CHUNK = 2;
 const STALLED = 1;
 /** What it answers when bytes have failed to come. */
 const FAILED = 2;
+/** How long a disk that closes waits for what is on its way, in milliseconds. */
+const LANDING_MS = 1000;
 
 /** What downloads need. */
 export interface DownloadOptions {
@@ -28,6 +30,8 @@ export class Downloads {
   readonly #flying = new Map<number, AbortController>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isEnded = false;
+  /** Nothing is sent any more; called when nothing is on its way. */
+  #landed: (() => void) | undefined;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
@@ -49,12 +53,28 @@ export class Downloads {
     if (disk_tick(now) !== 0) {
       settle();
     }
-    for (let kind = disk_next(now); kind !== 0; kind = disk_next(now)) {
+    const next = () => (this.#landed === undefined ? disk_next(now) : 0);
+    for (let kind = next(); kind !== 0; kind = next()) {
       this.#send(url, kind);
+    }
+    if (this.#flying.size === 0) {
+      this.#landed?.();
     }
     const wake = disk_wake();
     clearTimeout(this.#timer);
     this.#timer = wake < 0 ? undefined : setTimeout(() => this.pump(), Math.max(1, wake - performance.now()));
+  }
+
+  /** Sends nothing any more, and waits a while for what is on its way: where bytes are kept, the next boot has them. */
+  async land(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#landed = resolve;
+    const timer = setTimeout(resolve, LANDING_MS);
+    this.pump();
+    if (this.#flying.size > 0) {
+      await promise;
+    }
+    clearTimeout(timer);
   }
 
   /** Aborts everything; nothing is answered any more. */

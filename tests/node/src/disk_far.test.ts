@@ -95,6 +95,28 @@ describe("an image that is read by ranges", () => {
     expect(same(await disk.task({ type: "image", offset: 0, length: image.length }), image)).toBe(true);
   });
 
+  it("keeps what was on its way when it was closed, and does not wait for a server that is silent", async () => {
+    const storage = newStorage();
+    server.delay = 300;
+    {
+      await using disk = await DiskClient.open({ base: ranges(), storage });
+      void disk.request("read", 9 * MIB, 4096);
+      await sleep(100);
+    }
+    const asked = server.of("/image").length;
+    {
+      await using disk = await DiskClient.open({ base: ranges(), storage });
+      expect(await isRight(disk, 9 * MIB, 4096)).toBe(true);
+      const again = server.of("/image").slice(asked);
+      expect(again.filter(({ end }) => end > 4096)).toEqual([]);
+      server.delay = 60_000;
+      void disk.request("read", 3 * MIB, 4096);
+      await sleep(100);
+    }
+    // It ended at all.
+    expect(server.of("/image").some(({ start }) => start === 3 * MIB)).toBe(true);
+  });
+
   it("is here at the second opening, and what it lists is there before it is read", async () => {
     const storage = newStorage();
     const hot = {
