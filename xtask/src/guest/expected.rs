@@ -10,10 +10,13 @@
 //! [`differences`] tells where this one disagrees with the record.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{PipeReader, Read as _, Write as _, pipe};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -78,6 +81,12 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
         .arg(program))
 }
 
+/// A program that takes longer is killed, and counts as ended by that signal.
+const SECONDS: &str = "60";
+
+/// How long what a program leaves behind may hold its output open.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+
 /// How often a program may print something new before it counts as one that cannot be recorded.
 const TRIES: usize = 4;
 
@@ -104,17 +113,22 @@ fn observe(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<()> 
 fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec<u8>> {
     let scratch = dir.join("scratch").join(name);
     clear(&scratch)?;
-    let Output {
-        status, mut stdout, ..
-    } = Command::new(oracle)
-        .arg(program)
+    let (reader, writer) = pipe().context("cannot make a pipe")?;
+    let status = Command::new("timeout")
+        .args(["--signal=KILL", SECONDS])
+        .args([oracle, program])
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())
         .current_dir(&scratch)
         .stdin(Stdio::null())
+        .stdout(writer)
         .stderr(Stdio::inherit())
-        .output()
+        .spawn();
+    let printed = read_aside(reader);
+    let status = status
+        .and_then(|mut child| child.wait())
         .with_context(|| format!("cannot run {}", program.display()))?;
+    let mut stdout = printed.recv_timeout(LEFT_BEHIND).unwrap_or_default();
     fs::remove_dir_all(&scratch).context("cannot remove a scratch folder")?;
     match (status.code(), status.signal()) {
         // As a shell tells of a signal.
@@ -122,6 +136,18 @@ fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec
         (code, _) => writeln!(stdout, "exit status {}", code.unwrap_or(-1))?,
     }
     Ok(stdout)
+}
+
+/// Reads all that comes from a pipe on a thread of its own, so that who holds its other end cannot stop this one.
+fn read_aside(mut reader: PipeReader) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // An end that fails is an end; nobody may listen any more.
+        reader.read_to_end(&mut bytes).ok();
+        sender.send(bytes).ok();
+    });
+    receiver
 }
 
 /// Where the records are kept.
