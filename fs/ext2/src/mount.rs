@@ -37,6 +37,8 @@ pub struct MountOptions {
     pub spread_directories: bool,
     /// Memory for the block cache, in bytes.
     pub cache_bytes: usize,
+    /// Bytes that may differ from the device when an operation is over; more, and all of it is written.
+    pub dirty_bytes: usize,
     /// The time of the mount, for the superblock.
     pub now: Timestamp,
 }
@@ -49,6 +51,7 @@ impl Default for MountOptions {
             on_error: OnError::RemountReadOnly,
             spread_directories: true,
             cache_bytes: 8 << 20,
+            dirty_bytes: 4 << 20,
             now: Timestamp::default(),
         }
     }
@@ -170,7 +173,7 @@ impl<D: BlockDevice> Ext2<D> {
             undo: Vec::new(),
             undo_counts: (0, 0, 0),
             on_error: options.on_error,
-            write_back: WriteBack::default(),
+            write_back: WriteBack::new(options.dirty_bytes),
             spread_directories: options.spread_directories,
         };
         mounted.directory(InodeNo::ROOT)?;

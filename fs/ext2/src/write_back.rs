@@ -7,10 +7,7 @@ use crate::error::{Error, Result};
 use crate::superblock::{self, seconds32};
 use crate::{Ext2, Timestamp};
 
-/// Bytes that may differ from the device when an operation is over; more, and all of it is written.
-const MAX_DIRTY_BYTES: usize = 4 << 20;
-
-/// Bytes more than that before a device that refused is tried again.
+/// Bytes more than [`MountOptions::dirty_bytes`](crate::MountOptions::dirty_bytes) before a device that refused is tried again.
 const RETRY_BYTES: usize = 1 << 20;
 
 /// What is known of what the device has not seen.
@@ -18,15 +15,18 @@ const RETRY_BYTES: usize = 1 << 20;
 pub(crate) struct WriteBack {
     /// Fields of the superblock, or group descriptors, changed since they were put into their blocks.
     pub(crate) is_superblock_changed: bool,
-    /// Dirty bytes above which all is written.
+    /// As the mount has it.
+    max_dirty_bytes: usize,
+    /// Dirty bytes above which all is written: those, or more after a device has refused.
     above_bytes: usize,
 }
 
-impl Default for WriteBack {
-    fn default() -> Self {
+impl WriteBack {
+    pub(crate) const fn new(max_dirty_bytes: usize) -> Self {
         Self {
             is_superblock_changed: false,
-            above_bytes: MAX_DIRTY_BYTES,
+            max_dirty_bytes,
+            above_bytes: max_dirty_bytes,
         }
     }
 }
@@ -100,7 +100,7 @@ impl<D: BlockDevice> Ext2<D> {
         }
         self.store_superblock()?;
         self.cache.write_out()?;
-        self.write_back = WriteBack::default();
+        self.write_back = WriteBack::new(self.write_back.max_dirty_bytes);
         Ok(())
     }
 

@@ -49,8 +49,9 @@ fn mount<S: Store>(image: &[u8], stores: [S; 2]) -> Ext2<Overlay<MemDisk, S>> {
     };
     let overlay = Overlay::open(base, identity, stores, options).unwrap();
     let options = MountOptions {
-        // So small that blocks leave it between barriers.
+        // So small that blocks are written between barriers: some to make room, and all when many are dirty.
         cache_bytes: 256 << 10,
+        dirty_bytes: 96 << 10,
         now: NOW,
         ..MountOptions::default()
     };

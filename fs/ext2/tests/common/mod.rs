@@ -43,11 +43,14 @@ pub fn mount_with_cache(image: Vec<u8>, cache_bytes: usize) -> Ext2<MemDisk> {
     mount_disk(MemDisk::new(image), cache_bytes)
 }
 
+/// Half of a small cache may be dirty.
 pub fn mount_disk<D: BlockDevice>(disk: D, cache_bytes: usize) -> Ext2<D> {
+    let usual = MountOptions::default();
     let options = MountOptions {
         now: NOW,
         cache_bytes,
-        ..MountOptions::default()
+        dirty_bytes: usual.dirty_bytes.min(cache_bytes / 2),
+        ..usual
     };
     Ext2::mount(disk, options).unwrap()
 }

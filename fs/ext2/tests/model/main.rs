@@ -90,8 +90,8 @@ fn random_operations_on_a_disk_with_copies_everywhere_and_no_types() {
 }
 
 #[test]
-fn random_operations_on_revision_0() {
-    run::<MemDisk>(16, &["-b", "1024", "-r", "0"], 1500, 8 << 20);
+fn random_operations_on_revision_0_with_little_that_may_be_dirty() {
+    run::<MemDisk>(16, &["-b", "1024", "-r", "0"], 1500, 256 << 10);
 }
 
 #[test]
