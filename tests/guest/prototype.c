@@ -82,10 +82,11 @@ static void run(const char *what, void *(*start)(void *), void *argument)
 {
 	pthread_t thread;
 	void *result;
-	printf("%s: %d", what, pthread_create(&thread, 0, start, argument));
-	puts("");
+	int created = pthread_create(&thread, 0, start, argument);
+	int joined = pthread_join(thread, &result);
+	// Not before: the thread prints, too.
+	printf("%s: %d\njoined: %d\n", what, created, joined);
 	fflush(stdout);
-	printf("joined: %d\n", pthread_join(thread, &result));
 	if (start == leave || start == (void *(*)(void *))work)
 		printf("result %ld\n", (long)result);
 }
