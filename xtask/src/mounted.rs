@@ -204,7 +204,8 @@ fn read(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// A program of a crate, built into `target/tools` unless it is there.
+/// A program of a crate, built into `target/tools` unless it is there. It waits for our file system most of the time: a
+/// fast one would take longer to build than to run.
 fn tool(name: &str, version: &str) -> Result<PathBuf> {
     let root = tree::target()
         .join("tools")
@@ -215,7 +216,8 @@ fn tool(name: &str, version: &str) -> Result<PathBuf> {
             run_logged(
                 name,
                 cargo()
-                    .args(["install", "--quiet", "--locked", name, "--version", version])
+                    .args(["install", "--quiet", "--locked", "--debug", name])
+                    .args(["--version", version])
                     .arg("--root")
                     .arg(&root)
                     .env_remove("CARGO_TARGET_DIR"),
@@ -225,14 +227,14 @@ fn tool(name: &str, version: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Our own program that mounts, built.
+/// Our own program that mounts, built as the crates' tests are: with checks of arithmetic.
 fn shoal_fuse() -> Result<PathBuf> {
-    let target = tree::target().join("tools");
+    let target = tree::target();
     run(cargo()
-        .args(["build", "--quiet", "--release", "--package", "tools-fuse"])
+        .args(["build", "--quiet", "--package", "tools-fuse"])
         .arg("--target-dir")
         .arg(&target))?;
-    Ok(target.join("release/shoal-fuse"))
+    Ok(target.join("debug/shoal-fuse"))
 }
 
 #[cfg(test)]

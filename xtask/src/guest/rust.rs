@@ -89,6 +89,7 @@ pub(super) fn tests() -> Result<()> {
     for (name, version) in INSTALLED {
         step(name, print.bytes(version.as_bytes()), || {
             run(cargo()?
+                .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
                 .env("CARGO_PROFILE_RELEASE_STRIP", "true")
                 .args(["install", "--quiet", "--locked", "--force", "--no-track"])
                 .args(["--version", version, "--root"])
