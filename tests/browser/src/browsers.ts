@@ -43,8 +43,8 @@ export async function launch(name: BrowserName, { profile }: LaunchOptions = {})
     executablePath,
     args: name === "chromium" ? CHROMIUM_ARGUMENTS : [],
     userDataDir: folder,
-    // Firefox as root refuses a home that is somebody else's.
-    env: { ...process.env, HOME: folder },
+    // Firefox as root refuses a home that is somebody else's. What a killed browser leaves goes with its profile.
+    env: { ...process.env, HOME: folder, TMPDIR: folder },
     defaultViewport: { width: 960, height: 600 },
     // A benchmark is one call that may take minutes.
     protocolTimeout: 0,
