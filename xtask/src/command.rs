@@ -26,6 +26,14 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     result
 }
 
+/// A command whose arguments are a program and its arguments, killed when it takes longer than so many seconds:
+/// it ends by that signal then.
+pub(crate) fn limited(seconds: u64) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", &seconds.to_string()]);
+    command
+}
+
 /// Runs a program with this terminal.
 ///
 /// # Errors

@@ -14,12 +14,18 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use self::mount::Mount;
-use crate::command::{cargo, output, run, run_logged, step};
+use crate::command::{cargo, limited, output, run, run_logged, step};
 use crate::tally::{Failure, Tally};
 use crate::tree;
 
 /// Random changes of a file in `./shoal test`; `SHOAL_FSX` asks for another number.
-const FSX_OPERATIONS: &str = "20000";
+const FSX_OPERATIONS: u64 = 20_000;
+
+/// How long a suite may take, in seconds, some twenty times what it does: a server that does not answer would stop it
+/// for ever.
+const PATIENCE: u64 = 300;
+/// Operations of `fsx` that give it one second more; it makes about 1,000 in one.
+const OPERATIONS_PER_SECOND: u64 = 50;
 
 /// What a test can do here, and who the two ordinary users are. Remounting is for Linux's VFS to
 /// get right, which answers before a file system is asked.
@@ -130,16 +136,20 @@ pub(crate) fn record() -> Result<()> {
 /// afterwards.
 pub(crate) fn fsx() -> Result<Tally> {
     let program = tool("fsx", "0.3.2")?;
-    let count = std::env::var("SHOAL_FSX").unwrap_or_else(|_| FSX_OPERATIONS.to_owned());
+    let count = match std::env::var("SHOAL_FSX") {
+        Ok(text) => text.parse().context("SHOAL_FSX is not a number")?,
+        Err(_) => FSX_OPERATIONS,
+    };
     let mount = Mount::ours()?;
     let config = mount.config("fsx.toml", FSX)?;
     step(&format!("fsx: {count} operations"), || {
         run_logged(
             "fsx",
-            Command::new(program)
+            limited(PATIENCE.saturating_add(count.div_ceil(OPERATIONS_PER_SECOND)))
+                .arg(program)
                 .arg("-f")
                 .arg(config)
-                .args(["-S", "7", "-N", &count, "-P"])
+                .args(["-S", "7", "-N", &count.to_string(), "-P"])
                 .arg(mount.scratch())
                 .arg(mount.folder.join("file")),
         )
@@ -154,7 +164,8 @@ fn run_pjdfstest(folder: &Path, nap: &str) -> Result<Outcomes> {
     let second = Mount::memory()?;
     let config = second.config("pjdfstest.toml", &format!("{PJDFSTEST}{nap}"))?;
     let output = step("pjdfstest", || {
-        Command::new(program)
+        limited(PATIENCE)
+            .arg(program)
             .arg("-c")
             .arg(config)
             .arg("-s")

@@ -26,6 +26,7 @@ use super::out;
 use super::programs::{CFLAGS, sources, thread_flags};
 use super::sources::clear;
 use super::step::step;
+use crate::command::limited;
 use crate::tree::root;
 
 /// The environment of a test, here and in a pod.
@@ -82,7 +83,7 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
 }
 
 /// A program that takes longer is killed, and counts as ended by that signal.
-const SECONDS: &str = "60";
+const SECONDS: u64 = 60;
 
 /// How long what a program leaves behind may hold its output open.
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
@@ -114,8 +115,7 @@ fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec
     let scratch = dir.join("scratch").join(name);
     clear(&scratch)?;
     let (reader, writer) = pipe().context("cannot make a pipe")?;
-    let status = Command::new("timeout")
-        .args(["--signal=KILL", SECONDS])
+    let status = limited(SECONDS)
         .args([oracle, program])
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())

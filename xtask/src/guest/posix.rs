@@ -23,6 +23,7 @@ use super::expected::{ENVIRONMENT, oracle};
 use super::sources::{clear, fetch};
 use super::step::step;
 use super::{out, sysroot};
+use crate::command::limited;
 use crate::tree::root;
 
 /// They are full of warnings, and some forget a header.
@@ -40,7 +41,7 @@ const CFLAGS: &[&str] = &[
 const LANES: usize = 24;
 
 /// A case that takes longer is killed, as in a pod (`tests/posix/src/pods.ts`).
-const SECONDS: &str = "60";
+const SECONDS: u64 = 60;
 
 /// How often a case is run at most until two runs end alike; one that passes at once is believed.
 const TRIES: usize = 5;
@@ -200,9 +201,9 @@ fn run(oracle: &Path, program: &Path) -> Result<End> {
     let scratch = PathBuf::from(scratch);
     clear(&scratch)?;
     let start = Instant::now();
-    let status = Command::new("timeout")
-        .args(["--signal=KILL", SECONDS, "unshare", "--pid", "--ipc"])
-        .args(["--mount", "--fork", "--mount-proc", "--kill-child"])
+    let status = limited(SECONDS)
+        .args(["unshare", "--pid", "--ipc", "--mount"])
+        .args(["--fork", "--mount-proc", "--kill-child"])
         .args(["sh", "-c", SCRIPT, "sh"])
         .args([oracle, program])
         .env_clear()
