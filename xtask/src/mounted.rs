@@ -21,9 +21,9 @@ use crate::tree;
 /// Random changes of a file in `./shoal test`; `SHOAL_FSX` asks for another number.
 const FSX_OPERATIONS: u64 = 20_000;
 
-/// How long a suite may take, in seconds, some twenty times what it does: a server that does not answer would stop it
+/// How long a suite may take, in seconds, many times what it does: a server that does not answer would stop it
 /// for ever.
-const PATIENCE: u64 = 300;
+const PATIENCE: u64 = 600;
 /// Operations of `fsx` that give it one second more; it makes about 1,000 in one.
 const OPERATIONS_PER_SECOND: u64 = 50;
 

@@ -3,13 +3,14 @@
 //! Each program of `tests/guest` is compiled for this machine and run in an empty folder, with an
 //! almost empty environment and nothing to read; `oracle.c` takes away what this process inherited.
 //! `target/guest/expected/` then has `NAME.out` (what it wrote to its standard output, and its exit
-//! status) and, under `native/`, the program; the benchmarks are compiled to `native-bench/`.
+//! status), what it wrote to its standard error under `errors/`, and under `native/` the program; the
+//! benchmarks are compiled to `native-bench/`.
 //!
 //! [`record`] keeps the outputs in `tests/guest/linux/`, where pods' are compared with them. What
 //! Linux answers may depend on the machine (its file system, what its sandbox forbids):
 //! [`differences`] tells where this one disagrees with the record.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{PipeReader, Read as _, Write as _, pipe};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -115,6 +116,10 @@ fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec
     let scratch = dir.join("scratch").join(name);
     clear(&scratch)?;
     let (reader, writer) = pipe().context("cannot make a pipe")?;
+    // Not this one's, which a program that is left behind would keep open.
+    let errors = dir.join("errors");
+    fs::create_dir_all(&errors).context("cannot make a folder of errors")?;
+    let errors = File::create(errors.join(name)).context("cannot make a file of errors")?;
     let status = limited(SECONDS)
         .args([oracle, program])
         .env_clear()
@@ -122,7 +127,7 @@ fn run_once(name: &str, oracle: &Path, program: &Path, dir: &Path) -> Result<Vec
         .current_dir(&scratch)
         .stdin(Stdio::null())
         .stdout(writer)
-        .stderr(Stdio::inherit())
+        .stderr(errors)
         .spawn();
     let printed = read_aside(reader);
     let status = status
