@@ -21,9 +21,8 @@ use crate::tree;
 /// Random changes of a file in `./shoal test`; `SHOAL_FSX` asks for another number.
 const FSX_OPERATIONS: u64 = 20_000;
 
-/// How long a suite may take, in seconds, many times what it does: a server that does not answer would stop it
-/// for ever.
-const PATIENCE: u64 = 600;
+/// How long a suite may take, many times what it does: a server that does not answer would stop it for ever.
+const SUITE_SECONDS: u64 = 600;
 /// Operations of `fsx` that give it one second more; it makes about 1,000 in one.
 const OPERATIONS_PER_SECOND: u64 = 50;
 
@@ -145,7 +144,7 @@ pub(crate) fn fsx() -> Result<Tally> {
     step(&format!("fsx: {count} operations"), || {
         run_logged(
             "fsx",
-            limited(PATIENCE.saturating_add(count.div_ceil(OPERATIONS_PER_SECOND)))
+            limited(SUITE_SECONDS.saturating_add(count.div_ceil(OPERATIONS_PER_SECOND)))
                 .arg(program)
                 .arg("-f")
                 .arg(config)
@@ -164,7 +163,7 @@ fn run_pjdfstest(folder: &Path, nap: &str) -> Result<Outcomes> {
     let second = Mount::memory()?;
     let config = second.config("pjdfstest.toml", &format!("{PJDFSTEST}{nap}"))?;
     let output = step("pjdfstest", || {
-        limited(PATIENCE)
+        limited(SUITE_SECONDS)
             .arg(program)
             .arg("-c")
             .arg(config)

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::superblock::{self, seconds32};
 use crate::{Ext2, Timestamp};
 
-/// Bytes more than [`MountOptions::dirty_bytes`](crate::MountOptions::dirty_bytes) before a device that refused is tried again.
+/// Dirty bytes more than there were before a device that refused is tried again.
 const RETRY_BYTES: usize = 1 << 20;
 
 /// What is known of what the device has not seen.
