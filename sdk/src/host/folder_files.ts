@@ -1,6 +1,7 @@
 /** Files of the File System Access API behind a mount; loaded by `folderProvider`. */
 import type { FileProvider, ProvidedEntry, ProvidedStatus } from "./file_provider.js";
 import type { FolderOptions } from "./folder_provider.js";
+import { ReadAhead } from "./read_ahead.js";
 
 /** A file that was not written for so long is put in its place, in milliseconds. */
 const IDLE_MS = 500;
@@ -35,6 +36,7 @@ class FolderFiles implements FileProvider {
   readonly #mode: number;
   readonly #handles = new Map<string, Handle>();
   readonly #writing = new Map<string, Promise<Writing>>();
+  readonly #ahead = new ReadAhead();
   /** The last operation on each path that has not ended: one comes after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Why what was written could not be put in its place; the next that synchronizes or closes hears of it. */
@@ -55,7 +57,9 @@ class FolderFiles implements FileProvider {
       if (writing !== undefined) {
         return { type: "file", size: writing.size, mode: this.#mode, modified: Date.now() };
       }
-      const { size, lastModified } = await this.#file(path, handle);
+      const file = await this.#file(path, handle);
+      this.#ahead.check(path, file);
+      const { size, lastModified } = file;
       return { type: "file", size, mode: this.#mode, modified: lastModified };
     });
 
@@ -70,9 +74,12 @@ class FolderFiles implements FileProvider {
   read = (path: string, offset: number, length: number): Promise<Uint8Array> =>
     this.#inTurn(path, async () => {
       await this.#finish(path);
+      const known = this.#ahead.get(path, offset, length);
+      if (known !== undefined) {
+        return known;
+      }
       const handle = await this.#find(path);
-      const file = await this.#file(path, handle);
-      return new Uint8Array(await file.slice(offset, offset + length).arrayBuffer());
+      return this.#ahead.read(path, await this.#file(path, handle), offset, length);
     });
 
   write = (path: string, offset: number, bytes: Uint8Array): Promise<void> =>
@@ -146,7 +153,10 @@ class FolderFiles implements FileProvider {
 
   sync = (path: string): Promise<void> => this.#inTurn(path, () => this.#finish(path));
 
-  close = this.sync;
+  close = (path: string): Promise<void> => {
+    this.#ahead.forget(path);
+    return this.sync(path);
+  };
 
   /** Runs what is on the same path one after the other. */
   async #inTurn<T>(path: string, act: () => Promise<T>): Promise<T> {
@@ -164,6 +174,7 @@ class FolderFiles implements FileProvider {
 
   /** The stream that writes a file. */
   async #write(path: string): Promise<Writing> {
+    this.#ahead.forget(path);
     let opening = this.#writing.get(path);
     if (opening === undefined) {
       opening = this.#openStream(path);
@@ -277,8 +288,9 @@ class FolderFiles implements FileProvider {
     return [await this.#directory(path.slice(0, end) || "/"), path.slice(end + 1)];
   }
 
-  /** Forgets the handles at and below a path. */
+  /** Forgets what was read at a path, and the handles there and below. */
   #forget(path: string): void {
+    this.#ahead.forget(path);
     for (const known of [...this.#handles.keys()]) {
       if (known === path || known.startsWith(`${path}/`)) {
         this.#handles.delete(known);

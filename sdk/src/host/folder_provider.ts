@@ -15,7 +15,8 @@ export interface FolderOptions {
  *
  * A browser keeps no permissions, owners, links or times of one's own choice: chmod(1) and touch(1) succeed and change
  * nothing, symbolic links cannot be made. Directories move by being copied. What is written is in the folder when the
- * file is closed, synchronized, or has not been written for a moment.
+ * file is closed, synchronized, or has not been written for a moment; what others write is seen a tenth of a second
+ * later at most.
  */
 export async function folderProvider(
   directory: FileSystemDirectoryHandle,

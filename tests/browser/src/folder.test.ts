@@ -94,6 +94,22 @@ describe.each(SETUPS)("a folder in %s, %s", (name, isolation) => {
     expect(await sh("ls; cat page; cat ../view/a/b/f")).toBe("a\npage\nfrom the page\nfrom the guest\n");
   });
 
+  test("shows what the page writes to a file that guests read", async () => {
+    const wait = "while read b <steps && [ $b = 1 ]; do :; done";
+    const reader = sh(`seq 3 >steps; exec 3<steps; read a <&3; echo >ready; ${wait}; read c <&3; echo $a $b $c`);
+    await expect.poll(() => onPage("ready")).toBe("\n");
+    await terminal.page.evaluate(async () => {
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("shared");
+      const stream = await (await folder.getFileHandle("steps")).createWritable();
+      await stream.write("4\n5\n6\n");
+      await stream.close();
+    });
+    expect(await reader).toBe("1 4 5\n");
+    expect(await sh("cat steps; echo 7 >>steps; cat steps; echo 8 >steps; cat steps; rm steps ready")).toBe(
+      "4\n5\n6\n4\n5\n6\n7\n8\n",
+    );
+  });
+
   test("takes a large file in pieces, appends, truncates and moves", async () => {
     const script = "seq 1 200000 >big; md5sum <big; echo more >>big; tail -n 1 big; mv big a/large; wc -c a/large";
     const output = await sh(script);
