@@ -5,7 +5,9 @@ export default defineConfig({
     include: ["src/**/*.test.ts"],
     // Some programs measure time: two pods at once on a small machine would disturb them.
     fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Limits for what hangs: a busy machine may be several times slower.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

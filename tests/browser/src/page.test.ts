@@ -103,7 +103,7 @@ describe.each(["chromium", "firefox"] as const)("the page in %s", (name) => {
     await terminal.waitForPrompt();
     expect(await size()).toEqual([newRows, newColumns]);
     await terminal.page.setViewport({ width: 960, height: 600 });
-    await expect.poll(size, { timeout: 10_000 }).toEqual([rows, columns]);
+    await expect.poll(size).toEqual([rows, columns]);
   });
 
   test("a full-screen editor draws, edits and leaves the screen", async () => {

@@ -9,7 +9,7 @@ import { type Site, serve } from "./site.ts";
 import { StoragePage, type StorageWindow, smallImage, storageSite } from "./storage_page.ts";
 import { TerminalPage } from "./terminal_page.ts";
 
-describe.each(["chromium", "firefox"] as const)("a storage in %s", { timeout: 60_000 }, (name) => {
+describe.each(["chromium", "firefox"] as const)("a storage in %s", (name) => {
   let folder: string;
   let upload: string;
   let site: Site;

@@ -29,7 +29,7 @@ interface ShoalWindow {
 }
 
 /** How long a screen may take to show what is waited for, in milliseconds. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const LOOK_MS = 25;
 /** How much of a terminal an error shows, in lines. */
 const LINES_SHOWN = 50;

@@ -17,11 +17,11 @@ export interface Outcome {
 export interface ProgramOptions {
   /** Its working directory; `/` by default. */
   readonly cwd?: string;
-  /** Milliseconds after which it is killed; 20,000 by default. */
+  /** Milliseconds after which it is killed; 60,000 by default. */
   readonly timeout?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 const SIGKILL = 9;
 
 /** A pod whose log is kept. */

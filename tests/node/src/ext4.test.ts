@@ -36,7 +36,7 @@ beforeAll(async () => {
   await must("sh", "-c", `cd ${files}/root && seq 200000 >numbers && ln -s numbers link && mkdir -p many`);
   await must("sh", "-c", `cd ${files}/root/many && for i in $(seq 3000); do echo $i >a-long-name-of-a-file-$i; done`);
   await must("mke2fs", "-q", "-t", "ext4", "-d", files, image, "64M");
-}, 60_000);
+});
 afterAll(() => folder[Symbol.asyncDispose]());
 
 describe("a pod on an ext4", () => {

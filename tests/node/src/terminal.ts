@@ -12,7 +12,7 @@ import { CLI, IMAGE, native, temporaryFolder } from "./shoal.ts";
 /** What the shell in the pod is told to show before each line. */
 export const PROMPT = "pod$ ";
 /** How long something may take to appear, in milliseconds. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Control characters, by the key that is held with Ctrl. */
 export const control = (key: string): string => String.fromCharCode(key.charCodeAt(0) & 0x1f);
