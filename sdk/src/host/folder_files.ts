@@ -153,10 +153,11 @@ class FolderFiles implements FileProvider {
 
   sync = (path: string): Promise<void> => this.#inTurn(path, () => this.#finish(path));
 
-  close = (path: string): Promise<void> => {
-    this.#ahead.forget(path);
-    return this.sync(path);
-  };
+  close = (path: string): Promise<void> =>
+    this.#inTurn(path, () => {
+      this.#ahead.forget(path);
+      return this.#finish(path);
+    });
 
   /** Runs what is on the same path one after the other. */
   async #inTurn<T>(path: string, act: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@
 
 /** How much is read at once, in bytes. */
 const AHEAD = 128 << 10;
-/** Files of which something is kept; the one that was looked into first is dropped. */
+/** Files of which something is kept; the one that was not looked into for longest is dropped. */
 const MAX_FILES = 32;
 /** How long what was read is taken for what the file has, in milliseconds: the page and others may write it. */
 const FRESH_MS = 100;
@@ -13,7 +13,7 @@ interface Part {
   readonly bytes: Uint8Array;
   /** The file that it is of, as it was. */
   readonly file: File;
-  /** When it was read. */
+  /** When that was. */
   readonly at: number;
 }
 
@@ -36,13 +36,15 @@ export class ReadAhead {
 
   /** Reads from a file, and what follows. */
   async read(path: string, file: File, offset: number, length: number): Promise<Uint8Array> {
+    const at = performance.now();
     const end = offset + Math.max(length, AHEAD);
     const bytes = new Uint8Array(await file.slice(offset, end).arrayBuffer());
+    this.#parts.delete(path);
     const [oldest] = this.#parts.keys();
     if (this.#parts.size >= MAX_FILES && oldest !== undefined) {
       this.#parts.delete(oldest);
     }
-    this.#parts.set(path, { start: offset, bytes, file, at: performance.now() });
+    this.#parts.set(path, { start: offset, bytes, file, at });
     return bytes.slice(0, length);
   }
 

@@ -25,11 +25,11 @@ describe.each(["chromium", "firefox"] as const)("%s", (name) => {
       await terminal.command("while :; do :; done &");
       expect(await terminal.command("p=$!; echo $((6 * 7))")).toBe("42");
       // The shell's own words on its jobs may stand before or behind.
-      await terminal.command("state() { sleep 0.3; echo is $(cut -d' ' -f3 /proc/$p/stat); }");
+      await terminal.command("state() { sleep 0.1; echo is $(cut -d' ' -f3 /proc/$p/stat); }");
       expect(await terminal.command("kill -STOP $p; state")).toContain("is T");
       expect(await terminal.command("kill -CONT $p; state")).toContain("is R");
       await terminal.command(`kill -${signal} $p`);
-      expect(await terminal.command("sleep 0.3; [ -e /proc/$p ] || echo gone")).toContain("gone");
+      expect(await terminal.command("sleep 0.1; [ -e /proc/$p ] || echo gone")).toContain("gone");
       await terminal.command("jobs");
     }
     await terminal.type("sh -c 'echo go; while :; do :; done'\n");

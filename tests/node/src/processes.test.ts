@@ -73,7 +73,7 @@ describe.each([["--workers 1"], ["--solo"]])("a program that makes no call, with
 
   it("leaves time to others", async () => {
     const busy = Array.from({ length: 3 }, () => `sh -c '${BUSY}' &`).join(" ");
-    const script = `${busy} seq 1000 | sort -rn | head -n 1; sleep 0.3; echo done; killall -KILL sh`;
+    const script = `${busy} seq 1000 | sort -rn | head -n 1; sleep 0.1; echo done; killall -KILL sh`;
     expect((await sh(script, ONE)).stdout).toBe("1000\ndone\n");
   });
 
@@ -81,7 +81,7 @@ describe.each([["--workers 1"], ["--solo"]])("a program that makes no call, with
     const script = [
       `sh -c '${BUSY}' & sleep 0.3`,
       "state() { cut -d' ' -f3 /proc/$!/stat; }",
-      "state; kill -STOP $!; sleep 0.3; state; kill -CONT $!; sleep 0.3; state; kill $!; wait $!; echo $?",
+      "state; kill -STOP $!; sleep 0.1; state; kill -CONT $!; sleep 0.1; state; kill $!; wait $!; echo $?",
     ].join("; ");
     expect((await sh(script, ONE)).stdout).toBe("R\nT\nR\n143\n");
   });

@@ -73,13 +73,13 @@ describe("keys", () => {
       expect(await session.command(`echo answer-$((${nth}+1))`)).toBe(`answer-${nth + 1}\n`);
     }
     // Without preemption it would take for ever; with it, a slice for each key.
-    expect(performance.now() - before).toBeLessThan(30_000);
+    expect(performance.now() - before).toBeLessThan(5000);
     const state = "cut -d' ' -f3 /proc/$p/stat";
     await session.command("p=$!; kill -STOP $p");
-    expect(await session.command(`sleep 0.3; ${state}`)).toContain("T\n");
+    expect(await session.command(`sleep 0.1; ${state}`)).toContain("T\n");
     await session.command("kill -CONT $p");
-    expect(await session.command(`sleep 0.3; ${state}`)).toContain("R\n");
-    await session.command("kill %1; kill -9 %2; kill -INT %3; sleep 0.3");
+    expect(await session.command(`sleep 0.1; ${state}`)).toContain("R\n");
+    await session.command("kill %1; kill -9 %2; kill -INT %3; sleep 0.1");
     const jobs = await session.command("jobs; jobs; echo none");
     expect(jobs).not.toContain("Running");
   });
